@@ -1,0 +1,1 @@
+//! the Countersign HTTP API: routes, OpenAPI, authentication, limits.

@@ -1,0 +1,1 @@
+//! a small blocking HTTP client for the Countersign API.

@@ -1,0 +1,90 @@
+//! The call, the reasoning that came with it, and the result that came of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Document, MIB, Salt};
+use crate::ids::EntryId;
+use crate::names::TenantId;
+use crate::refs::{CallRef, ReasoningRef, ResultRef, Sha256};
+
+/// One tool call, with its exact arguments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The tool's name, as the agent gave it.
+    pub tool: String,
+    /// The arguments.
+    pub args: Value,
+    /// SHA-256 of the arguments' canonical JSON.
+    pub args_sha256: Sha256,
+    /// The client's own id of the call, for joining records.
+    pub external_call_id: Option<String>,
+    /// What will be sent, where the surface that asks also forwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire: Option<Wire>,
+    /// Keeps the arguments from being guessed.
+    pub salt: Salt,
+}
+
+impl Document for Call {
+    const KIND: &'static str = "call";
+    const MAX_BYTES: usize = 8 * MIB;
+    type Ref = CallRef;
+}
+
+/// The very bytes that a forwarding surface will send, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wire {
+    /// How the bytes are framed, such as `mcp` or `http`.
+    pub profile: String,
+    /// Where they go.
+    pub destination: String,
+    /// SHA-256 of the bytes.
+    pub sha256: Sha256,
+}
+
+/// What the agent said of its reasons. Evidence, never authority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reasoning {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The agent's words.
+    pub text: String,
+    /// Keeps the text from being guessed.
+    pub salt: Salt,
+}
+
+impl Document for Reasoning {
+    const KIND: &'static str = "reasoning";
+    const MAX_BYTES: usize = MIB;
+    type Ref = ReasoningRef;
+}
+
+/// What a tool's side reported of one execution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolResult {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The decision whose call ran.
+    pub decision: EntryId,
+    /// The tool that ran.
+    pub tool: String,
+    /// Whether the tool says that it failed.
+    pub is_error: bool,
+    /// What it returned: JSON, or a string of text.
+    pub result: Value,
+    /// Keeps the result from being guessed.
+    pub salt: Salt,
+}
+
+impl Document for ToolResult {
+    const KIND: &'static str = "result";
+    const MAX_BYTES: usize = 16 * MIB;
+    type Ref = ResultRef;
+}

@@ -1,0 +1,217 @@
+//! The facts document: everything that the judge looked at for one call.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Document, EntityUid, MIB, PartBy, Salt};
+use crate::ids::{CredentialId, EntryId};
+use crate::names::{ActionName, ActorName, TenantId};
+use crate::refs::{CallRef, FactsRef, IntentRef, PolicyRef, ResultRef};
+use crate::time::Timestamp;
+
+/// Everything that the judge looked at for one call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Changes whenever any fact changes for the same inputs.
+    pub extractor: u32,
+    /// The time that the facts speak of.
+    pub now: Timestamp,
+    /// Who makes the call.
+    pub actor: ActorName,
+    /// What the call does.
+    pub action: ActionName,
+    /// What the facts were drawn from.
+    pub inputs: Inputs,
+    /// What the call acts on, with where each value came from.
+    pub targets: Vec<TargetFact>,
+    /// One Cedar request per target, or one for the call itself.
+    pub requests: Vec<CedarRequest>,
+    /// The slice of the directory that the requests can reach.
+    pub entities: Vec<EntityFact>,
+    /// Why the call could not be judged by policy, where that is so: a built-in reason's name.
+    pub obstacle: Option<String>,
+    /// Keeps the content from being guessed.
+    pub salt: Salt,
+}
+
+impl Document for Facts {
+    const KIND: &'static str = "facts";
+    const MAX_BYTES: usize = 32 * MIB;
+    type Ref = FactsRef;
+}
+
+/// What facts are drawn from: drawn again from the same inputs, they are the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inputs {
+    /// The call.
+    pub call: CallRef,
+    /// The rules, whose manifests say how to read the call.
+    pub bundle: PolicyRef,
+    /// The intent that the call claimed, whether or not it was found.
+    pub claimed_intent: Option<IntentRef>,
+    /// The live chain of turns, the newest first; empty when there is no live intent.
+    pub intents: Vec<IntentInput>,
+    /// The results of earlier calls of the session, in the order of the log.
+    pub results: Vec<ResultRef>,
+    /// The revision of the directory: the leaf index of its last change, if it ever changed.
+    pub directory_revision: Option<u64>,
+    /// The counters as they stood.
+    pub counters: Vec<CounterFact>,
+    /// The review that is used up, if there is one.
+    pub review: Option<EntryId>,
+    /// The credential that asked.
+    pub credential: CredentialId,
+}
+
+/// One turn of the live chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntentInput {
+    /// The turn.
+    pub intent_ref: IntentRef,
+    /// The entry that registered it.
+    pub entry: EntryId,
+}
+
+/// A counter's value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CounterFact {
+    /// The counter's declared name.
+    pub counter: String,
+    /// The value before this call.
+    pub value: u64,
+    /// The leaf index up to which it counts.
+    pub as_of: u64,
+}
+
+/// One thing that the call acts on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetFact {
+    /// The JSON Pointer (RFC 6901) of the value in the arguments.
+    pub at: String,
+    /// The value as the call holds it.
+    pub value: String,
+    /// The entity that stands for it in the Cedar request.
+    pub entity: EntityUid,
+    /// Where the value came from, as far as that grounds it.
+    pub sources: BTreeSet<Source>,
+    /// Every place where the value was found, authority or not.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Where an argument's value came from. All that hold are given; policy says which suffice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The principal's words in the turn that the call names.
+    User,
+    /// The principal's words in an earlier live turn of the session.
+    UserEarlier,
+    /// A field that the manifest says the system wrote.
+    SystemField,
+    /// A field of a tool whose results are first-party only.
+    FirstPartyField,
+    /// The same record as something that the user named.
+    RecordLinked,
+    /// A document that the user named.
+    NamedDocument,
+    /// Anywhere in an output.
+    AnyOutput,
+    /// The directory knows the value.
+    Directory,
+    /// A person approved this value.
+    Approved,
+    /// Shown by the agent, then confirmed by the person.
+    Confirmed,
+    /// Nowhere.
+    None,
+}
+
+impl Source {
+    /// The name in documents and policies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::UserEarlier => "user_earlier",
+            Self::SystemField => "system_field",
+            Self::FirstPartyField => "first_party_field",
+            Self::RecordLinked => "record_linked",
+            Self::NamedDocument => "named_document",
+            Self::AnyOutput => "any_output",
+            Self::Directory => "directory",
+            Self::Approved => "approved",
+            Self::Confirmed => "confirmed",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A place where a value was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// The place.
+    pub place: Place,
+    /// The words that were found there, if they differ from the value.
+    pub as_written: Option<String>,
+}
+
+/// Where in a session something stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "in", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Place {
+    /// In a part of a turn.
+    Turn {
+        /// The turn.
+        intent_ref: IntentRef,
+        /// The part, from 0.
+        part: u32,
+        /// Whose words it is.
+        by: PartBy,
+        /// Where in the part's text, in bytes from its start.
+        offset: u64,
+    },
+    /// In the result of an earlier call.
+    Result {
+        /// The result.
+        result_ref: ResultRef,
+        /// The tool that returned it.
+        tool: String,
+        /// The JSON Pointer of the field that holds it; empty for the whole result.
+        pointer: String,
+    },
+    /// In the directory.
+    Directory,
+}
+
+/// One Cedar request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CedarRequest {
+    /// The id of the principal entity: the actor.
+    pub principal: String,
+    /// The id of the action entity.
+    pub action: String,
+    /// The target, or the call.
+    pub resource: EntityUid,
+    /// The context record, in Cedar's JSON form.
+    pub context: Map<String, Value>,
+}
+
+/// An entity of the directory's slice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntityFact {
+    /// Which entity.
+    pub entity: EntityUid,
+    /// Its attributes, in Cedar's JSON form.
+    pub attributes: BTreeMap<String, Value>,
+}

@@ -1,0 +1,312 @@
+//! The leaf: every kind of entry that a ledger can hold, as one closed enum.
+//!
+//! A leaf's bytes are the canonical JSON of an entry; they hold every member, so every member is
+//! covered by the leaf hash. Nothing that an agent wrote stands in a leaf: members are refs,
+//! ULIDs, declared names and closed sets.
+
+mod kind;
+mod kinds;
+mod parts;
+
+pub use kind::{Kind, Member};
+pub use kinds::*;
+pub use parts::{Part, PartBytes, split};
+
+use serde_json::{Map, Value};
+
+use crate::document::VERSION;
+use crate::ids::EntryId;
+use crate::json::{self, CanonicalError, CanonicalJson, StrictError};
+use crate::limits::{LEAF_BYTES, LEAF_LIST};
+use crate::time::Timestamp;
+
+/// One entry: what every kind has, and what its kind has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The entry's id, unique in its log.
+    pub entry_id: EntryId,
+    /// When it was committed; never earlier than the entry before it.
+    pub timestamp: Timestamp,
+    /// What it says.
+    pub body: Body,
+}
+
+/// An entry as a reader meets it: of a kind that this version knows, or not.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyEntry {
+    /// Of a known kind.
+    Known(Box<Entry>),
+    /// Of a kind that this version does not know: not an error.
+    Unknown(UnknownEntry),
+}
+
+/// What can be said of an entry of an unknown kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnknownEntry {
+    /// The entry's id.
+    pub entry_id: EntryId,
+    /// When it was committed.
+    pub timestamp: Timestamp,
+    /// The kind's name.
+    pub kind: String,
+    /// All its members.
+    pub members: Map<String, Value>,
+}
+
+/// Members that every kind has.
+pub const COMMON_MEMBERS: &[Member] = &[
+    Member {
+        name: "v",
+        doc: "The format's version: 1.",
+    },
+    Member {
+        name: "kind",
+        doc: "The kind of entry.",
+    },
+    Member {
+        name: "entry_id",
+        doc: "ULID, unique in the log. Order is the leaf index, never this id.",
+    },
+    Member {
+        name: "timestamp",
+        doc: "When it was committed, RFC 3339 in UTC with milliseconds; never earlier than the entry before.",
+    },
+];
+
+macro_rules! body {
+    ($($variant:ident),* $(,)?) => {
+        /// What an entry says: the closed set of kinds.
+        #[derive(Debug, Clone, PartialEq)]
+        #[expect(missing_docs, reason = "each variant is documented at the type that it holds")]
+        pub enum Body {
+            $($variant($variant),)*
+        }
+
+        impl Body {
+            /// Every kind: its name, what it is, and its own members.
+            pub const KINDS: &'static [(&'static str, &'static str, &'static [Member])] =
+                &[$((<$variant as Kind>::KIND, <$variant as Kind>::DOC, <$variant as Kind>::MEMBERS),)*];
+
+            /// The kind's name.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => <$variant as Kind>::KIND,)* }
+            }
+
+            fn to_members(&self) -> Result<Map<String, Value>, serde_json::Error> {
+                let value = match self { $(Self::$variant(body) => serde_json::to_value(body)?,)* };
+                match value {
+                    Value::Object(members) => Ok(members),
+                    other => Ok(Map::from_iter([("value".to_owned(), other)])),
+                }
+            }
+
+            fn from_members(kind: &str, members: Map<String, Value>) -> Option<Result<Self, serde_json::Error>> {
+                let value = Value::Object(members);
+                match kind {
+                    $(<$variant as Kind>::KIND => Some(serde_json::from_value(value).map(Self::$variant)),)*
+                    _ => None,
+                }
+            }
+        }
+
+        $(impl From<$variant> for Body {
+            fn from(body: $variant) -> Self {
+                Self::$variant(body)
+            }
+        })*
+    };
+}
+
+body!(
+    Genesis,
+    Decision,
+    Intent,
+    Revocation,
+    Policy,
+    Directory,
+    Credential,
+    Key,
+    Execution,
+    Review,
+    Expired,
+    PermitRefused,
+    Delegation,
+    VaultAccess,
+    Erasure,
+    Hold,
+    Flag,
+    FlagUpdate,
+    FlagClose,
+    SessionOpen,
+    SessionClose,
+    Throttled,
+    Part,
+);
+
+/// Why an entry has no leaf, or bytes are no leaf.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeafError {
+    /// The bytes are not strict JSON.
+    #[error(transparent)]
+    Json(#[from] StrictError),
+    /// The entry has no canonical JSON.
+    #[error(transparent)]
+    Canonical(#[from] CanonicalError),
+    /// The JSON is no object.
+    #[error("a leaf is a json object")]
+    NotAnObject,
+    /// A member that every kind has is missing or of another type.
+    #[error("the leaf's `{0}` is missing or malformed")]
+    Common(&'static str),
+    /// A member of the kind is missing, unknown or of another type.
+    #[error("{kind}: {reason}")]
+    Shape {
+        /// The kind.
+        kind: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The bytes mean an entry, but are not its canonical JSON.
+    #[error("the bytes are not the entry's canonical json")]
+    NotCanonical,
+    /// The leaf would be longer than tlog-tiles leaves room for.
+    #[error("a leaf of {0} bytes is over the limit of {LEAF_BYTES}")]
+    TooLong(usize),
+    /// A list holds more items than a leaf may.
+    #[error("`{member}` holds {found} items, over the limit of {LEAF_LIST}")]
+    LongList {
+        /// The list.
+        member: String,
+        /// How many items it holds.
+        found: usize,
+    },
+}
+
+impl Entry {
+    /// The leaf's bytes.
+    pub fn to_leaf(&self) -> Result<CanonicalJson, LeafError> {
+        let mut members = self.body.to_members().map_err(|e| LeafError::Shape {
+            kind: self.body.kind().to_owned(),
+            reason: e.to_string(),
+        })?;
+        members.insert("v".to_owned(), Value::from(VERSION));
+        members.insert("kind".to_owned(), Value::from(self.body.kind()));
+        members.insert(
+            "entry_id".to_owned(),
+            Value::from(self.entry_id.to_string()),
+        );
+        members.insert(
+            "timestamp".to_owned(),
+            Value::from(self.timestamp.to_string()),
+        );
+        check_lists(&members)?;
+        let leaf = CanonicalJson::of(&Value::Object(members))?;
+        match leaf.as_bytes().len() {
+            length if length > LEAF_BYTES => Err(LeafError::TooLong(length)),
+            _ => Ok(leaf),
+        }
+    }
+}
+
+impl AnyEntry {
+    /// Reads a leaf. Bytes that are not the one canonical form of the entry are refused.
+    pub fn from_leaf(bytes: &[u8]) -> Result<Self, LeafError> {
+        let value = json::parse(bytes, LEAF_BYTES)?;
+        if CanonicalJson::of(&value)?.as_bytes() != bytes {
+            return Err(LeafError::NotCanonical);
+        }
+        let Value::Object(mut members) = value else {
+            return Err(LeafError::NotAnObject);
+        };
+        check_lists(&members)?;
+        if members.shift_remove("v").and_then(|v| v.as_u64()) != Some(VERSION) {
+            return Err(LeafError::Common("v"));
+        }
+        let kind = text(&mut members, "kind")?;
+        let entry_id = text(&mut members, "entry_id")?
+            .parse()
+            .map_err(|_| LeafError::Common("entry_id"))?;
+        let timestamp = text(&mut members, "timestamp")?
+            .parse()
+            .map_err(|_| LeafError::Common("timestamp"))?;
+        // A copy, because an unknown kind keeps its members.
+        match Body::from_members(&kind, members.clone()) {
+            None => Ok(Self::Unknown(UnknownEntry {
+                entry_id,
+                timestamp,
+                kind,
+                members,
+            })),
+            Some(Err(error)) => Err(LeafError::Shape {
+                kind,
+                reason: error.to_string(),
+            }),
+            Some(Ok(body)) => {
+                let entry = Entry {
+                    entry_id,
+                    timestamp,
+                    body,
+                };
+                // Optional members must be left out, not `null`: one entry has one leaf.
+                if entry.to_leaf()?.as_bytes() != bytes {
+                    return Err(LeafError::NotCanonical);
+                }
+                Ok(Self::Known(Box::new(entry)))
+            }
+        }
+    }
+
+    /// The entry's id.
+    pub fn entry_id(&self) -> EntryId {
+        match self {
+            Self::Known(entry) => entry.entry_id,
+            Self::Unknown(entry) => entry.entry_id,
+        }
+    }
+
+    /// When it was committed.
+    pub fn timestamp(&self) -> Timestamp {
+        match self {
+            Self::Known(entry) => entry.timestamp,
+            Self::Unknown(entry) => entry.timestamp,
+        }
+    }
+
+    /// The kind's name.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Known(entry) => entry.body.kind(),
+            Self::Unknown(entry) => &entry.kind,
+        }
+    }
+
+    /// What it says, if the kind is known.
+    pub fn body(&self) -> Option<&Body> {
+        match self {
+            Self::Known(entry) => Some(&entry.body),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+fn text(members: &mut Map<String, Value>, name: &'static str) -> Result<String, LeafError> {
+    match members.shift_remove(name) {
+        Some(Value::String(text)) => Ok(text),
+        _ => Err(LeafError::Common(name)),
+    }
+}
+
+fn check_lists(members: &Map<String, Value>) -> Result<(), LeafError> {
+    for (member, value) in members {
+        if let Value::Array(items) = value
+            && items.len() > LEAF_LIST
+        {
+            return Err(LeafError::LongList {
+                member: member.clone(),
+                found: items.len(),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! JSON with one meaning: a strict reader, canonical bytes, exact numbers.
+
+mod canonical;
+mod number;
+mod strict;
+
+pub use canonical::{CanonicalError, CanonicalJson};
+pub use strict::{StrictError, StrictErrorKind, parse, parse_as};

@@ -1,0 +1,1 @@
+//! tool manifests, fact extraction, Cedar evaluation, bundles and re-judging.

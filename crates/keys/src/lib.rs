@@ -1,0 +1,1 @@
+//! key files of Countersign, each for one purpose, and the signers over them.

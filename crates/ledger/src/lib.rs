@@ -1,0 +1,1 @@
+//! the plan over the head, the sequencer and the storage contract.

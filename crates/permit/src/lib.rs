@@ -1,0 +1,1 @@
+//! signing and checking Countersign permits.

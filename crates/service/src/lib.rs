@@ -1,0 +1,1 @@
+//! the one place where the parts of Countersign meet.

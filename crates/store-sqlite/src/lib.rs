@@ -1,0 +1,1 @@
+//! the storage contract of Countersign on SQLite.

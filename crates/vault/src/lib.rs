@@ -1,0 +1,1 @@
+//! sealing and opening of Countersign's plaintext.

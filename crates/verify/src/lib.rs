@@ -1,0 +1,1 @@
+//! the offline verifier of Countersign ledgers.

@@ -1,0 +1,1 @@
+//! detectors as pure folds over ledger entries.

@@ -1,0 +1,1 @@
+//! request and response types of the Countersign API.
