@@ -23,7 +23,7 @@ pub trait Clock: Send + Sync {
 
 impl Timestamp {
     /// The last time that has four digits of year in every time zone.
-    pub const MAX: Self = Self(253_402_207_200_999);
+    pub const MAX: Self = Self(253_402_207_199_999);
 
     /// From milliseconds since 1970; those outside the years 1970 to 9999 are clamped.
     pub fn from_millis(millis: i64) -> Self {
@@ -114,7 +114,7 @@ mod tests {
     fn times_outside_four_digit_years_are_clamped() {
         assert_eq!(
             Timestamp::from_millis(i64::MAX).to_string(),
-            "9999-12-30T22:00:00.999Z"
+            "9999-12-30T21:59:59.999Z"
         );
         assert_eq!(Timestamp::from_millis(-5).as_millis(), 0);
     }

@@ -78,6 +78,7 @@ macro_rules! body {
         /// What an entry says: the closed set of kinds.
         #[derive(Debug, Clone, PartialEq)]
         #[expect(missing_docs, reason = "each variant is documented at the type that it holds")]
+        #[expect(clippy::large_enum_variant, reason = "decisions are the large variant and nearly all entries")]
         pub enum Body {
             $($variant($variant),)*
         }
