@@ -1,1 +1,30 @@
-//! request and response types of the Countersign API.
+//! Request and response types of the HTTP API, version 1.
+//!
+//! They hold texts, numbers and JSON, and know nothing of any other crate: what is a valid ref,
+//! name or time is said by those who read them. Unknown members of requests are errors.
+
+mod bundles;
+mod credentials;
+mod decisions;
+mod entries;
+mod explain;
+mod problem;
+mod turns;
+mod vault;
+
+pub use bundles::{
+    BundleCurrent, BundleStored, DirectoryChanged, DirectoryLine, FindingView, SetCurrentBundle,
+};
+pub use credentials::{CredentialCreated, CredentialList, CredentialView, NewCredential};
+pub use decisions::{
+    DecisionAnswer, DecisionRequest, ExecutionAnswer, ExecutionRequest, LinksRequest, ReasonView,
+    ResolutionView,
+};
+pub use entries::{EntryAnswer, EntryPage, FlagList, FlagView, Head};
+pub use explain::{EvidenceView, Explanation, PolicyView, ProofView, Sealable, TargetView};
+pub use problem::Problem;
+pub use turns::{Revoked, StopRequest, TurnAnswer, TurnPartRequest, TurnRequest};
+pub use vault::{OpenRequest, Opened};
+
+/// JSON that is passed on as the bytes that it came as.
+pub type RawJson = Box<serde_json::value::RawValue>;

@@ -1,0 +1,71 @@
+//! Credentials.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::RawJson;
+
+/// A credential to grant. `agent` with `ingress`, and `agent` with `reviewer`, are refused.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCredential {
+    /// What it may do: `ingress`, `agent`, `tool`, `reviewer`, `author`, `auditor`,
+    /// `vault-reader`, `admin`.
+    pub roles: Vec<String>,
+    /// A name for people; not in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Which actors it may speak for or, for an ingress, name: exact names, or prefixes ending in `/`.
+    #[serde(default)]
+    pub actors: Vec<String>,
+    /// For an ingress: which kinds of authors its turns may have; empty for any.
+    #[serde(default)]
+    pub authors: Vec<String>,
+    /// For an ingress: which channels its turns may come by; empty for any.
+    #[serde(default)]
+    pub channels: Vec<String>,
+    /// For an ingress: the only session that it may register turns in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// For an ingress: `same-uid`, `separate` (default) or `signed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assurance: Option<String>,
+    /// For a reviewer: base64url of the raw Ed25519 public key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+}
+
+/// A new credential. The token is shown once, here.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct CredentialCreated {
+    /// The credential's id.
+    pub credential: String,
+    /// The bearer token.
+    pub token: String,
+    /// The entry that granted it, with its proof.
+    #[schema(value_type = Object)]
+    pub entry: RawJson,
+}
+
+/// The credentials.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CredentialList {
+    /// The credentials, oldest first.
+    pub credentials: Vec<CredentialView>,
+}
+
+/// A credential, without its token.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CredentialView {
+    /// The credential's id.
+    pub credential: String,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it may do.
+    pub roles: Vec<String>,
+    /// Which actors it may speak for.
+    pub actors: Vec<String>,
+    /// Whether it was revoked.
+    pub revoked: bool,
+}

@@ -1,0 +1,75 @@
+//! Entries, flags and the head of the log.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::RawJson;
+
+/// One entry, with its place in the log.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EntryAnswer {
+    /// The leaf index: the order of the log.
+    pub index: u64,
+    /// The entry. Where it has a `proof`: without that member, its canonical JSON is the leaf.
+    #[schema(value_type = Object)]
+    pub entry: RawJson,
+}
+
+/// A page of entries.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EntryPage {
+    /// The entries, in the order that was asked for, without proofs.
+    pub entries: Vec<EntryAnswer>,
+    /// Pass as `cursor` for the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// The flags, newest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FlagList {
+    /// The flags.
+    pub flags: Vec<FlagView>,
+}
+
+/// A flag and what became of it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FlagView {
+    /// The flag's entry id.
+    pub flag: String,
+    /// `burst` or `unmandated`.
+    pub detector: String,
+    /// `notice`, `warning` or `critical`.
+    pub severity: String,
+    /// `open` or `closed`.
+    pub state: String,
+    /// When it was raised.
+    pub raised_at: String,
+    /// The actor that it concerns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The intent that it concerns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent_ref: Option<String>,
+    /// The entry where it began.
+    pub onset: String,
+    /// The entries that it rests on, in the order of the log; at most 64.
+    pub entries: Vec<String>,
+    /// How many there are now.
+    pub count: u32,
+}
+
+/// The head of the log.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Head {
+    /// The log's origin.
+    pub origin: String,
+    /// How many entries it holds.
+    pub size: u64,
+    /// The key that signs its checkpoints, as a C2SP verifier key.
+    pub log_key: String,
+    /// The root key, as a C2SP verifier key.
+    pub root_key: String,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+}
