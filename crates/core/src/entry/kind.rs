@@ -10,6 +10,10 @@ pub struct Member {
     pub name: &'static str,
     /// What it holds.
     pub doc: &'static str,
+    /// The type that reads it, as its declaration names it; for the documentation.
+    pub holds: &'static str,
+    /// Whether it is left out when there is none. Every other member always stands in the leaf.
+    pub is_optional: bool,
 }
 
 /// A kind of entry.
@@ -48,8 +52,18 @@ macro_rules! entry_kind {
             const KIND: &'static str = $kind;
             const DOC: &'static str = $doc;
             const MEMBERS: &'static [crate::entry::Member] = &[
-                $(crate::entry::Member { name: stringify!($member), doc: $member_doc },)*
-                $($(crate::entry::Member { name: stringify!($optional), doc: $optional_doc },)*)?
+                $(crate::entry::Member {
+                    name: stringify!($member),
+                    doc: $member_doc,
+                    holds: stringify!($type),
+                    is_optional: false,
+                },)*
+                $($(crate::entry::Member {
+                    name: stringify!($optional),
+                    doc: $optional_doc,
+                    holds: stringify!($optional_type),
+                    is_optional: true,
+                },)*)?
             ];
         }
     };

@@ -58,18 +58,26 @@ pub const COMMON_MEMBERS: &[Member] = &[
     Member {
         name: "v",
         doc: "The format's version: 1.",
+        holds: "u64",
+        is_optional: false,
     },
     Member {
         name: "kind",
         doc: "The kind of entry.",
+        holds: "kind",
+        is_optional: false,
     },
     Member {
         name: "entry_id",
         doc: "ULID, unique in the log. Order is the leaf index, never this id.",
+        holds: "EntryId",
+        is_optional: false,
     },
     Member {
         name: "timestamp",
         doc: "When it was committed, RFC 3339 in UTC with milliseconds; never earlier than the entry before.",
+        holds: "Timestamp",
+        is_optional: false,
     },
 ];
 
