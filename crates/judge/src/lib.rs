@@ -1,1 +1,29 @@
-//! tool manifests, fact extraction, Cedar evaluation, bundles and re-judging.
+//! The judge: from tool manifests, turns, results and directory to facts, and from facts and a
+//! policy bundle to a verdict; and the same again, years later, to check that it was so.
+//!
+//! Everything here is a pure function of its arguments: no clock, no network, no disk. What an
+//! agent sent can make a call rejected; it cannot make this crate fail or panic.
+//!
+//! It is *not* the documents themselves (`countersign-core`), the offline verifier
+//! (`countersign-verify`), or what finds a call's intent, results and directory
+//! (`countersign-service`).
+
+mod bundle;
+mod extract;
+mod finding;
+mod judge;
+pub mod limits;
+mod mention;
+mod rejudge;
+pub mod source;
+mod value;
+mod version;
+
+pub use bundle::{BundleError, CompiledBundle, PolicyText, Tool, check};
+pub use extract::{ChainTurn, Directory, DirectoryError, ExtractInputs, SeenResult, extract};
+pub use finding::{Finding, Severity};
+pub use judge::judge;
+pub use mention::{ResultIndex, TurnMentions};
+pub use rejudge::{RejudgeError, RejudgeInputs, rejudge};
+pub use value::lookup_form;
+pub use version::{EXTRACTOR, judge_version};

@@ -148,6 +148,8 @@ pub struct CounterDeclaration {
 pub struct Settings {
     /// How long a permit is good for, in seconds.
     pub permit_ttl_s: u32,
+    /// What becomes of a call whose tool no manifest names.
+    pub unknown_tools: UnknownTools,
     /// What the detectors look for.
     pub watch: WatchSettings,
 }
@@ -156,9 +158,21 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             permit_ttl_s: 60,
+            unknown_tools: UnknownTools::default(),
             watch: WatchSettings::default(),
         }
     }
+}
+
+/// What becomes of a call whose tool no manifest names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownTools {
+    /// It is rejected, whatever the policies say.
+    #[default]
+    Reject,
+    /// It is judged as the action `countersign.unknown`, without arguments and targets.
+    Judge,
 }
 
 /// What the detectors look for.

@@ -29,12 +29,16 @@ pub struct Facts {
     pub inputs: Inputs,
     /// What the call acts on, with where each value came from.
     pub targets: Vec<TargetFact>,
+    /// The members of the context that all requests share, in Cedar's JSON form.
+    pub context: Map<String, Value>,
     /// One Cedar request per target, or one for the call itself.
     pub requests: Vec<CedarRequest>,
     /// The slice of the directory that the requests can reach.
     pub entities: Vec<EntityFact>,
     /// Why the call could not be judged by policy, where that is so: a built-in reason's name.
     pub obstacle: Option<String>,
+    /// The JSON Pointer (RFC 6901) of the argument that is in the way, where it is one.
+    pub obstacle_at: Option<String>,
     /// Keeps the content from being guessed.
     pub salt: Salt,
 }
@@ -162,6 +166,8 @@ pub struct Evidence {
     pub place: Place,
     /// The words that were found there, if they differ from the value.
     pub as_written: Option<String>,
+    /// Whether the words only look like the value to a reader, and are another one.
+    pub look_alike: bool,
 }
 
 /// Where in a session something stands.
@@ -202,7 +208,8 @@ pub struct CedarRequest {
     pub action: String,
     /// The target, or the call.
     pub resource: EntityUid,
-    /// The context record, in Cedar's JSON form.
+    /// The members of the context that are this request's own, in Cedar's JSON form; those that
+    /// all requests share stand in [`Facts::context`].
     pub context: Map<String, Value>,
 }
 

@@ -12,7 +12,7 @@ mod sealed_record;
 
 pub use bundle::{
     Bundle, BundleContent, CounterDeclaration, Effect, PolicyFile, Settings, TargetDeclaration,
-    TargetType, ToolManifest, WatchSettings,
+    TargetType, ToolManifest, UnknownTools, WatchSettings,
 };
 pub use call::{Call, Reasoning, ToolResult, Wire};
 pub use directory::{Changeset, DirectoryChange, EntityUid};

@@ -1,0 +1,34 @@
+//! Every limit of the judge, named.
+
+/// Most policies in one bundle.
+pub const POLICIES: usize = 10_000;
+/// Most tools in one bundle.
+pub const TOOLS: usize = 1_000;
+/// Most target declarations of one tool.
+pub const TARGET_DECLARATIONS: usize = 64;
+/// Most bytes of one policy file, schema or manifest.
+pub const FILE_BYTES: usize = 1024 * 1024;
+/// Most pairs of a policy and a kind of request that it can apply to, which validation visits.
+pub const VALIDATION_PAIRS: usize = 1_000_000;
+/// Most policies in all slices together; beyond it a slice is the whole set.
+pub const SLICED_POLICIES: usize = 200_000;
+/// Most bytes of the `@reason` of a policy.
+pub const REASON_BYTES: usize = 1024;
+/// Most findings that one check reports.
+pub const FINDINGS: usize = 200;
+/// Deepest nesting of an argument's schema that becomes a type in policies.
+pub const ARGUMENT_TYPE_DEPTH: usize = 16;
+/// Most bytes of text of one result that are searched.
+pub const RESULT_TEXT_BYTES: usize = 1024 * 1024;
+/// Most distinct values of one kind that are kept of one turn or result.
+pub const MENTIONS: usize = 65_536;
+/// Most places that are kept of one value in one turn or result.
+pub const PLACES: usize = 4;
+/// Most places that the facts give for one target.
+pub const EVIDENCE: usize = 32;
+/// Most items in each set of `context.mentioned`.
+pub const MENTIONED: usize = 256;
+/// Longest quoted string that counts as a mention, in bytes.
+pub const QUOTED_BYTES: usize = 512;
+/// Longest target, in bytes.
+pub const TARGET_BYTES: usize = 4096;
