@@ -6,6 +6,8 @@ pub const JSON_DEPTH: usize = 64;
 pub const LEAF_BYTES: usize = 60 * 1024;
 /// Most items that a list in a leaf may hold.
 pub const LEAF_LIST: usize = 64;
+/// Longest name of a kind of entry, known or not: a-z, 0-9 and -.
+pub const KIND_NAME_BYTES: usize = 64;
 /// Most bytes of content in one `part` entry; base64 of it fits a leaf with room to spare.
 pub const PART_BYTES: usize = 42 * 1024;
 /// Most bytes of a bundle's canonical JSON: [`LEAF_LIST`] parts of [`PART_BYTES`], rounded down.

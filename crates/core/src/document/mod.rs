@@ -51,7 +51,7 @@ pub trait Document: Serialize + DeserializeOwned {
             members.insert("v".to_owned(), Value::from(VERSION));
             members.insert("kind".to_owned(), Value::from(Self::KIND));
         }
-        CanonicalJson::of(&value)
+        CanonicalJson::of_exact(&value)
     }
 
     /// The document's commitment: the SHA-256 of its canonical JSON.

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::document::VERSION;
 use crate::ids::EntryId;
 use crate::json::{self, CanonicalError, CanonicalJson, StrictError};
-use crate::limits::{LEAF_BYTES, LEAF_LIST};
+use crate::limits::{KIND_NAME_BYTES, LEAF_BYTES, LEAF_LIST};
 use crate::time::Timestamp;
 
 /// One entry: what every kind has, and what its kind has.
@@ -210,7 +210,7 @@ impl Entry {
             Value::from(self.timestamp.to_string()),
         );
         check_lists(&members)?;
-        let leaf = CanonicalJson::of(&Value::Object(members))?;
+        let leaf = CanonicalJson::of_exact(&Value::Object(members))?;
         match leaf.as_bytes().len() {
             length if length > LEAF_BYTES => Err(LeafError::TooLong(length)),
             _ => Ok(leaf),
@@ -233,6 +233,9 @@ impl AnyEntry {
             return Err(LeafError::Common("v"));
         }
         let kind = text(&mut members, "kind")?;
+        if !is_kind_name(&kind) {
+            return Err(LeafError::Common("kind"));
+        }
         let entry_id = text(&mut members, "entry_id")?
             .parse()
             .map_err(|_| LeafError::Common("entry_id"))?;
@@ -304,6 +307,12 @@ fn text(members: &mut Map<String, Value>, name: &'static str) -> Result<String, 
         Some(Value::String(text)) => Ok(text),
         _ => Err(LeafError::Common(name)),
     }
+}
+
+/// Also the name of a kind that is not known may not carry a message.
+fn is_kind_name(kind: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=KIND_NAME_BYTES).contains(&kind.len()) && kind.bytes().all(is_allowed)
 }
 
 fn check_lists(members: &Map<String, Value>) -> Result<(), LeafError> {

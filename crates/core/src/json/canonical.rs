@@ -1,7 +1,9 @@
 //! Canonical JSON (RFC 8785, JCS).
 
 use serde::Serialize;
+use serde_json::Value;
 
+use super::number;
 use crate::refs::Sha256;
 
 /// Bytes that are known to be canonical JSON.
@@ -23,6 +25,17 @@ impl CanonicalJson {
             .map_err(|error| CanonicalError {
                 reason: error.to_string(),
             })
+    }
+
+    /// The same, of a value that may hold an integer which no double holds: that is refused, where
+    /// RFC 8785 would write another number.
+    pub fn of_exact(value: &Value) -> Result<Self, CanonicalError> {
+        match number::inexact(value) {
+            None => Self::of(value),
+            Some(number) => Err(CanonicalError {
+                reason: format!("`{number}` would become another number"),
+            }),
+        }
     }
 
     /// The bytes.

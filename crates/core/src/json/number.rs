@@ -29,6 +29,22 @@ pub(super) fn exact(text: &str) -> Option<Number> {
     Number::from_f64(double)
 }
 
+/// The first number in `value` that canonical JSON would change: an integer beyond 2^53 that no
+/// double holds. The strict reader lets none through; code of our own may bring one.
+pub(super) fn inexact(value: &Value) -> Option<&Number> {
+    match value {
+        Value::Number(number) => {
+            let is_small = |n: u64| n <= SAFE_INTEGER as u64;
+            let magnitude = number.as_u64().or(number.as_i64().map(i64::unsigned_abs));
+            let survives = magnitude.is_none_or(is_small) || exact(&number.to_string()).is_some();
+            (!survives).then_some(number)
+        }
+        Value::Array(items) => items.iter().find_map(inexact),
+        Value::Object(members) => members.values().find_map(inexact),
+        Value::Null | Value::Bool(_) | Value::String(_) => None,
+    }
+}
+
 /// An exact decimal: digits without zeros at either end, times ten to the exponent.
 #[derive(PartialEq, Eq)]
 struct Decimal {
