@@ -146,8 +146,10 @@ impl VerifierKey {
         signature_type: SignatureType,
         public_key: &[u8],
     ) -> Result<Self, KeyError> {
-        let id = KeyId::compute(&name, signature_type.byte(), public_key);
-        let material = Material::new(signature_type, public_key)?;
+        let type_byte = signature_type.byte();
+        let id = KeyId::compute(&name, type_byte, public_key);
+        // `Other` may have been given the byte of a type that has a name.
+        let material = Material::new(SignatureType::from_byte(type_byte), public_key)?;
         Ok(Self { name, id, material })
     }
 

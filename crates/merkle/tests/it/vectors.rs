@@ -32,7 +32,7 @@ const ROOTS: [&str; 8] = [
 ];
 
 fn hash(hex: &str) -> Hash {
-    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    let byte = |at: usize| u8::from_str_radix(hex.get(at..at + 2).unwrap(), 16).unwrap();
     let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
     Hash::from_slice(&bytes).unwrap()
 }
