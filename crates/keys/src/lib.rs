@@ -1,1 +1,32 @@
-//! key files of Countersign, each for one purpose, and the signers over them.
+//! Key files of Countersign, each key for one purpose, and the signers over them.
+//!
+//! This crate reads and writes key files and draws randomness from the system: it is the only one
+//! that does. It does *not* know formats of notes (`countersign-note`), permits
+//! (`countersign-permit`) or sealed records (`countersign-vault`); it hands their types the keys.
+//!
+//! | file | key | for |
+//! | --- | --- | --- |
+//! | `root.key` | Ed25519 | signs the other public keys; to be taken offline |
+//! | `log.key` | Ed25519 | signs checkpoints |
+//! | `permit.key` | Ed25519 | signs permits |
+//! | `vault-1.kek`, `vault-2.kek`, … | AES-256 | wrap the keys of sealed records; the highest number wraps, all unwrap |
+//! | `blind-index.key` | HMAC | finds pseudonyms |
+//! | `token.key` | HMAC | hashes API tokens |
+//!
+//! The directory has mode 0700 and the files 0600; looser ones are refused. Losing the `.kek`
+//! files loses every sealed plaintext, so they must be backed up, and never with the database.
+
+mod api_token;
+mod file;
+mod random;
+mod ring;
+mod root;
+mod secure_fs;
+mod signer;
+
+pub use api_token::{ApiToken, ApiTokenError};
+pub use file::{KeyFileError, Purpose};
+pub use random::SystemRandom;
+pub use ring::KeyRing;
+pub use root::RootKey;
+pub use signer::{Ed25519NoteSigner, StatementError, fingerprint};
