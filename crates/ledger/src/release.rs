@@ -1,0 +1,43 @@
+//! What was released: the part of the log that answers may rest on.
+
+use crate::edge::Edge;
+use crate::head::Head;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// A released head, with the edge of its tree.
+#[derive(Debug)]
+pub(crate) struct Released {
+    pub(crate) head: Head,
+    pub(crate) checkpoint: Arc<str>,
+    pub(crate) edge: Edge,
+}
+
+impl Released {
+    pub(crate) fn new(head: Head, edge: Edge) -> Self {
+        Self {
+            checkpoint: head.checkpoint().into(),
+            head,
+            edge,
+        }
+    }
+}
+
+/// The newest released head, shared by the sequencer and all readers.
+#[derive(Debug, Clone)]
+pub(crate) struct Newest(Arc<RwLock<Arc<Released>>>);
+
+impl Newest {
+    pub(crate) fn new(released: Released) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(released))))
+    }
+
+    pub(crate) fn read(&self) -> Arc<Released> {
+        let guard = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&guard)
+    }
+
+    pub(crate) fn replace(&self, released: Released) {
+        let released = Arc::new(released);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = released;
+    }
+}

@@ -1,0 +1,454 @@
+//! The sequencer: the one thread that appends. It takes all that waits, plans it, has the store
+//! commit it, records the new head outside the database, and only then answers.
+//!
+//! There is no timer: while one commit runs, the next batch gathers.
+
+use crate::edge::Edge;
+use crate::error::CommitError;
+use crate::head::Head;
+use crate::head_file::HeadFile;
+use crate::ledger::LogSigner;
+use crate::limits::{HEAD_READS, REPLANS, RESERVE_RETRY_S};
+use crate::plan::{Caps, PlanError, PlanInput, Planned, UnitOutcome, plan};
+use crate::queue::{Batch, Queue};
+use crate::reader::Nodes;
+use crate::release::{Newest, Released};
+use crate::reserve::Reserve;
+use crate::store::{NotCommitted, StateReader, Store, StoreError, StoreReadError, Writes};
+use crate::unit::{CommittedEntry, Release, Unit};
+use countersign_core::time::{Clock, Timestamp};
+use countersign_merkle::root_at;
+use countersign_note::{Checkpoint, Note, TlogProof};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long the sequencer waits before it reads the head once more.
+const HEAD_READ_PAUSE: Duration = Duration::from_millis(100);
+
+/// Everything that appending needs; used by one thread only.
+pub(crate) struct Sequencer {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) signer: Arc<LogSigner>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) head_file: HeadFile,
+    pub(crate) newest: Newest,
+    pub(crate) reserve: Option<Box<dyn Reserve>>,
+    pub(crate) reserve_is_out: Arc<AtomicBool>,
+    pub(crate) restore_tried: Option<Instant>,
+}
+
+/// A batch that is durable.
+struct Durable {
+    planned: Planned,
+    /// The head that the plan began from.
+    seen: Head,
+}
+
+/// Why a batch is not durable; nothing of it was written unless the ledger halts.
+#[derive(Debug)]
+enum Failure {
+    Full,
+    Busy,
+    Unavailable(String),
+    ClockBehind { head: Timestamp, clock: Timestamp },
+    Halt(String),
+}
+
+impl Failure {
+    fn error(&self) -> CommitError {
+        match self {
+            Self::Full => CommitError::StorageFull,
+            Self::Busy => CommitError::Busy,
+            Self::Unavailable(detail) => CommitError::Unavailable {
+                detail: detail.clone(),
+            },
+            Self::ClockBehind { head, clock } => CommitError::ClockBehind {
+                head: *head,
+                clock: *clock,
+            },
+            Self::Halt(reason) => CommitError::Halted {
+                reason: reason.clone(),
+            },
+        }
+    }
+}
+
+/// What a batch's plan came to under the lock.
+enum Locked {
+    Planned(Durable),
+    Stopped(Failure),
+}
+
+impl Sequencer {
+    /// Serves the queue until it is closed and empty, or the ledger halts.
+    pub(crate) fn run(mut self, queue: &Queue, told: &Mutex<Option<String>>) {
+        while let Some(batch) = queue.take() {
+            let halted = match catch_unwind(AssertUnwindSafe(|| self.serve(batch, queue))) {
+                Ok(halted) => halted,
+                Err(_) => Some("the sequencer failed unexpectedly".to_owned()),
+            };
+            if let Some(reason) = halted {
+                tracing::error!(%reason, "the ledger halts");
+                *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+                for unit in queue.abandon(&reason) {
+                    let reason = reason.clone();
+                    answer(unit, Err(CommitError::Halted { reason }));
+                }
+            }
+        }
+    }
+
+    /// Commits a batch and answers it. Returns why the ledger must halt, if it must.
+    pub(crate) fn serve(&mut self, mut batch: Batch, queue: &Queue) -> Option<String> {
+        if !self.has_reserve() {
+            refuse(batch.split_off(batch.urgent), &Failure::Full);
+        }
+        let mut result = self.commit(&mut batch.units);
+        if matches!(result, Err(Failure::Full)) && batch.urgent > 0 && self.release_reserve() {
+            refuse(batch.split_off(batch.urgent), &Failure::Full);
+            result = self.commit(&mut batch.units);
+        }
+        let released = result.and_then(|durable| {
+            self.release(&durable)?;
+            Ok(durable)
+        });
+        match released {
+            Ok(durable) => {
+                let taken = durable.planned.outcomes.len();
+                queue.give_back(batch.split_off(taken));
+                self.answer_all(batch, durable.planned);
+                None
+            }
+            Err(failure) => {
+                tracing::warn!(?failure, units = batch.units.len(), "a batch failed");
+                refuse(batch, &failure);
+                match failure {
+                    Failure::Halt(reason) => Some(reason),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// Plans the units and has the store commit the plan, afresh if it turns out that an unknown
+    /// outcome was none.
+    fn commit(&mut self, units: &mut [Box<dyn Unit>]) -> Result<Durable, Failure> {
+        let mut detail = String::new();
+        for _ in 0..=REPLANS {
+            let mut locked = None;
+            let stored = self.store.commit(&mut |head, state| {
+                let planned = self.plan_locked(head, state, units)?;
+                let writes = match &planned {
+                    Locked::Planned(durable) => durable.planned.writes.clone(),
+                    Locked::Stopped(_) => None,
+                };
+                locked = Some(planned);
+                Ok(writes)
+            });
+            let durable = match locked {
+                Some(Locked::Stopped(failure)) => return Err(failure),
+                Some(Locked::Planned(durable)) => Some(durable),
+                None => None,
+            };
+            match (stored, durable) {
+                (Ok(()), Some(durable)) => return Ok(durable),
+                (Ok(()), None) => return Err(halt("the store did not run the plan")),
+                (Err(StoreError::NotCommitted { reason, detail }), _) => {
+                    return Err(match reason {
+                        NotCommitted::Full => Failure::Full,
+                        NotCommitted::Busy => Failure::Busy,
+                        NotCommitted::Io => Failure::Unavailable(detail),
+                    });
+                }
+                (Err(StoreError::Fatal { detail }), _) => return Err(Failure::Halt(detail)),
+                (Err(StoreError::Unknown { detail: unknown }), durable) => {
+                    tracing::warn!(detail = %unknown, "the outcome of a commit is unknown");
+                    if let Some(durable) = durable
+                        && self.is_committed(&durable)?
+                    {
+                        return Ok(durable);
+                    }
+                    detail = unknown;
+                }
+            }
+        }
+        // Each time it was found that nothing had been written.
+        Err(Failure::Unavailable(detail))
+    }
+
+    fn plan_locked(
+        &self,
+        head: Option<&Head>,
+        state: &dyn StateReader,
+        units: &mut [Box<dyn Unit>],
+    ) -> Result<Locked, StoreReadError> {
+        let released = self.newest.read();
+        let seen = match head {
+            Some(head) => head.clone(),
+            None if released.head.size().get() == 0 => released.head.clone(),
+            None => return Ok(Locked::Stopped(halt("the database has lost its log"))),
+        };
+        if let Err(reason) = self.check_extends(&released.head, &seen)? {
+            return Ok(Locked::Stopped(Failure::Halt(reason)));
+        }
+        let input = PlanInput {
+            head: &seen,
+            state,
+            clock: self.clock.now(),
+            signer: self.signer.as_ref(),
+            caps: Caps::DEFAULT,
+        };
+        let planned = plan(&input, units);
+        Ok(match planned {
+            Ok(planned) => Locked::Planned(Durable { planned, seen }),
+            Err(PlanError::Read(error)) => return Err(error),
+            Err(PlanError::ClockBehind { head, clock }) => {
+                Locked::Stopped(Failure::ClockBehind { head, clock })
+            }
+            Err(
+                error @ (PlanError::Checkpoint(_) | PlanError::Sign(_) | PlanError::TooLarge(_)),
+            ) => Locked::Stopped(Failure::Unavailable(error.to_string())),
+        })
+    }
+
+    /// Whether the head under the lock is that which this process released last, or extends it.
+    /// Anything else means that signed history was undone: nothing may be signed on top of it.
+    fn check_extends(
+        &self,
+        released: &Head,
+        seen: &Head,
+    ) -> Result<Result<(), String>, StoreReadError> {
+        let differs = |what: &str| {
+            Err(format!(
+                "the head of the database (size {}, root `{}`) {what} what this process released \
+                 (size {}, root `{}`)",
+                seen.size(),
+                seen.root(),
+                released.size(),
+                released.root(),
+            ))
+        };
+        if seen.origin() != released.origin() {
+            return Ok(differs("is of another log than"));
+        }
+        if seen.size() < released.size() {
+            return Ok(differs("is behind"));
+        }
+        let root = if seen.size() == released.size() {
+            seen.root()
+        } else {
+            let nodes = Nodes {
+                store: self.store.as_ref(),
+                edge: &Edge::default(),
+            };
+            let root = root_at(&nodes, released.size());
+            root.map_err(|error| StoreReadError::new(error.to_string()))?
+        };
+        if root == released.root() {
+            return Ok(Ok(()));
+        }
+        Ok(differs("contradicts"))
+    }
+
+    /// After a commit of unknown outcome: whether the batch is in the log. Locks the head, so that
+    /// a commit that is still under way has ended one way or the other.
+    fn is_committed(&self, durable: &Durable) -> Result<bool, Failure> {
+        let Some(writes) = &durable.planned.writes else {
+            return Ok(false);
+        };
+        let mut last = String::new();
+        for attempt in 0..HEAD_READS {
+            if attempt > 0 {
+                std::thread::sleep(HEAD_READ_PAUSE);
+            }
+            let mut found = None;
+            let read = self.store.commit(&mut |head, _| {
+                found = Some(head.cloned());
+                Ok(None)
+            });
+            match (read, found) {
+                (Ok(()), Some(head)) => return self.compare(head.as_ref(), durable, writes),
+                (Ok(()), None) => last = "the store did not run the plan".to_owned(),
+                (Err(error), _) => last = error.to_string(),
+            }
+        }
+        Err(Failure::Halt(format!(
+            "the outcome of a commit is unknown, and the head cannot be read: {last}"
+        )))
+    }
+
+    fn compare(
+        &self,
+        head: Option<&Head>,
+        durable: &Durable,
+        writes: &Writes,
+    ) -> Result<bool, Failure> {
+        if head == Some(&writes.head) {
+            return Ok(true);
+        }
+        let is_unchanged = match head {
+            Some(head) => *head == durable.seen,
+            None => durable.seen.size().get() == 0,
+        };
+        if is_unchanged {
+            return Ok(false);
+        }
+        // Another process has appended meanwhile, before our batch or after it.
+        self.holds(writes)
+            .map_err(|error| Failure::Halt(error.to_string()))?
+            .ok_or_else(|| halt("a batch is in the log in part, or in another place"))
+    }
+
+    /// Whether the log holds all of the leaves where they were planned (`true`) or none of them
+    /// (`false`).
+    fn holds(&self, writes: &Writes) -> Result<Option<bool>, StoreReadError> {
+        let mut held = 0_usize;
+        let mut absent = 0_usize;
+        for leaf in &writes.leaves {
+            match self.store.index_of(leaf.entry_id)? {
+                None => absent = absent.saturating_add(1),
+                Some(index) if index == leaf.index => {
+                    let at = index.get();
+                    let stored = self.store.leaves(at..at.saturating_add(1))?;
+                    let is_same = stored.first().is_some_and(|s| s.bytes == leaf.bytes);
+                    held = held.saturating_add(usize::from(is_same));
+                }
+                Some(_) => {}
+            }
+        }
+        let all = writes.leaves.len();
+        Ok(match (held, absent) {
+            (held, 0) if held == all => Some(true),
+            (0, absent) if absent == all => Some(false),
+            _ => None,
+        })
+    }
+
+    /// Records the new head outside the database and lets readers see it.
+    fn release(&mut self, durable: &Durable) -> Result<(), Failure> {
+        let released = self.newest.read();
+        let head = match &durable.planned.writes {
+            Some(writes) => &writes.head,
+            None => &durable.seen,
+        };
+        if head.size() <= released.head.size() {
+            return Ok(());
+        }
+        let checkpoint = Checkpoint::new(head.origin().as_str(), head.size(), head.root())
+            .map_err(|error| Failure::Halt(error.to_string()))?;
+        // The entries are durable already; without the head file nobody could tell a restored
+        // database from this one, so nobody is told of them.
+        self.head_file
+            .record(checkpoint)
+            .map_err(|error| Failure::Halt(error.to_string()))?;
+        let edge = if durable.seen.size() == released.head.size() {
+            released.edge.advanced(&durable.planned.tree)
+        } else {
+            Edge::read(self.store.as_ref(), head.size())
+                .map_err(|error| Failure::Halt(error.to_string()))?
+        };
+        self.newest.replace(Released::new(head.clone(), edge));
+        Ok(())
+    }
+
+    fn answer_all(&self, batch: Batch, planned: Planned) {
+        let released = self.newest.read();
+        let note: Option<Note> = released.checkpoint.parse().ok();
+        let prover = planned.tree.prover();
+        let mut leaves = match planned.writes.map(Arc::unwrap_or_clone) {
+            Some(writes) => writes.leaves,
+            None => Vec::new(),
+        }
+        .into_iter();
+        for (unit, outcome) in batch.units.into_iter().zip(planned.outcomes) {
+            let range = match outcome {
+                UnitOutcome::Failed(error) => {
+                    answer(unit, Err(error));
+                    continue;
+                }
+                UnitOutcome::Planned(range) => range,
+            };
+            let entries = leaves.by_ref().take(range.len()).map(|leaf| {
+                let path = prover.path(leaf.index)?;
+                let proof = TlogProof::new(leaf.index, path, note.clone()?).ok()?;
+                Some(CommittedEntry {
+                    index: leaf.index,
+                    entry_id: leaf.entry_id,
+                    timestamp: leaf.row.time,
+                    leaf: leaf.bytes,
+                    proof: proof.to_string(),
+                })
+            });
+            let entries: Option<Vec<CommittedEntry>> = entries.collect();
+            let release = entries.map(|entries| Release {
+                entries,
+                checkpoint: Arc::clone(&released.checkpoint),
+                size: released.head.size(),
+            });
+            let no_proof = || CommitError::Halted {
+                reason: "an entry is in the log, but no proof of it could be made".to_owned(),
+            };
+            answer(unit, release.ok_or_else(no_proof));
+        }
+    }
+
+    /// Whether units that are not urgent may be committed; tries to fill the reserve up again.
+    fn has_reserve(&mut self) -> bool {
+        if !self.reserve_is_out.load(Ordering::Relaxed) {
+            return true;
+        }
+        let retry = Duration::from_secs(RESERVE_RETRY_S);
+        if self.restore_tried.is_some_and(|at| at.elapsed() < retry) {
+            return false;
+        }
+        self.restore_tried = Some(Instant::now());
+        let restored = self.reserve.as_mut().map(|reserve| reserve.restore());
+        let is_back = matches!(restored, Some(Ok(())));
+        if is_back {
+            tracing::info!("the disk reserve is filled up again");
+            self.reserve_is_out.store(false, Ordering::Relaxed);
+        }
+        is_back
+    }
+
+    /// Gives the reserve's room to urgent units; false if there is none to give.
+    fn release_reserve(&mut self) -> bool {
+        let Some(reserve) = &mut self.reserve else {
+            return false;
+        };
+        if self.reserve_is_out.load(Ordering::Relaxed) {
+            return false;
+        }
+        match reserve.release() {
+            Ok(()) => {
+                tracing::warn!("the disk is full: the reserve was given to urgent entries");
+                self.reserve_is_out.store(true, Ordering::Relaxed);
+                self.restore_tried = Some(Instant::now());
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "the disk reserve could not be released");
+                false
+            }
+        }
+    }
+}
+
+fn halt(reason: &str) -> Failure {
+    Failure::Halt(reason.to_owned())
+}
+
+fn refuse(batch: Batch, failure: &Failure) {
+    for unit in batch.units {
+        answer(unit, Err(failure.error()));
+    }
+}
+
+/// Answers one unit. What its callback does must not end the sequencer.
+pub(crate) fn answer(unit: Box<dyn Unit>, result: Result<Release, CommitError>) {
+    if catch_unwind(AssertUnwindSafe(|| unit.finish(result))).is_err() {
+        tracing::error!("the callback of a unit of work panicked");
+    }
+}

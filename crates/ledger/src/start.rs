@@ -1,0 +1,232 @@
+//! What is checked before a log is appended to. What does not fit is an error, never a repair.
+
+use crate::edge::Edge;
+use crate::head::Head;
+use crate::head_file::{HeadFile, HeadFileError};
+use crate::ledger::LogSigner;
+use crate::reader::Nodes;
+use crate::store::{Store, StoreReadError};
+use countersign_merkle::{Hash, TreeSize, leaf_hash, root_at};
+use countersign_note::{Checkpoint, CheckpointError, Note, NoteError, SignedCheckpoint};
+use std::path::{Path, PathBuf};
+
+/// Why a ledger was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The database holds no log.
+    #[error("the database holds no log yet")]
+    NotInitialised,
+    /// There is a log already.
+    #[error("the database holds the log `{origin}` of {size} entries already")]
+    AlreadyInitialised {
+        /// Its origin.
+        origin: String,
+        /// Its size.
+        size: TreeSize,
+    },
+    /// The database is empty, but answers were given.
+    #[error(
+        "the database is empty, but the head file says that {size} entries of `{origin}` were \
+         released: the database is lost, or another one"
+    )]
+    DatabaseLost {
+        /// The released log.
+        origin: String,
+        /// How many entries were released.
+        size: TreeSize,
+    },
+    /// There is a log, but no head file.
+    #[error(
+        "the head file `{}` is missing: without it nobody can tell whether the database is the \
+         newest one or a restored one", .path.display()
+    )]
+    HeadFileMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The head file belongs to another log.
+    #[error("the head file is of `{recorded}`, the database of `{database}`")]
+    OtherLog {
+        /// The origin in the head file.
+        recorded: String,
+        /// The origin in the database.
+        database: String,
+    },
+    /// The database has forgotten entries that were released.
+    #[error(
+        "the database was rolled back: it holds {database} entries (root `{database_root}`), but \
+         {recorded} were released (root `{recorded_root}`)"
+    )]
+    RolledBack {
+        /// The size of the database's log.
+        database: TreeSize,
+        /// Its root.
+        database_root: Hash,
+        /// The size in the head file.
+        recorded: TreeSize,
+        /// The root in the head file.
+        recorded_root: Hash,
+    },
+    /// The database holds another history than was released.
+    #[error(
+        "the database holds another history: the root of its first {recorded} entries is \
+         `{database_root}`, but `{recorded_root}` was released"
+    )]
+    Forked {
+        /// The size in the head file.
+        recorded: TreeSize,
+        /// The root of the database's tree at that size.
+        database_root: Hash,
+        /// The root in the head file.
+        recorded_root: Hash,
+    },
+    /// The head's checkpoint was not signed by the key that is to sign the next one.
+    #[error("the checkpoint in the database: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// The head's checkpoint is no note.
+    #[error("the checkpoint in the database: {0}")]
+    Note(#[from] NoteError),
+    /// The parts of the database contradict each other.
+    #[error("the database is damaged: {detail}")]
+    Damaged {
+        /// What contradicts what.
+        detail: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreReadError),
+    /// The head file failed.
+    #[error(transparent)]
+    HeadFile(#[from] HeadFileError),
+    /// The thread of the sequencer could not be started.
+    #[error("could not start the sequencer: {0}")]
+    Thread(std::io::Error),
+}
+
+impl OpenError {
+    /// What the operator can do, where that is not obvious.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::RolledBack { .. } | Self::Forked { .. } | Self::DatabaseLost { .. } => Some(
+                "put the newest database back; a log that has lost released entries must not be \
+                 continued under the same key",
+            ),
+            Self::HeadFileMissing { .. } => Some(
+                "put the head file back from where the data directory was copied; it belongs to \
+                 the database as the keys do",
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// The head and edge of a log that is as it was released, and its head file.
+pub(crate) fn check(
+    store: &dyn Store,
+    signer: &LogSigner,
+    path: &Path,
+) -> Result<(Head, Edge, HeadFile), OpenError> {
+    let head_file = HeadFile::open(path)?;
+    let head = match store.head()? {
+        Some(head) => head,
+        None => return Err(without_log(head_file.as_ref())),
+    };
+    let head_file = head_file.ok_or_else(|| OpenError::HeadFileMissing { path: path.into() })?;
+    check_signature(&head, signer)?;
+    check_tree(store, &head)?;
+    let head_file = compare(store, &head, head_file)?;
+    let edge = Edge::read(store, head.size())?;
+    Ok((head, edge, head_file))
+}
+
+/// Why a store without a log cannot be opened.
+pub(crate) fn without_log(head_file: Option<&HeadFile>) -> OpenError {
+    match head_file.map(|file| &file.newest().checkpoint) {
+        // A head file of size 0 is what an interrupted `create` leaves.
+        Some(released) if released.size() > TreeSize::ZERO => OpenError::DatabaseLost {
+            origin: released.origin().to_owned(),
+            size: released.size(),
+        },
+        _ => OpenError::NotInitialised,
+    }
+}
+
+fn check_signature(head: &Head, signer: &LogSigner) -> Result<(), OpenError> {
+    let note: Note = head.checkpoint().parse()?;
+    let signed = SignedCheckpoint::open(&note, std::slice::from_ref(signer.verifier_key()))?;
+    let checkpoint = signed.checkpoint();
+    let is_of_head = checkpoint.origin() == head.origin().as_str()
+        && checkpoint.size() == head.size()
+        && checkpoint.root() == head.root();
+    if is_of_head {
+        return Ok(());
+    }
+    let detail = "the stored checkpoint is not that of the stored tree head".to_owned();
+    Err(OpenError::Damaged { detail })
+}
+
+/// Looks whether nodes and last leaf are those of the head.
+fn check_tree(store: &dyn Store, head: &Head) -> Result<(), OpenError> {
+    let root = root(store, head.size())?;
+    if root != head.root() {
+        let detail = format!(
+            "the stored nodes have the root `{root}`, not `{}`",
+            head.root()
+        );
+        return Err(OpenError::Damaged { detail });
+    }
+    let Some(last) = head.size().last_index() else {
+        return Ok(());
+    };
+    let range = last.get()..last.get().saturating_add(1);
+    let stored = store.nodes(0, range.clone())?;
+    let entries = store.leaves(range)?;
+    let found = entries.first().map(|entry| leaf_hash(&entry.bytes));
+    if found.is_some() && stored.first().copied() == found {
+        return Ok(());
+    }
+    let detail = format!("entry {last} is missing, or is not the one in the tree");
+    Err(OpenError::Damaged { detail })
+}
+
+/// Holds the database against the head file. A database that is ahead has a commit that was durable
+/// when the process ended, but not answered yet: it stands.
+fn compare(store: &dyn Store, head: &Head, mut head_file: HeadFile) -> Result<HeadFile, OpenError> {
+    let recorded = head_file.newest().checkpoint.clone();
+    if recorded.origin() != head.origin().as_str() {
+        return Err(OpenError::OtherLog {
+            recorded: recorded.origin().to_owned(),
+            database: head.origin().to_string(),
+        });
+    }
+    if recorded.size() > head.size() {
+        return Err(OpenError::RolledBack {
+            database: head.size(),
+            database_root: head.root(),
+            recorded: recorded.size(),
+            recorded_root: recorded.root(),
+        });
+    }
+    let database_root = root(store, recorded.size())?;
+    if database_root != recorded.root() {
+        return Err(OpenError::Forked {
+            recorded: recorded.size(),
+            database_root,
+            recorded_root: recorded.root(),
+        });
+    }
+    if recorded.size() < head.size() {
+        let next = Checkpoint::new(head.origin().as_str(), head.size(), head.root());
+        let next = next.map_err(CheckpointError::from)?;
+        head_file.record(next)?;
+    }
+    Ok(head_file)
+}
+
+fn root(store: &dyn Store, size: TreeSize) -> Result<Hash, OpenError> {
+    let edge = &Edge::default();
+    root_at(&Nodes { store, edge }, size).map_err(|error| OpenError::Damaged {
+        detail: error.to_string(),
+    })
+}
