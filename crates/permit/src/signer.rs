@@ -74,7 +74,11 @@ impl PermitSigner {
             typ: TYPE.to_owned(),
         })?;
         let claims = CanonicalJson::of(claims)?;
-        let signed = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()));
+        let signed = format!(
+            "{}.{}",
+            encode(header.as_bytes()),
+            encode(claims.as_bytes())
+        );
         let signature = self.key.sign(signed.as_bytes());
         let token = format!("{signed}.{}", encode(signature.as_ref()));
         match token.len() {
