@@ -1,0 +1,156 @@
+//! Judging every decision again, from the facts and the documents that they name.
+
+use std::collections::BTreeMap;
+
+use countersign_core::document::{Call, Document, Facts, Intent, ToolResult};
+use countersign_core::entry::Decision;
+use countersign_core::ids::EntryId;
+use countersign_core::names::{BuiltinReason, ReasonId};
+use countersign_core::refs::{PolicyRef, Sha256};
+use countersign_judge::{CompiledBundle, RejudgeError, RejudgeInputs};
+
+use crate::audit::Audit;
+use crate::report::{Check, Findings, NotRejudged, Rejudged};
+use crate::rules::Rules;
+
+/// Reasons that are found beside the judge: before there are facts, or at the commit.
+const BESIDE: [BuiltinReason; 4] = [
+    BuiltinReason::Stopped,
+    BuiltinReason::Contended,
+    BuiltinReason::ForeignActor,
+    BuiltinReason::MalformedCall,
+];
+
+/// Judges every decision of the log again.
+pub(crate) fn all(audit: &Audit, rules: &Rules<'_>, findings: &mut Findings) -> Rejudged {
+    let mut court = Court {
+        audit,
+        rules,
+        findings,
+        bundles: BTreeMap::new(),
+    };
+    let mut rejudged = Rejudged::default();
+    for (index, id, decision) in &rules.decisions.all {
+        match court.again(*index, *id, decision) {
+            Ok(true) => rejudged.agreed += 1,
+            Ok(false) => {}
+            Err(reason) => *rejudged.not_rejudged.entry(reason).or_default() += 1,
+        }
+    }
+    rejudged
+}
+
+struct Court<'a, 'r> {
+    audit: &'a Audit,
+    rules: &'a Rules<'r>,
+    findings: &'a mut Findings,
+    /// `None` for a bundle that does not compile.
+    bundles: BTreeMap<PolicyRef, Option<CompiledBundle>>,
+}
+
+impl Court<'_, '_> {
+    /// Whether it came out the same; a finding says what did not.
+    fn again(&mut self, index: u64, id: EntryId, decision: &Decision) -> Result<bool, NotRejudged> {
+        let (Some(facts_ref), Some(call_ref)) = (decision.facts_ref, decision.call_ref) else {
+            return Err(NotRejudged::NoFacts);
+        };
+        let is_beside = |reason: &ReasonId| {
+            BuiltinReason::of(reason).is_some_and(|reason| BESIDE.contains(&reason))
+        };
+        if decision.reasons.iter().any(is_beside) {
+            return Err(NotRejudged::OutsideTheJudge);
+        }
+        let facts: Facts = self.input(index, id, facts_ref.into())?;
+        let call: Call = self.input(index, id, call_ref.into())?;
+        let mut intents = Vec::with_capacity(facts.inputs.intents.len());
+        for input in &facts.inputs.intents {
+            intents.push(self.input::<Intent>(index, id, input.intent_ref.into())?);
+        }
+        let mut results = Vec::with_capacity(facts.inputs.results.len());
+        for reference in &facts.inputs.results {
+            results.push(self.input::<ToolResult>(index, id, (*reference).into())?);
+        }
+        self.compile(index, id, decision.policy_ref);
+        let bundle = self.bundles.get(&decision.policy_ref);
+        let Some(bundle) = bundle.and_then(Option::as_ref) else {
+            return Ok(false); // Said of the first decision under it.
+        };
+        let inputs = RejudgeInputs {
+            bundle,
+            facts: &facts,
+            call: &call,
+            intents: &intents,
+            results: &results,
+        };
+        let verdict = match countersign_judge::rejudge(&inputs) {
+            Ok(verdict) => verdict,
+            Err(RejudgeError::Extractor { .. }) => return Err(NotRejudged::OtherExtractor),
+            Err(error) => {
+                let expected = "the facts that the decision names";
+                self.fail(index, id, Check::RejudgeFacts, error, expected);
+                return Ok(false);
+            }
+        };
+        let reasons: Vec<ReasonId> = verdict.reasons.into_iter().collect();
+        let agrees = verdict.outcome == decision.outcome && reasons == decision.reasons;
+        if !agrees {
+            let found = format!("`{}` for {:?}", decision.outcome.name(), decision.reasons);
+            let expected = format!(
+                "`{}` for {reasons:?}, as {} judges",
+                verdict.outcome.name(),
+                countersign_judge::judge_version()
+            );
+            self.fail(index, id, Check::RejudgeVerdict, found, expected);
+        }
+        Ok(agrees)
+    }
+
+    fn input<D: Document>(
+        &mut self,
+        index: u64,
+        id: EntryId,
+        reference: Sha256,
+    ) -> Result<D, NotRejudged> {
+        if let Some(document) = self.rules.documents.given::<D>(reference) {
+            return Ok(document);
+        }
+        if self.rules.erased.contains(&reference) {
+            return Err(NotRejudged::Erased);
+        }
+        if self.audit.is_complete {
+            let found = format!("no document of kind `{}` under {reference}", D::KIND);
+            let expected = "the document, or an entry of its erasure";
+            self.fail(index, id, Check::DocumentMissing, found, expected);
+        }
+        Err(NotRejudged::Sealed)
+    }
+
+    fn compile(&mut self, index: u64, id: EntryId, policy: PolicyRef) {
+        if self.bundles.contains_key(&policy) {
+            return;
+        }
+        let compiled = match self.rules.bundles.bundle(&policy) {
+            None => None, // The log's own checks have said so.
+            Some(bundle) => match CompiledBundle::compile(bundle.clone()) {
+                Ok(compiled) => Some(compiled),
+                Err(error) => {
+                    let expected = "a bundle that compiles";
+                    self.fail(index, id, Check::RejudgeFacts, error, expected);
+                    None
+                }
+            },
+        };
+        self.bundles.insert(policy, compiled);
+    }
+
+    fn fail(
+        &mut self,
+        index: u64,
+        id: EntryId,
+        check: Check,
+        found: impl ToString,
+        expected: impl ToString,
+    ) {
+        self.findings.entry(index, Some(id), check, found, expected);
+    }
+}

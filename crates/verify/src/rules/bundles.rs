@@ -1,0 +1,217 @@
+//! Bundles: their parts, their order, and which one was in force.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use countersign_core::document::{Bundle, Document};
+use countersign_core::entry::{Decision, Part, Policy, PolicyPhase};
+use countersign_core::names::{BuiltinReason, ReasonId, TenantId};
+use countersign_core::refs::{PolicyRef, Sha256};
+use countersign_core::verdict::Outcome;
+
+use crate::report::{At, Check, Findings};
+
+/// Every bundle of the log.
+#[derive(Default)]
+pub(crate) struct Bundles {
+    parts: HashMap<Sha256, Piece>,
+    stored: BTreeMap<PolicyRef, Stored>,
+    in_force: Option<PolicyRef>,
+    /// Reasons that were found in their bundle already.
+    reasons: HashSet<(PolicyRef, ReasonId)>,
+}
+
+struct Piece {
+    index: u64,
+    of: Sha256,
+    n: u32,
+    total: u32,
+    bytes: Vec<u8>,
+}
+
+struct Stored {
+    index: u64,
+    parts: Vec<Sha256>,
+    bundle: Option<Bundle>,
+    is_settled: bool,
+}
+
+impl Bundles {
+    pub(crate) fn part(&mut self, at: &mut At<'_>, body: &Part) {
+        let holds = body.n < body.total;
+        let found = format!("piece {} of {}", body.n, body.total);
+        at.require(holds, Check::Bundle, found, "a piece below their number");
+        let piece = Piece {
+            index: at.index,
+            of: body.of,
+            n: body.n,
+            total: body.total,
+            bytes: body.bytes.as_bytes().to_vec(),
+        };
+        self.parts.entry(body.bytes.digest()).or_insert(piece);
+    }
+
+    pub(crate) fn policy(&mut self, at: &mut At<'_>, body: &Policy, tenant: Option<&TenantId>) {
+        match body.phase {
+            PolicyPhase::Stored => self.store(at, body, tenant),
+            PolicyPhase::InForce => self.enforce(at, body, tenant),
+        }
+    }
+
+    /// The decision was made under the bundle in force, for reasons that stand in it.
+    pub(crate) fn judged(&mut self, at: &mut At<'_>, body: &Decision) {
+        let in_force = self.in_force.map_or("none".to_owned(), |r| r.to_string());
+        let holds = self.in_force == Some(body.policy_ref);
+        let expected = format!("{in_force}, which was in force");
+        at.require(holds, Check::PolicyInForce, body.policy_ref, expected);
+        let is_sorted = body.reasons.is_sorted_by(|a, b| a < b) && !body.reasons.is_empty();
+        let expected = "at least one, sorted, none twice";
+        at.require(
+            is_sorted,
+            Check::Reasons,
+            format!("{:?}", body.reasons),
+            expected,
+        );
+        for reason in &body.reasons {
+            self.reason(at, body, reason);
+        }
+    }
+
+    pub(crate) fn was_stored(&self, at: &mut At<'_>, policy: &PolicyRef) {
+        let holds = self.stored.contains_key(policy);
+        let expected = "a bundle that the log holds";
+        at.require(holds, Check::PolicyInForce, policy, expected);
+    }
+
+    /// The bundle, if it was in the log and readable.
+    #[cfg_attr(
+        not(feature = "rejudge"),
+        expect(dead_code, reason = "judging again needs it")
+    )]
+    pub(crate) fn bundle(&self, policy: &PolicyRef) -> Option<&Bundle> {
+        self.stored.get(policy)?.bundle.as_ref()
+    }
+
+    pub(crate) fn finish(&self, findings: &mut Findings) {
+        for stored in self.stored.values().filter(|stored| !stored.is_settled) {
+            let expected = "every part that the entry names, in the log";
+            findings.entry(
+                stored.index,
+                None,
+                Check::Bundle,
+                "a part is missing",
+                expected,
+            );
+        }
+        for (digest, piece) in &self.parts {
+            let stored = self.stored.get(&PolicyRef::from(piece.of));
+            let fits = stored.is_some_and(|stored| {
+                let position = usize::try_from(piece.n).ok();
+                let total = u32::try_from(stored.parts.len()).ok();
+                total == Some(piece.total)
+                    && position.and_then(|n| stored.parts.get(n)) == Some(digest)
+            });
+            if !fits {
+                let found = format!("piece {} of {} of {}", piece.n, piece.total, piece.of);
+                let expected = "the place that a stored bundle gives it";
+                findings.entry(piece.index, None, Check::Bundle, found, expected);
+            }
+        }
+    }
+
+    fn store(&mut self, at: &mut At<'_>, body: &Policy, tenant: Option<&TenantId>) {
+        let is_plain = body.previous.is_none() && !body.parts.is_empty();
+        let expected = "parts, and no `previous`";
+        at.require(is_plain, Check::Members, "a stored bundle", expected);
+        let stored = Stored {
+            index: at.index,
+            parts: body.parts.clone(),
+            bundle: None,
+            is_settled: false,
+        };
+        self.stored.entry(body.policy_ref).or_insert(stored);
+        self.settle(at, &body.policy_ref, tenant);
+    }
+
+    fn enforce(&mut self, at: &mut At<'_>, body: &Policy, tenant: Option<&TenantId>) {
+        let is_plain = body.parts.is_empty();
+        at.require(
+            is_plain,
+            Check::Members,
+            "parts",
+            "none at a bundle in force",
+        );
+        let found = format!("{:?}", body.previous);
+        let expected = format!("{:?}, which was in force", self.in_force);
+        at.require(
+            body.previous == self.in_force,
+            Check::PolicyHistory,
+            found,
+            expected,
+        );
+        self.settle(at, &body.policy_ref, tenant);
+        let is_there = self
+            .stored
+            .get(&body.policy_ref)
+            .is_some_and(|stored| stored.is_settled);
+        let expected = "a bundle that was stored before, with all its parts";
+        at.require(is_there, Check::PolicyHistory, body.policy_ref, expected);
+        self.in_force = Some(body.policy_ref);
+    }
+
+    /// Joins the parts, once all are there.
+    fn settle(&mut self, at: &mut At<'_>, policy: &PolicyRef, tenant: Option<&TenantId>) {
+        let parts = &self.parts;
+        let Some(stored) = self.stored.get_mut(policy).filter(|s| !s.is_settled) else {
+            return;
+        };
+        let mut content = Vec::new();
+        for digest in &stored.parts {
+            match parts.get(digest) {
+                Some(piece) => content.extend_from_slice(&piece.bytes),
+                None => return,
+            }
+        }
+        stored.is_settled = true;
+        let digest = Sha256::of(&content);
+        let holds = digest == *policy.digest();
+        let found = format!("parts that hash to {digest}");
+        at.require(holds, Check::Bundle, found, policy);
+        match Bundle::from_canonical(&content) {
+            Ok(bundle) => {
+                let holds = Some(&bundle.tenant) == tenant;
+                let expected = "the tenant of the genesis";
+                at.require(holds, Check::Bundle, &bundle.tenant, expected);
+                stored.bundle = Some(bundle);
+            }
+            Err(error) => at.fail(Check::Bundle, error, "a bundle"),
+        }
+    }
+
+    fn reason(&mut self, at: &mut At<'_>, body: &Decision, reason: &ReasonId) {
+        if reason.is_builtin() {
+            // Every built-in reason is one to reject.
+            let is_known = BuiltinReason::of(reason).is_some();
+            let fits = is_known && body.outcome == Outcome::Rejected;
+            let found = format!("`{reason}` for `{}`", body.outcome.name());
+            let expected = "a known built-in reason, at a rejection";
+            at.require(fits, Check::Reasons, found, expected);
+            return;
+        }
+        let key = (body.policy_ref, reason.clone());
+        if self.reasons.contains(&key) {
+            return;
+        }
+        let bundle = self
+            .stored
+            .get(&body.policy_ref)
+            .and_then(|s| s.bundle.as_ref());
+        let quoted = format!("\"{reason}\"");
+        let stands = bundle.is_none_or(|bundle| {
+            let mut files = bundle.content.policies.iter();
+            files.any(|file| file.text.contains(&quoted))
+        });
+        let expected = "the id of a policy of the bundle";
+        at.require(stands, Check::Reasons, format!("`{reason}`"), expected);
+        self.reasons.insert(key);
+    }
+}

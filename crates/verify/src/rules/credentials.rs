@@ -1,0 +1,187 @@
+//! Who may say what: credentials from their grant to their revocation.
+
+use std::collections::HashMap;
+
+use countersign_core::document::{Assurance, Author};
+use countersign_core::entry::{ActorPattern, Credential, GrantChange, Intent, Role};
+use countersign_core::ids::CredentialId;
+use countersign_core::names::{ActorName, ChannelName, KeyText};
+use countersign_core::pseudonym::Pseudonym;
+
+use crate::report::{At, Check};
+
+/// Every credential of the log.
+#[derive(Default)]
+pub(crate) struct Credentials {
+    grants: HashMap<CredentialId, Grant>,
+    is_past_setup: bool,
+}
+
+struct Grant {
+    is_live: bool,
+    roles: Vec<Role>,
+    actors: Vec<ActorPattern>,
+    authors: Vec<Author>,
+    channels: Vec<ChannelName>,
+    session: Option<Pseudonym>,
+    assurance: Option<Assurance>,
+    public_key: Option<KeyText>,
+}
+
+/// Roles that one credential must not have together.
+const APART: [(Role, Role); 2] = [(Role::Agent, Role::Ingress), (Role::Agent, Role::Reviewer)];
+
+/// Kinds of entries that a log is made with, before anybody has asked for anything.
+const SETUP: [&str; 6] = [
+    "genesis",
+    "key",
+    "part",
+    "policy",
+    "credential",
+    "directory",
+];
+
+impl Credentials {
+    /// Whether the log is still being made, so that nobody needs to have asked for the entry.
+    pub(crate) fn setup(&mut self, kind: &str) -> bool {
+        self.is_past_setup |= !SETUP.contains(&kind);
+        !self.is_past_setup
+    }
+
+    pub(crate) fn change(&mut self, at: &mut At<'_>, body: &Credential, is_setup: bool) {
+        self.asked_by(at, body.credential, Role::Admin, is_setup);
+        match body.change {
+            GrantChange::Granted => self.grant(at, body),
+            GrantChange::Revoked => {
+                let grant = self.grants.get_mut(&body.subject);
+                let was_live = grant.is_some_and(|grant| std::mem::take(&mut grant.is_live));
+                let found = format!("a revocation of {}", body.subject);
+                let expected = "a credential that was granted and not revoked";
+                at.require(was_live, Check::CredentialHistory, found, expected);
+            }
+        }
+    }
+
+    pub(crate) fn author(&self, at: &mut At<'_>, id: Option<CredentialId>, is_setup: bool) {
+        self.asked_by(at, id, Role::Author, is_setup);
+    }
+
+    pub(crate) fn tool(&self, at: &mut At<'_>, id: CredentialId) {
+        self.with_role(at, id, Role::Tool);
+    }
+
+    pub(crate) fn vault_reader(&self, at: &mut At<'_>, id: CredentialId) {
+        self.with_role(at, id, Role::VaultReader);
+    }
+
+    /// The credential of a reviewer, and the key that it signs with.
+    pub(crate) fn reviewer(&self, at: &mut At<'_>, id: CredentialId) -> Option<KeyText> {
+        self.with_role(at, id, Role::Reviewer)?.public_key.clone()
+    }
+
+    /// The credential of an agent that may speak for the actor.
+    pub(crate) fn agent(&self, at: &mut At<'_>, id: CredentialId, actor: &ActorName) {
+        let Some(grant) = self.with_role(at, id, Role::Agent) else {
+            return;
+        };
+        let covers = grant.actors.iter().any(|pattern| pattern.covers(actor));
+        let expected = "an actor that the credential may speak for";
+        at.require(covers, Check::Credential, actor, expected);
+    }
+
+    /// The credential of an ingress that may register such a turn.
+    pub(crate) fn ingress(&self, at: &mut At<'_>, body: &Intent) {
+        let Some(grant) = self.with_role(at, body.credential, Role::Ingress) else {
+            return;
+        };
+        let covers = |actor| grant.actors.iter().any(|pattern| pattern.covers(actor));
+        let actors = grant.actors.is_empty() || body.actors.iter().all(covers);
+        let author = grant.authors.is_empty() || grant.authors.contains(&body.author);
+        let channel = grant.channels.is_empty() || grant.channels.contains(&body.channel);
+        let session = grant.session.is_none_or(|session| session == body.session);
+        let assurance = body.signature.is_some()
+            || grant
+                .assurance
+                .is_none_or(|assurance| assurance == body.assurance);
+        for (member, holds) in [
+            ("actors", actors),
+            ("author", author),
+            ("channel", channel),
+            ("session", session),
+            ("assurance", assurance),
+        ] {
+            let expected = "what the credential of the ingress allows";
+            at.require(holds, Check::Credential, format!("`{member}`"), expected);
+        }
+    }
+
+    /// A credential that is alive, whatever its role.
+    pub(crate) fn any(&self, at: &mut At<'_>, id: CredentialId) {
+        self.live(at, id);
+    }
+
+    fn grant(&mut self, at: &mut At<'_>, body: &Credential) {
+        for (one, other) in APART {
+            let both = body.roles.contains(&one) && body.roles.contains(&other);
+            let expected = "one of them only";
+            at.require(
+                !both,
+                Check::CredentialHistory,
+                format!("{one} and {other}"),
+                expected,
+            );
+        }
+        let at_least_one = !body.roles.is_empty();
+        at.require(
+            at_least_one,
+            Check::CredentialHistory,
+            "no roles",
+            "at least one",
+        );
+        let grant = Grant {
+            is_live: true,
+            roles: body.roles.clone(),
+            actors: body.actors.clone(),
+            authors: body.authors.clone(),
+            channels: body.channels.clone(),
+            session: body.session,
+            assurance: body.assurance,
+            public_key: body.public_key.clone(),
+        };
+        let is_new = self.grants.insert(body.subject, grant).is_none();
+        let found = format!("another grant of {}", body.subject);
+        at.require(is_new, Check::CredentialHistory, found, "one grant");
+    }
+
+    fn asked_by(&self, at: &mut At<'_>, id: Option<CredentialId>, role: Role, is_setup: bool) {
+        match id {
+            Some(id) => {
+                self.with_role(at, id, role);
+            }
+            None => {
+                let expected = format!("a credential of role `{role}`, once the log is in use");
+                at.require(is_setup, Check::Credential, "none", expected);
+            }
+        }
+    }
+
+    fn with_role(&self, at: &mut At<'_>, id: CredentialId, role: Role) -> Option<&Grant> {
+        let grant = self.live(at, id)?;
+        let found = format!("{id}, with {:?}", grant.roles);
+        let expected = format!("a credential of role `{role}`");
+        at.require(
+            grant.roles.contains(&role),
+            Check::Credential,
+            found,
+            expected,
+        );
+        Some(grant)
+    }
+
+    fn live(&self, at: &mut At<'_>, id: CredentialId) -> Option<&Grant> {
+        let grant = self.grants.get(&id).filter(|grant| grant.is_live);
+        let expected = "a credential that was granted before and not revoked";
+        at.require(grant.is_some(), Check::Credential, id, expected);
+        grant
+    }
+}

@@ -1,0 +1,249 @@
+//! Turns: registered, delegated, ended; and the decisions that rest on them.
+
+use std::collections::HashMap;
+
+use countersign_core::document::Author;
+use countersign_core::entry::{
+    Decision, Delegation, Intent, Revocation, RevocationEffect, RevocationScope,
+};
+use countersign_core::ids::EntryId;
+use countersign_core::names::{ActionName, ActorName};
+use countersign_core::pseudonym::Pseudonym;
+use countersign_core::refs::IntentRef;
+use countersign_core::time::Timestamp;
+
+use super::may_mandate;
+use crate::documents::Documents;
+use crate::report::{At, Check};
+
+/// Every turn and delegation of the log.
+#[derive(Default)]
+pub(crate) struct Intents {
+    turns: HashMap<IntentRef, Turn>,
+    delegations: HashMap<EntryId, Given>,
+}
+
+struct Turn {
+    author: Author,
+    principal: Pseudonym,
+    session: Pseudonym,
+    actors: Vec<ActorName>,
+    mandate: Option<IntentRef>,
+    expires_at: Timestamp,
+    is_revoked: bool,
+}
+
+struct Given {
+    intent_ref: IntentRef,
+    to: ActorName,
+    actions: Vec<ActionName>,
+    expires_at: Timestamp,
+}
+
+impl Intents {
+    pub(crate) fn register(
+        &mut self,
+        at: &mut At<'_>,
+        body: &Intent,
+        documents: &mut Documents<'_>,
+    ) {
+        at.require(
+            !body.actors.is_empty(),
+            Check::Members,
+            "no actors",
+            "at least one",
+        );
+        let is_signed = body.signature.is_some() == body.key_id.is_some();
+        let expected = "`signature` and `key_id`, or neither";
+        at.require(is_signed, Check::Members, "one of them", expected);
+        if let Some(parent) = &body.parent {
+            let fits = self
+                .turns
+                .get(parent)
+                .is_some_and(|turn| turn.session == body.session);
+            let expected = "an earlier turn of the same session";
+            at.require(
+                fits,
+                Check::IntentHistory,
+                format!("parent {parent}"),
+                expected,
+            );
+        }
+        if let Some(mandate) = &body.mandate {
+            let fits = self
+                .turns
+                .get(mandate)
+                .is_some_and(|turn| may_mandate(turn.author) && turn.is_live(at.entry.timestamp));
+            let expected = "a live turn of a person";
+            at.require(
+                fits,
+                Check::IntentHistory,
+                format!("mandate {mandate}"),
+                expected,
+            );
+        }
+        documents.intent(at, body);
+        let turn = Turn {
+            author: body.author,
+            principal: body.principal,
+            session: body.session,
+            actors: body.actors.clone(),
+            mandate: body.mandate,
+            expires_at: body.expires_at,
+            is_revoked: false,
+        };
+        let is_new = !self.turns.contains_key(&body.intent_ref);
+        let expected = "a turn that was not registered before";
+        at.require(is_new, Check::IntentHistory, body.intent_ref, expected);
+        self.turns.entry(body.intent_ref).or_insert(turn);
+    }
+
+    pub(crate) fn revoke(&mut self, at: &mut At<'_>, body: &Revocation) {
+        let (turn, actor) = (body.intent_ref.is_some(), body.actor.is_some());
+        let fits = match body.scope {
+            RevocationScope::Turn => turn && !actor && body.effect == RevocationEffect::Stop,
+            RevocationScope::Actor => actor && !turn,
+            RevocationScope::Everything => !actor && !turn,
+        };
+        let found = format!("`{}` of `{}`", body.effect, body.scope);
+        let expected = "what the scope concerns, and nothing else";
+        at.require(fits, Check::Members, found, expected);
+        if let Some(intent) = &body.intent_ref {
+            let turn = self.turns.get_mut(intent);
+            let expected = "a turn that is registered";
+            at.require(turn.is_some(), Check::Intent, intent, expected);
+            if let Some(turn) = turn {
+                turn.is_revoked = true;
+            }
+        }
+    }
+
+    pub(crate) fn delegate(&mut self, at: &mut At<'_>, body: &Delegation) {
+        if let Some(turn) = self.live_turn(at, &body.intent_ref) {
+            let found = format!("until {}", body.expires_at);
+            let holds = body.expires_at <= turn.expires_at;
+            let expected = format!("no longer than the turn, {}", turn.expires_at);
+            at.require(holds, Check::Delegation, found, expected);
+            self.check_giver(at, body, turn);
+        }
+        let given = Given {
+            intent_ref: body.intent_ref,
+            to: body.to.clone(),
+            actions: body.actions.clone(),
+            expires_at: body.expires_at,
+        };
+        self.delegations.insert(at.entry.entry_id, given);
+    }
+
+    /// What a decision says that it rests on.
+    pub(crate) fn grounds(&self, at: &mut At<'_>, body: &Decision) {
+        let Some(intent) = &body.intent_ref else {
+            at.require(
+                body.links.delegation.is_none(),
+                Check::Members,
+                "a delegation without an intent",
+                "an intent",
+            );
+            return;
+        };
+        at.require(
+            body.claimed_intent_ref.is_none(),
+            Check::Members,
+            "`claimed_intent_ref` beside `intent_ref`",
+            "one of them",
+        );
+        let Some(turn) = self.live_turn(at, intent) else {
+            return;
+        };
+        if let Some(mandate) = &turn.mandate {
+            self.live_turn(at, mandate);
+        }
+        let is_theirs =
+            body.session == Some(turn.session) && body.principal == Some(turn.principal);
+        let expected = "the session and principal of its turn";
+        at.require(
+            is_theirs,
+            Check::Intent,
+            "another session or principal",
+            expected,
+        );
+        match body.links.delegation {
+            None => {
+                let named = turn.actors.contains(&body.actor);
+                let expected = "an actor that the turn names, or a delegation";
+                at.require(named, Check::Intent, &body.actor, expected);
+            }
+            Some(id) => self.check_receiver(at, body, &id),
+        }
+    }
+
+    fn live_turn(&self, at: &mut At<'_>, intent: &IntentRef) -> Option<&Turn> {
+        let turn = self.turns.get(intent);
+        let Some(turn) = turn else {
+            at.fail(Check::Intent, intent, "a turn that was registered before");
+            return None;
+        };
+        at.require(
+            !turn.is_revoked,
+            Check::Intent,
+            format!("{intent}, which was revoked"),
+            "a turn that was not revoked",
+        );
+        let now = at.entry.timestamp;
+        at.require(
+            now <= turn.expires_at,
+            Check::Intent,
+            format!("{intent}, which ended at {}", turn.expires_at),
+            "a turn that had not ended",
+        );
+        Some(turn)
+    }
+
+    fn check_giver(&self, at: &mut At<'_>, body: &Delegation, turn: &Turn) {
+        let expected = "a giver that the turn names, or that was given as much";
+        match body
+            .links
+            .delegation
+            .and_then(|id| self.delegations.get(&id))
+        {
+            None => {
+                let named = turn.actors.contains(&body.from);
+                at.require(named, Check::Delegation, &body.from, expected);
+            }
+            Some(given) => {
+                let within = |action| given.actions.contains(action);
+                let narrows = given.actions.is_empty()
+                    || !body.actions.is_empty() && body.actions.iter().all(within);
+                let holds = given.intent_ref == body.intent_ref
+                    && given.to == body.from
+                    && body.expires_at <= given.expires_at
+                    && narrows;
+                at.require(holds, Check::Delegation, &body.from, expected);
+            }
+        }
+    }
+
+    fn check_receiver(&self, at: &mut At<'_>, body: &Decision, id: &EntryId) {
+        let Some(given) = self.delegations.get(id) else {
+            return; // The link itself is a finding then.
+        };
+        let covers = given.actions.is_empty() || given.actions.contains(&body.action);
+        let holds = Some(given.intent_ref) == body.intent_ref
+            && given.to == body.actor
+            && at.entry.timestamp <= given.expires_at
+            && covers;
+        let expected = "a live delegation of this action, under this turn, to this actor";
+        at.require(
+            holds,
+            Check::Delegation,
+            format!("delegation {id}"),
+            expected,
+        );
+    }
+}
+
+impl Turn {
+    fn is_live(&self, now: Timestamp) -> bool {
+        !self.is_revoked && now <= self.expires_at
+    }
+}

@@ -1,0 +1,261 @@
+//! What the entries say of each other, followed from the first leaf to the last.
+
+mod alerts;
+mod bundles;
+mod credentials;
+mod decisions;
+mod executions;
+mod genesis;
+mod intents;
+mod links;
+mod sessions;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use countersign_core::document::{Author, Changeset, Statement};
+use countersign_core::entry::{AnyEntry, Body, Entry};
+use countersign_core::ids::EntryId;
+use countersign_core::names::Origin;
+use countersign_core::refs::Sha256;
+use countersign_core::time::Timestamp;
+
+use crate::audit::Audit;
+use crate::documents::Documents;
+use crate::head::Head;
+use crate::report::{At, Check, Counts, Findings};
+
+/// Everything that later entries are held against.
+pub(crate) struct Rules<'a> {
+    pub(crate) documents: Documents<'a>,
+    pub(crate) bundles: bundles::Bundles,
+    pub(crate) decisions: decisions::Decisions,
+    /// Refs that an erasure names.
+    pub(crate) erased: BTreeSet<Sha256>,
+    audit: &'a Audit,
+    genesis: genesis::Keys,
+    credentials: credentials::Credentials,
+    intents: intents::Intents,
+    executions: executions::Executions,
+    alerts: alerts::Alerts,
+    sessions: sessions::Sessions,
+    entries: HashMap<EntryId, Place>,
+    last: Timestamp,
+    kinds: BTreeMap<String, u64>,
+    unknown: u64,
+}
+
+/// Where an entry stands, and what it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) index: u64,
+    pub(crate) kind: &'static str,
+}
+
+impl<'a> Rules<'a> {
+    pub(crate) fn new(audit: &'a Audit, head: &Head) -> Self {
+        let origin: Option<Origin> = head.checkpoint.origin().parse().ok();
+        Self {
+            documents: Documents::new(&audit.documents),
+            bundles: bundles::Bundles::default(),
+            decisions: decisions::Decisions::default(),
+            erased: BTreeSet::new(),
+            audit,
+            genesis: genesis::Keys::new(origin),
+            credentials: credentials::Credentials::default(),
+            intents: intents::Intents::default(),
+            executions: executions::Executions::default(),
+            alerts: alerts::Alerts::default(),
+            sessions: sessions::Sessions::default(),
+            entries: HashMap::new(),
+            last: Timestamp::default(),
+            kinds: BTreeMap::new(),
+            unknown: 0,
+        }
+    }
+
+    /// Looks at the next entry.
+    pub(crate) fn observe(&mut self, index: u64, entry: &AnyEntry, findings: &mut Findings) {
+        let (id, time) = (entry.entry_id(), entry.timestamp());
+        if time < self.last {
+            let expected = format!("not before {}, the time of the entry before", self.last);
+            findings.entry(index, Some(id), Check::Time, time, expected);
+        }
+        self.last = self.last.max(time);
+        match entry {
+            AnyEntry::Known(entry) => {
+                let mut at = At {
+                    index,
+                    entry,
+                    findings,
+                };
+                self.known(&mut at);
+                *self.kinds.entry(entry.body.kind().to_owned()).or_default() += 1;
+            }
+            AnyEntry::Unknown(entry) => {
+                self.unknown += 1;
+                *self.kinds.entry(entry.kind.clone()).or_default() += 1;
+            }
+        }
+        let kind = entry.body().map_or("unknown", Body::kind);
+        if let Some(first) = self.entries.insert(id, Place { index, kind }) {
+            let found = format!("the id of entry {}", first.index);
+            findings.entry(index, Some(id), Check::EntryId, found, "an id of its own");
+            // The first one keeps the name.
+            self.entries.insert(id, first);
+        }
+    }
+
+    /// What can only be said when all entries were seen.
+    pub(crate) fn finish(&mut self, head: &Head, findings: &mut Findings) {
+        self.genesis.finish(head, findings);
+        self.bundles.finish(findings);
+        self.documents.finish(findings);
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let (documents_named, documents_checked) = self.documents.counts();
+        Counts {
+            entries: self.kinds.clone(),
+            decisions: self.decisions.by_outcome(),
+            documents_named,
+            documents_checked,
+            open_escalations: self.decisions.open_escalations(),
+        }
+    }
+
+    pub(crate) fn unknown_kinds(&self) -> u64 {
+        self.unknown
+    }
+
+    fn known(&mut self, at: &mut At<'_>) {
+        let entry: &Entry = at.entry;
+        if let Some(tenant) = self.genesis.tenant() {
+            self.documents.set_tenant(tenant);
+        }
+        let is_setup = self.credentials.setup(entry.body.kind());
+        links::check(at, &self.entries, &self.decisions);
+        match &entry.body {
+            Body::Genesis(body) => self.genesis.genesis(at, body, &self.audit.trust),
+            Body::Key(body) => self.genesis.key(at, body),
+            Body::Part(body) => self.bundles.part(at, body),
+            Body::Policy(body) => {
+                self.credentials.author(at, body.credential, is_setup);
+                self.bundles.policy(at, body, self.genesis.tenant());
+            }
+            Body::Directory(body) => {
+                self.credentials.author(at, Some(body.credential), is_setup);
+                let reference = body.changeset_ref.into();
+                if let Some(document) = self.documents.open::<Changeset>(at, reference) {
+                    let changes = u32::try_from(document.changes.len()).ok();
+                    let found = document.changes.len();
+                    let holds = changes == Some(body.changes);
+                    at.require(holds, Check::DocumentContent, found, body.changes);
+                }
+            }
+            Body::Credential(body) => self.credentials.change(at, body, is_setup),
+            Body::Intent(body) => {
+                self.credentials.ingress(at, body);
+                self.intents.register(at, body, &mut self.documents);
+                self.sessions.turn(&body.session);
+            }
+            Body::Revocation(body) => {
+                self.credentials.any(at, body.credential);
+                self.intents.revoke(at, body);
+                self.decisions.stop(at, body);
+            }
+            Body::Decision(body) => self.decision(at, body),
+            Body::Execution(body) => {
+                self.credentials.tool(at, body.credential);
+                self.executions
+                    .report(at, body, &self.decisions, &mut self.documents);
+                self.sessions.execution(body.session.as_ref());
+            }
+            Body::PermitRefused(body) => self.credentials.tool(at, body.credential),
+            Body::Review(body) => {
+                let reviewer = self.credentials.reviewer(at, body.credential);
+                let origin = self.genesis.origin();
+                self.decisions.review(at, body, reviewer, origin);
+                let _shown = self.documents.open::<Statement>(at, body.shown_ref.into());
+            }
+            Body::Expired(body) => self.decisions.close(at, body.links.resolves),
+            Body::Delegation(body) => {
+                self.credentials.agent(at, body.credential, &body.from);
+                self.intents.delegate(at, body);
+            }
+            Body::VaultAccess(_) | Body::Erasure(_) | Body::Hold(_) => self.records(at),
+            Body::Flag(_) | Body::FlagUpdate(_) | Body::FlagClose(_) => self.alert(at),
+            Body::SessionOpen(body) => {
+                self.credentials.any(at, body.credential);
+                self.sessions.open(&body.session);
+            }
+            Body::SessionClose(body) => {
+                self.credentials.any(at, body.credential);
+                self.sessions.close(at, body);
+            }
+            Body::Throttled(body) => {
+                self.credentials.any(at, body.credential);
+                let holds = body.since <= body.until && body.until <= entry.timestamp;
+                let found = format!("{} to {}", body.since, body.until);
+                at.require(holds, Check::Members, found, "an earlier stretch of time");
+            }
+        }
+    }
+
+    fn decision(&mut self, at: &mut At<'_>, body: &countersign_core::entry::Decision) {
+        if !decisions::is_foreign_actor(body) {
+            self.credentials.agent(at, body.credential, &body.actor);
+        }
+        self.bundles.judged(at, body);
+        self.intents.grounds(at, body);
+        self.decisions.decide(at, body);
+        self.documents.decision(at, body);
+        self.sessions.decision(body.session.as_ref());
+    }
+
+    fn records(&mut self, at: &mut At<'_>) {
+        let (credential, refs, statement) = match &at.entry.body {
+            Body::VaultAccess(body) => {
+                self.credentials.vault_reader(at, body.credential);
+                (None, &body.refs, body.purpose_ref)
+            }
+            Body::Erasure(body) => {
+                self.erased.extend(&body.refs);
+                (Some(body.credential), &body.refs, body.authority_ref)
+            }
+            Body::Hold(body) => (Some(body.credential), &body.refs, body.authority_ref),
+            _ => return,
+        };
+        if let Some(credential) = credential {
+            self.credentials.any(at, credential);
+        }
+        at.require(!refs.is_empty(), Check::Members, "no refs", "at least one");
+        let _statement = self.documents.open::<Statement>(at, statement.into());
+    }
+
+    fn alert(&mut self, at: &mut At<'_>) {
+        match &at.entry.body {
+            Body::Flag(body) => {
+                self.bundles.was_stored(at, &body.policy_ref);
+                self.alerts.flag(at, body, &self.decisions);
+            }
+            Body::FlagUpdate(body) => {
+                if let Some(credential) = body.credential {
+                    self.credentials.any(at, credential);
+                }
+                self.alerts.update(at, body, &self.decisions);
+            }
+            Body::FlagClose(body) => {
+                if let Some(credential) = body.credential {
+                    self.credentials.any(at, credential);
+                }
+                self.alerts.close(at, body);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a turn of this author may be the standing instruction of another.
+pub(crate) fn may_mandate(author: Author) -> bool {
+    author == Author::Human
+}
