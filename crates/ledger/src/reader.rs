@@ -81,6 +81,11 @@ impl LogReader {
         Ok(Some(Self::new(store, newest)))
     }
 
+    /// A reader for which the log stays as it is now, while others append to it.
+    pub fn at_present(&self) -> Self {
+        Self::new(Arc::clone(&self.store), self.newest.fixed())
+    }
+
     /// The newest released head.
     pub fn head(&self) -> Head {
         self.newest.read().head.clone()

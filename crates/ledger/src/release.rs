@@ -31,6 +31,11 @@ impl Newest {
         Self(Arc::new(RwLock::new(Arc::new(released))))
     }
 
+    /// What is newest now, and stays it.
+    pub(crate) fn fixed(&self) -> Self {
+        Self(Arc::new(RwLock::new(self.read())))
+    }
+
     pub(crate) fn read(&self) -> Arc<Released> {
         let guard = self.0.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&guard)

@@ -1,0 +1,166 @@
+//! The store.
+
+use crate::commit;
+use crate::connection::{self, Readers};
+use crate::error::{OpenError, read_error};
+use crate::{query, read, schema};
+use countersign_core::document::SealedRecord;
+use countersign_core::ids::EntryId;
+use countersign_core::refs::Sha256;
+use countersign_ledger::store::{NotCommitted, PlanFn, StoreError, StoreReadError, StoredEntry};
+use countersign_ledger::{Filter, Head, Page, StateKey, Store, Versioned};
+use countersign_merkle::{Hash, LeafIndex};
+use rusqlite::Connection;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// A log in an SQLite file.
+pub struct SqliteStore {
+    // `None` if the file was opened only to be read.
+    writer: Option<Mutex<Connection>>,
+    readers: Readers,
+}
+
+impl SqliteStore {
+    /// Opens the database, and makes it, with its directory, if it is not there: readable for its
+    /// owner only.
+    pub fn create(path: &Path) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::Make {
+            path: path.to_owned(),
+            error,
+        };
+        make(path).map_err(failed)?;
+        Self::open(path)
+    }
+
+    /// Opens a database that is there.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        check_exists(path)?;
+        let writer = connection::writer(path)?;
+        schema::prepare(&writer)?;
+        Ok(Self {
+            writer: Some(Mutex::new(writer)),
+            readers: Readers::new(path),
+        })
+    }
+
+    /// Opens a database only to be read, also while another process writes to it.
+    pub fn open_read_only(path: &Path) -> Result<Self, OpenError> {
+        check_exists(path)?;
+        let readers = Readers::new(path);
+        let checked = readers.with(|connection| Ok(schema::check(connection)))?;
+        checked?;
+        Ok(Self {
+            writer: None,
+            readers,
+        })
+    }
+
+    /// Lets the database grow to so many pages of 4 KiB and no further, as on a full disk.
+    pub fn set_max_pages(&self, pages: u32) -> Result<(), StoreReadError> {
+        let Some(writer) = &self.writer else {
+            return Ok(());
+        };
+        let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = writer.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
+        set.map_err(read_error)
+    }
+
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, StoreReadError> {
+        let found = self.readers.with(read);
+        found.map_err(|error| StoreReadError::new(error.to_string()))
+    }
+}
+
+impl Store for SqliteStore {
+    fn head(&self) -> Result<Option<Head>, StoreReadError> {
+        self.read(read::head)
+    }
+
+    fn commit(&self, plan: &mut PlanFn<'_>) -> Result<(), StoreError> {
+        let Some(writer) = &self.writer else {
+            return Err(StoreError::NotCommitted {
+                reason: NotCommitted::Io,
+                detail: "the database was opened only to be read".to_owned(),
+            });
+        };
+        // A plan that panicked has left no more than an open transaction behind.
+        let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        commit::commit(&writer, plan)
+    }
+
+    fn leaves(&self, range: Range<u64>) -> Result<Vec<StoredEntry>, StoreReadError> {
+        self.read(|connection| read::leaves(connection, range))
+    }
+
+    fn index_of(&self, entry_id: EntryId) -> Result<Option<LeafIndex>, StoreReadError> {
+        self.read(|connection| read::index_of(connection, entry_id))
+    }
+
+    fn nodes(&self, level: u8, range: Range<u64>) -> Result<Vec<Hash>, StoreReadError> {
+        self.read(|connection| read::nodes(connection, level, range))
+    }
+
+    fn query(
+        &self,
+        filter: &Filter,
+        page: &Page,
+        size: u64,
+    ) -> Result<Vec<StoredEntry>, StoreReadError> {
+        self.read(|connection| query::query(connection, filter, page, size))
+    }
+
+    fn state(&self, key: &StateKey) -> Result<Option<Versioned>, StoreReadError> {
+        self.read(|connection| read::state(connection, key))
+    }
+
+    fn scan(
+        &self,
+        prefix: &str,
+        after: Option<&StateKey>,
+        limit: usize,
+    ) -> Result<Vec<(StateKey, Versioned)>, StoreReadError> {
+        self.read(|connection| read::scan(connection, prefix, after, limit))
+    }
+
+    fn sealed(&self, reference: &Sha256) -> Result<Option<SealedRecord>, StoreReadError> {
+        self.read(|connection| read::sealed(connection, reference))
+    }
+}
+
+fn check_exists(path: &Path) -> Result<(), OpenError> {
+    if path.is_file() {
+        return Ok(());
+    }
+    let path = path.to_owned();
+    Err(OpenError::Missing { path })
+}
+
+/// Makes an empty file for its owner only; SQLite gives its log the same mode.
+fn make(path: &Path) -> io::Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or_else(|| Path::new("."));
+    let mut directory = DirBuilder::new();
+    let mut file = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        directory.mode(0o700);
+        file.mode(0o600);
+    }
+    directory.recursive(true).create(parent)?;
+    match file.write(true).create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?.sync_all()?,
+    }
+    // Without this the name may be gone after a power cut.
+    File::open(parent)?.sync_all()
+}
