@@ -145,25 +145,29 @@ impl LogReader {
 
     /// Proves the entry at `index` against an earlier checkpoint of this log.
     pub fn proof_at(&self, index: LeafIndex, checkpoint: Note) -> Result<String, ReadError> {
-        let released = self.newest.read();
         let claimed = Checkpoint::parse(checkpoint.text()).map_err(foreign)?;
-        let origin = released.head.origin().as_str();
-        if claimed.origin() != origin {
-            let reason = format!("its origin is `{}`, not `{origin}`", claimed.origin());
+        self.check_known(&claimed)?;
+        let path = self.path(&self.newest.read(), index, claimed.size())?;
+        proof_text(index, path, checkpoint)
+    }
+
+    /// Checks that a checkpoint is one of this log, now or at an earlier size. Its signature is not
+    /// looked at.
+    pub fn check_known(&self, checkpoint: &Checkpoint) -> Result<(), ReadError> {
+        let released = self.newest.read();
+        let (claimed, origin) = (checkpoint.origin(), released.head.origin().as_str());
+        if claimed != origin {
+            let reason = format!("its origin is `{claimed}`, not `{origin}`");
             return Err(ReadError::ForeignCheckpoint { reason });
         }
-        let size = claimed.size();
+        let (size, claimed) = (checkpoint.size(), checkpoint.root());
         check_size(&released, size)?;
         let root = root_at(&self.nodes(&released), size).map_err(proof_error)?;
-        if root != claimed.root() {
-            let reason = format!(
-                "at size {size} the root is `{root}`, not `{}`",
-                claimed.root()
-            );
-            return Err(ReadError::ForeignCheckpoint { reason });
+        if root == claimed {
+            return Ok(());
         }
-        let path = self.path(&released, index, size)?;
-        proof_text(index, path, checkpoint)
+        let reason = format!("at size {size} the root is `{root}`, not `{claimed}`");
+        Err(ReadError::ForeignCheckpoint { reason })
     }
 
     /// Proves that the tree of `size` begins with the tree of `old` entries (RFC 6962 section 2.1.2).
