@@ -46,9 +46,9 @@
 //!
 //! # Why the token is not read by a JWT library here
 //!
-//! `jsonwebtoken` 11 takes the time from the system's clock, keeps the last of two claims with one
-//! name, and ignores members of the header that it does not know. Here the time comes from the
-//! caller, and whatever two readers could read differently is refused. The signature is checked by
+//! `jsonwebtoken` 11 takes the time from the system's clock, and passes over members of the header
+//! that it does not know. Here the time comes from the caller, and whatever two readers could read
+//! differently is refused. The signature is checked by
 //! `ed25519-dalek` (`verify_strict`, RFC 8032); in the tests `jsonwebtoken` checks what we sign.
 
 mod claims;

@@ -32,14 +32,6 @@ pub mod limits {
     pub const TICK_SLACK_MS: i64 = 2_000;
 }
 
-/// The limits in force; smaller in tests.
-#[derive(Debug, Clone, Copy)]
-struct Bounds {
-    gathering: usize,
-    incidents: usize,
-    ended: usize,
-}
-
 /// The detectors' state, folded from the entries so far.
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -49,7 +41,6 @@ pub struct Watch {
     gathering: Expiring<VecDeque<Seen>>,
     running: Expiring<Incident>,
     ended: VecDeque<(Subject, Incident)>,
-    bounds: Bounds,
 }
 
 impl Default for Watch {
@@ -61,21 +52,12 @@ impl Default for Watch {
 impl Watch {
     /// A watch that has seen nothing, and detects nothing before [`Watch::set_policy`].
     pub fn new() -> Self {
-        Self::bounded(Bounds {
-            gathering: limits::GATHERING,
-            incidents: limits::INCIDENTS,
-            ended: limits::ENDED,
-        })
-    }
-
-    fn bounded(bounds: Bounds) -> Self {
         Self {
             policy: None,
             next_index: 0,
             gathering: Expiring::new(),
             running: Expiring::new(),
             ended: VecDeque::new(),
-            bounds,
         }
     }
 
@@ -240,11 +222,11 @@ impl Watch {
     }
 
     fn enforce_limits(&mut self) -> Vec<FlagDraft> {
-        while self.gathering.len() > self.bounds.gathering {
+        while self.gathering.len() > limits::GATHERING {
             self.gathering.pop_first();
         }
         let mut drafts = Vec::new();
-        while self.running.len() > self.bounds.incidents
+        while self.running.len() > limits::INCIDENTS
             && let Some((subject, incident)) = self.running.pop_first()
         {
             drafts.extend(self.end(subject, incident));
@@ -258,7 +240,7 @@ impl Watch {
         }
         let draft = incident.close();
         self.ended.push_back((subject, incident));
-        while self.ended.len() > self.bounds.ended {
+        while self.ended.len() > limits::ENDED {
             self.ended.pop_front();
         }
         draft

@@ -1,0 +1,333 @@
+//! A server that does with drafts what the real one does: commits them and shows them to the watch.
+
+use std::collections::VecDeque;
+
+use countersign_core::document::WatchSettings;
+use countersign_core::entry::{
+    AnyEntry, Body, Decision, Detector, Entry, Flag, FlagChange, FlagClose, FlagUpdate, Links,
+    Mode, Severity, Surface,
+};
+use countersign_core::ids::EntryId;
+use countersign_core::names::ActorName;
+use countersign_core::random::Random;
+use countersign_core::refs::{IntentRef, PolicyRef, Sha256};
+use countersign_core::time::Timestamp;
+use countersign_core::verdict::Outcome;
+use countersign_watch::{FlagDraft, Watch};
+
+/// The time of the first entry.
+pub(crate) const T0: i64 = 1_800_000_000_000;
+
+pub(crate) fn actor(name: &str) -> ActorName {
+    format!("agent:{name}").parse().unwrap()
+}
+
+pub(crate) fn intent(n: u8) -> IntentRef {
+    Sha256::of(&[n]).into()
+}
+
+pub(crate) fn policy() -> PolicyRef {
+    Sha256::of(b"policy").into()
+}
+
+pub(crate) fn settings(burst: u32, window_s: u32, unmandated: u32) -> WatchSettings {
+    WatchSettings {
+        burst_rejections: burst,
+        burst_window_s: window_s,
+        unmandated_calls: unmandated,
+        unmandated_window_s: window_s,
+    }
+}
+
+pub(crate) fn known(entry: &AnyEntry) -> &Entry {
+    match entry {
+        AnyEntry::Known(entry) => entry,
+        AnyEntry::Unknown(_) => panic!("all entries here are known"),
+    }
+}
+
+/// Ids that count upwards from a start.
+struct Ids(u64);
+
+impl Random for Ids {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+        for (to, from) in bytes.iter_mut().zip(self.0.to_be_bytes()) {
+            *to = from;
+        }
+    }
+}
+
+pub(crate) fn id(n: u64) -> EntryId {
+    EntryId::fresh(Timestamp::from_millis(T0), &Ids(n))
+}
+
+/// Ids of flags are far from those of decisions, which must not depend on when flags are written.
+const FLAG_IDS: u64 = 1 << 40;
+
+pub(crate) struct Server {
+    settings: WatchSettings,
+    watch: Watch,
+    log: Vec<AnyEntry>,
+    pending: VecDeque<FlagDraft>,
+    now: Timestamp,
+    decisions: u64,
+    flags: u64,
+    holds: bool,
+}
+
+impl Server {
+    pub(crate) fn new(settings: WatchSettings) -> Self {
+        let mut watch = Watch::new();
+        watch.set_policy(policy(), settings.clone());
+        Self {
+            settings,
+            watch,
+            log: Vec::new(),
+            pending: VecDeque::new(),
+            now: Timestamp::from_millis(T0),
+            decisions: 0,
+            flags: 0,
+            holds: false,
+        }
+    }
+
+    /// A rejection `after_s` seconds later.
+    pub(crate) fn rejected(&mut self, name: &str, of: Option<u8>, after_s: i64) -> EntryId {
+        self.decide(name, of, Outcome::Rejected, Mode::Enforced, after_s)
+    }
+
+    pub(crate) fn decide(
+        &mut self,
+        name: &str,
+        of: Option<u8>,
+        outcome: Outcome,
+        mode: Mode,
+        after_s: i64,
+    ) -> EntryId {
+        let at = self.now.as_millis() + after_s * 1000;
+        self.decide_at(at, name, of, outcome, mode)
+    }
+
+    pub(crate) fn decide_at(
+        &mut self,
+        at: i64,
+        name: &str,
+        of: Option<u8>,
+        outcome: Outcome,
+        mode: Mode,
+    ) -> EntryId {
+        self.now = self.now.max(Timestamp::from_millis(at));
+        self.decisions += 1;
+        let id = id(self.decisions);
+        let decision = decision(name, of.map(intent), outcome, mode);
+        self.append(id, decision.into());
+        id
+    }
+
+    pub(crate) fn tick(&mut self, after_ms: i64) {
+        self.now = self.now.plus_millis(after_ms);
+        let drafts = self.watch.tick(self.now);
+        self.take(drafts);
+    }
+
+    pub(crate) fn close_by_hand(&mut self, n: usize) {
+        let flag = self.flag_id(n);
+        let close = FlagClose {
+            links: links(flag),
+            count: 2,
+            credential: Some("01HYB7K3M4FXQZ9V2N6PTJD8RC".parse().unwrap()),
+        };
+        self.append_flag(close.into());
+    }
+
+    pub(crate) fn acknowledge(&mut self, n: usize) {
+        let flag = self.flag_id(n);
+        let update = FlagUpdate {
+            links: links(flag),
+            change: FlagChange::Acknowledged,
+            entries: Vec::new(),
+            count: 1000,
+            credential: Some("01HYB7K3M4FXQZ9V2N6PTJD8RC".parse().unwrap()),
+        };
+        self.append_flag(update.into());
+    }
+
+    pub(crate) fn foreign_flag(&mut self, of: IntentRef, count: u32) {
+        let flag = Flag {
+            detector: Detector::Burst,
+            severity: Severity::Critical,
+            actor: None,
+            intent_ref: Some(of),
+            onset: id(999),
+            entries: vec![id(999)],
+            count,
+            window_s: 600,
+            policy_ref: policy(),
+        };
+        self.append_flag(flag.into());
+    }
+
+    /// From now on drafts are committed only by [`Server::commit_next`].
+    pub(crate) fn hold_drafts(&mut self) {
+        self.holds = true;
+    }
+
+    pub(crate) fn pending(&mut self) -> &[FlagDraft] {
+        self.pending.make_contiguous()
+    }
+
+    pub(crate) fn commit_next(&mut self) {
+        if let Some(draft) = self.pending.pop_front() {
+            self.append_flag(draft.into());
+        }
+    }
+
+    pub(crate) fn commit_all(&mut self) {
+        while !self.pending.is_empty() {
+            self.commit_next();
+        }
+    }
+
+    /// The process dies and another reads the log.
+    pub(crate) fn restart(&mut self) {
+        self.watch = Watch::new();
+        self.watch.set_policy(policy(), self.settings.clone());
+        for (index, entry) in (0..).zip(&self.log) {
+            self.watch.observe(index, entry);
+        }
+        self.pending = self.watch.outstanding().into();
+    }
+
+    pub(crate) fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
+
+    pub(crate) fn log(&self) -> &[AnyEntry] {
+        &self.log
+    }
+
+    pub(crate) fn first_decision(&self) -> EntryId {
+        id(1)
+    }
+
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        let bodies = self.log.iter().filter_map(AnyEntry::body);
+        bodies
+            .filter_map(|body| match body {
+                Body::Flag(flag) => Some(flag.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn updates(&self) -> Vec<FlagUpdate> {
+        let bodies = self.log.iter().filter_map(AnyEntry::body);
+        bodies
+            .filter_map(|body| match body {
+                Body::FlagUpdate(update) => Some(update.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The counts of the closes.
+    pub(crate) fn closes(&self) -> Vec<u32> {
+        let bodies = self.log.iter().filter_map(AnyEntry::body);
+        bodies
+            .filter_map(|body| match body {
+                Body::FlagClose(close) => Some(close.count),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Every flag with all that was written of it, in an order that does not depend on when.
+    pub(crate) fn history(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for entry in &self.log {
+            let Some(Body::Flag(flag)) = entry.body() else {
+                continue;
+            };
+            let mut told = format!("{flag:?}");
+            for later in self.log.iter().filter_map(AnyEntry::body) {
+                match later {
+                    Body::FlagUpdate(update) if update.links.flag == Some(entry.entry_id()) => {
+                        told += &format!(" {} {:?}", update.count, update.entries);
+                    }
+                    Body::FlagClose(close) if close.links.flag == Some(entry.entry_id()) => {
+                        told += &format!(" closed {}", close.count);
+                    }
+                    _ => {}
+                }
+            }
+            all.push(told);
+        }
+        all.sort();
+        all
+    }
+
+    fn flag_id(&self, n: usize) -> EntryId {
+        let flags = self.log.iter().filter(|entry| entry.kind() == "flag");
+        flags.map(AnyEntry::entry_id).nth(n).unwrap()
+    }
+
+    fn append_flag(&mut self, body: Body) {
+        self.flags += 1;
+        self.append(id(FLAG_IDS + self.flags), body);
+    }
+
+    fn append(&mut self, entry_id: EntryId, body: Body) {
+        let entry = AnyEntry::Known(Box::new(Entry {
+            entry_id,
+            timestamp: self.now,
+            body,
+        }));
+        let drafts = self.watch.observe(self.log.len() as u64, &entry);
+        self.log.push(entry);
+        self.take(drafts);
+    }
+
+    fn take(&mut self, drafts: Vec<FlagDraft>) {
+        self.pending.extend(drafts);
+        if !self.holds {
+            // Held while it commits: what comes of that joins the queue.
+            self.holds = true;
+            self.commit_all();
+            self.holds = false;
+        }
+    }
+}
+
+fn links(flag: EntryId) -> Links {
+    Links {
+        flag: Some(flag),
+        ..Links::default()
+    }
+}
+
+fn decision(name: &str, of: Option<IntentRef>, outcome: Outcome, mode: Mode) -> Decision {
+    Decision {
+        action: "email.send".parse().unwrap(),
+        actor: actor(name),
+        intent_ref: of,
+        policy_ref: policy(),
+        outcome,
+        reasons: Vec::new(),
+        call_ref: None,
+        facts_ref: None,
+        reasoning_ref: None,
+        principal: None,
+        session: None,
+        targets: Vec::new(),
+        counts: Vec::new(),
+        credential: "01HYB7K3M4FXQZ9V2N6PTJD8RC".parse().unwrap(),
+        surface: Surface::Api,
+        mode,
+        links: Links::default(),
+        judge: "countersign 0.1.0".parse().unwrap(),
+        claimed_intent_ref: None,
+        actions: None,
+        effective_call_ref: None,
+    }
+}
