@@ -1,17 +1,251 @@
 //! From facts to a verdict.
-use std::collections::BTreeSet;
 
-use countersign_core::document::Facts;
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
+    PolicySet, Request, Response, RestrictedExpression,
+};
+use countersign_core::document::{CedarRequest, EntityFact, Facts};
+use countersign_core::limits::LEAF_LIST;
 use countersign_core::names::{BuiltinReason, ReasonId};
 use countersign_core::verdict::{Outcome, Verdict};
+use serde_json::{Map, Value, json};
 
-use crate::bundle::CompiledBundle;
+use crate::bundle::{Action, CompiledBundle, Slice};
 
 /// Judges the facts under the bundle's policies. Pure: the same facts and bundle give the same
-/// verdict.
-pub fn judge(_bundle: &CompiledBundle, _facts: &Facts) -> Verdict {
+/// verdict. Whatever cannot be evaluated is rejected.
+///
+/// Each target is judged by itself; the call takes the worst outcome, and its reasons are those of
+/// the targets that have it, at most [`LEAF_LIST`].
+pub fn judge(bundle: &CompiledBundle, facts: &Facts) -> Verdict {
+    if let Some(obstacle) = &facts.obstacle {
+        let reason = BuiltinReason::ALL
+            .into_iter()
+            .find(|reason| reason.name() == obstacle)
+            .unwrap_or(BuiltinReason::EvaluationError);
+        return rejected(reason);
+    }
+    let per_target = match Judgement::prepare(bundle, facts) {
+        Some(judgement) => facts
+            .requests
+            .iter()
+            .map(|request| judgement.target(request))
+            .collect(),
+        None => Vec::new(),
+    };
+    combine(per_target)
+}
+
+/// The worst outcome, with the reasons of the targets that have it.
+fn combine(per_target: Vec<Verdict>) -> Verdict {
+    let rank = |outcome| match outcome {
+        Outcome::Approved => 0,
+        Outcome::Escalated => 1,
+        Outcome::Rejected | Outcome::Modified | Outcome::Deferred => 2,
+    };
+    let Some(worst) = per_target.iter().map(|v| v.outcome).max_by_key(|o| rank(*o)) else {
+        return rejected(BuiltinReason::EvaluationError);
+    };
+    let reasons = per_target
+        .into_iter()
+        .filter(|verdict| verdict.outcome == worst)
+        .flat_map(|verdict| verdict.reasons)
+        .collect::<BTreeSet<_>>();
+    Verdict {
+        outcome: worst,
+        reasons: reasons.into_iter().take(LEAF_LIST).collect(),
+    }
+}
+
+fn rejected(reason: BuiltinReason) -> Verdict {
     Verdict {
         outcome: Outcome::Rejected,
-        reasons: BTreeSet::from([ReasonId::builtin(BuiltinReason::NoPermit)]),
+        reasons: BTreeSet::from([ReasonId::builtin(reason)]),
     }
+}
+
+/// What all targets of one call share.
+struct Judgement<'a> {
+    bundle: &'a CompiledBundle,
+    facts: &'a Facts,
+    action: &'a Action,
+    context: Context,
+    entities: Entities,
+    kinds: BTreeMap<&'a str, EntityTypeName>,
+    authorizer: Authorizer,
+}
+
+impl<'a> Judgement<'a> {
+    /// `None` if the facts do not fit the bundle's schema.
+    fn prepare(bundle: &'a CompiledBundle, facts: &'a Facts) -> Option<Self> {
+        let action = bundle.action(&facts.action)?;
+        let mut kinds = BTreeMap::new();
+        for request in &facts.requests {
+            let kind = request.resource.kind.as_str();
+            if !kinds.contains_key(kind) {
+                kinds.insert(kind, kind.parse().ok()?);
+            }
+        }
+        let mut entities = vec![action.entity.clone()];
+        for fact in &facts.entities {
+            entities.push(entity(bundle, fact)?);
+        }
+        Some(Self {
+            bundle,
+            facts,
+            action,
+            context: Context::from_pairs(pairs(&facts.context)?).ok()?,
+            entities: Entities::from_entities(entities, None).ok()?,
+            kinds,
+            authorizer: Authorizer::new(),
+        })
+    }
+
+    /// The verdict on one target.
+    fn target(&self, request: &CedarRequest) -> Verdict {
+        let prepared = self
+            .action
+            .slice(&request.resource.kind)
+            .and_then(|slice| Some((slice, self.request(request)?)));
+        match prepared {
+            Some((slice, request)) => self.verdict(slice, &request),
+            None => rejected(BuiltinReason::EvaluationError),
+        }
+    }
+
+    /// The request, if it fits the schema.
+    fn request(&self, request: &CedarRequest) -> Option<Request> {
+        if request.action != self.facts.action.as_str() {
+            return None;
+        }
+        let resource = self.kinds.get(request.resource.kind.as_str())?.clone();
+        let context = self
+            .context
+            .clone()
+            .merge(pairs(&request.context)?)
+            .ok()?;
+        Request::new(
+            EntityUid::from_type_name_and_id(
+                self.bundle.actor_type().clone(),
+                EntityId::new(&request.principal),
+            ),
+            self.action.uid.clone(),
+            EntityUid::from_type_name_and_id(resource, EntityId::new(&request.resource.id)),
+            context,
+            Some(self.bundle.cedar_schema()),
+        )
+        .ok()
+    }
+
+    /// First without the forbids that escalate: unless that permits, nobody is asked.
+    fn verdict(&self, slice: &Slice, request: &Request) -> Verdict {
+        let base = self.evaluate(&slice.base, request);
+        if base.errors || base.decision == Decision::Deny {
+            return base.rejection();
+        }
+        let Some(escalations) = &slice.escalations else {
+            return Verdict {
+                outcome: Outcome::Approved,
+                reasons: base.reasons,
+            };
+        };
+        // These are forbids only, so the answer is a denial; what matters is which of them hold.
+        let asked = self.evaluate(escalations, request);
+        if asked.errors {
+            return asked.rejection();
+        }
+        if asked.reasons.is_empty() {
+            Verdict {
+                outcome: Outcome::Approved,
+                reasons: base.reasons,
+            }
+        } else {
+            Verdict {
+                outcome: Outcome::Escalated,
+                reasons: asked.reasons,
+            }
+        }
+    }
+
+    fn evaluate(&self, policies: &PolicySet, request: &Request) -> Evaluated {
+        Evaluated::of(&self.authorizer.is_authorized(request, policies, &self.entities))
+    }
+}
+
+struct Evaluated {
+    decision: Decision,
+    reasons: BTreeSet<ReasonId>,
+    errors: bool,
+}
+
+impl Evaluated {
+    fn of(response: &Response) -> Self {
+        let diagnostics = response.diagnostics();
+        // The ids of policies that raised an error stand beside the built-in reason, so that their
+        // author finds them.
+        let failed = diagnostics.errors().map(|error| match error {
+            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
+        });
+        let errors = diagnostics.errors().next().is_some();
+        let mut reasons: BTreeSet<ReasonId> = failed.filter_map(reason).collect();
+        if !errors || response.decision() == Decision::Deny {
+            reasons.extend(diagnostics.reason().filter_map(reason));
+        }
+        if errors {
+            reasons.insert(ReasonId::builtin(BuiltinReason::EvaluationError));
+        }
+        Self {
+            decision: response.decision(),
+            reasons,
+            errors,
+        }
+    }
+
+    fn rejection(self) -> Verdict {
+        if self.reasons.is_empty() {
+            return rejected(BuiltinReason::NoPermit);
+        }
+        Verdict {
+            outcome: Outcome::Rejected,
+            reasons: self.reasons,
+        }
+    }
+}
+
+fn reason(id: &cedar_policy::PolicyId) -> Option<ReasonId> {
+    AsRef::<str>::as_ref(id).parse().ok()
+}
+
+/// An entity of the directory, held to its declared type.
+fn entity(bundle: &CompiledBundle, fact: &EntityFact) -> Option<Entity> {
+    let value = json!({
+        "uid": {"type": fact.entity.kind, "id": fact.entity.id},
+        "attrs": fact.attributes,
+        "parents": [],
+    });
+    Entity::from_json_value(value, Some(bundle.cedar_schema())).ok()
+}
+
+fn pairs(members: &Map<String, Value>) -> Option<Vec<(String, RestrictedExpression)>> {
+    members
+        .iter()
+        .map(|(name, value)| Some((name.clone(), expression(value)?)))
+        .collect()
+}
+
+/// Plain JSON as a Cedar value. Cedar's own JSON form would read `__entity` and `__extn` in an
+/// agent's arguments as more than text; here an object is a record, whatever its members.
+fn expression(value: &Value) -> Option<RestrictedExpression> {
+    Some(match value {
+        Value::String(text) => RestrictedExpression::new_string(text.clone()),
+        Value::Bool(bool) => RestrictedExpression::new_bool(*bool),
+        Value::Number(number) => RestrictedExpression::new_long(number.as_i64()?),
+        Value::Array(items) => RestrictedExpression::new_set(
+            items.iter().map(expression).collect::<Option<Vec<_>>>()?,
+        ),
+        Value::Object(members) => RestrictedExpression::new_record(pairs(members)?).ok()?,
+        Value::Null => return None,
+    })
 }

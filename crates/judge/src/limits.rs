@@ -12,6 +12,10 @@ pub const FILE_BYTES: usize = 1024 * 1024;
 pub const VALIDATION_PAIRS: usize = 1_000_000;
 /// Most policies in all slices together; beyond it a slice is the whole set.
 pub const SLICED_POLICIES: usize = 200_000;
+/// Most bytes of policies in all slices together; beyond it a slice is the whole set.
+pub const SLICED_BYTES: usize = 32 * 1024 * 1024;
+/// Most entities of the directory that the facts of one call hold.
+pub const ENTITIES: usize = 256;
 /// Most bytes of the `@reason` of a policy.
 pub const REASON_BYTES: usize = 1024;
 /// Most findings that one check reports.

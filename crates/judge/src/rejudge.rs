@@ -1,9 +1,19 @@
 //! The same judgement again, from the sealed facts and the documents that they name.
 
-use countersign_core::document::{Call, Facts, Intent, ToolResult};
+use std::collections::BTreeMap;
+
+use countersign_core::document::{
+    Call, Document, EntityUid, Facts, Intent, ToolResult,
+};
+use countersign_core::json::{CanonicalError, parse};
 use countersign_core::verdict::Verdict;
+use serde_json::Value;
 
 use crate::bundle::CompiledBundle;
+use crate::extract::{ChainTurn, Directory, DirectoryError, ExtractInputs, SeenResult, extract};
+use crate::judge::judge;
+use crate::mention::{ResultIndex, TurnMentions};
+use crate::version::EXTRACTOR;
 
 /// What a judgement is repeated from.
 #[derive(Clone, Copy)]
@@ -48,7 +58,160 @@ pub enum RejudgeError {
     Canonical(String),
 }
 
+impl From<CanonicalError> for RejudgeError {
+    fn from(error: CanonicalError) -> Self {
+        Self::Canonical(error.to_string())
+    }
+}
+
 /// Draws the facts again, compares them, and judges them.
+///
+/// The directory is the slice that the facts hold: that it was the directory then is for whoever
+/// checks the log to say, from the changesets before [`directory_revision`].
+///
+/// [`directory_revision`]: countersign_core::document::Inputs::directory_revision
 pub fn rejudge(inputs: &RejudgeInputs<'_>) -> Result<Verdict, RejudgeError> {
-    Ok(crate::judge::judge(inputs.bundle, inputs.facts))
+    let facts = inputs.facts;
+    if facts.extractor != EXTRACTOR {
+        return Err(RejudgeError::Extractor {
+            found: facts.extractor,
+            supported: EXTRACTOR,
+        });
+    }
+    compare_documents(inputs)?;
+    let again = draw_again(inputs)?;
+    if let Some(at) = first_difference(&canonical(facts)?, &canonical(&again)?, String::new()) {
+        return Err(RejudgeError::Differs { at });
+    }
+    Ok(judge(inputs.bundle, &again))
+}
+
+fn compare_documents(inputs: &RejudgeInputs<'_>) -> Result<(), RejudgeError> {
+    let named = &inputs.facts.inputs;
+    let tenant = &inputs.facts.tenant;
+    let other = |what: &str| {
+        Err(RejudgeError::OtherDocument {
+            what: what.to_owned(),
+        })
+    };
+    if inputs.bundle.policy_ref() != named.bundle || inputs.bundle.bundle().tenant != *tenant {
+        return other("bundle");
+    }
+    if inputs.call.reference()? != named.call || inputs.call.tenant != *tenant {
+        return other("call");
+    }
+    if inputs.intents.len() != named.intents.len() {
+        return other("number of intents");
+    }
+    for (n, (intent, named)) in inputs.intents.iter().zip(&named.intents).enumerate() {
+        if intent.reference()? != named.intent_ref || intent.tenant != *tenant {
+            return other(&format!("intent {n}"));
+        }
+    }
+    if inputs.results.len() != named.results.len() {
+        return other("number of results");
+    }
+    for (n, (result, named)) in inputs.results.iter().zip(&named.results).enumerate() {
+        if result.reference()? != *named || result.tenant != *tenant {
+            return other(&format!("result {n}"));
+        }
+    }
+    Ok(())
+}
+
+fn draw_again(inputs: &RejudgeInputs<'_>) -> Result<Facts, RejudgeError> {
+    let facts = inputs.facts;
+    let mentions: Vec<TurnMentions> = inputs.intents.iter().map(TurnMentions::of).collect();
+    let indices: Vec<ResultIndex> = inputs.results.iter().map(ResultIndex::of).collect();
+    let chain: Vec<ChainTurn<'_>> = inputs
+        .intents
+        .iter()
+        .zip(&mentions)
+        .zip(&facts.inputs.intents)
+        .map(|((intent, mentions), named)| ChainTurn {
+            intent_ref: named.intent_ref,
+            entry: named.entry,
+            intent,
+            mentions,
+        })
+        .collect();
+    let results: Vec<SeenResult<'_>> = inputs
+        .results
+        .iter()
+        .zip(&indices)
+        .zip(&facts.inputs.results)
+        .map(|((result, index), result_ref)| SeenResult {
+            result_ref: *result_ref,
+            result,
+            index,
+        })
+        .collect();
+    let directory = Recorded::of(facts);
+    extract(&ExtractInputs {
+        tenant: &facts.tenant,
+        salt: facts.salt,
+        now: facts.now,
+        actor: &facts.actor,
+        bundle: inputs.bundle,
+        call: inputs.call,
+        call_ref: facts.inputs.call,
+        claimed_intent: facts.inputs.claimed_intent,
+        chain: &chain,
+        results: &results,
+        directory: &directory,
+        directory_revision: facts.inputs.directory_revision,
+        credential: facts.inputs.credential,
+        review: facts.inputs.review,
+    })
+    .map_err(|DirectoryError(text)| RejudgeError::Canonical(text))
+}
+
+/// The slice of the directory that the facts recorded.
+struct Recorded<'a>(BTreeMap<&'a EntityUid, &'a BTreeMap<String, Value>>);
+
+impl<'a> Recorded<'a> {
+    fn of(facts: &'a Facts) -> Self {
+        let entities = facts.entities.iter();
+        Self(entities.map(|fact| (&fact.entity, &fact.attributes)).collect())
+    }
+}
+
+impl Directory for Recorded<'_> {
+    fn entity(&self, uid: &EntityUid) -> Result<Option<BTreeMap<String, Value>>, DirectoryError> {
+        Ok(self.0.get(uid).map(|attributes| (*attributes).clone()))
+    }
+}
+
+fn canonical(facts: &Facts) -> Result<Value, RejudgeError> {
+    let bytes = facts.canonical()?;
+    parse(bytes.as_bytes(), Facts::MAX_BYTES).map_err(|e| RejudgeError::Canonical(e.to_string()))
+}
+
+/// The JSON Pointer of the first place where two values differ, members in the order of the first.
+fn first_difference(one: &Value, other: &Value, at: String) -> Option<String> {
+    match (one, other) {
+        (Value::Object(a), Value::Object(b)) => {
+            let step = |name: &str| format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+            for (name, value) in a {
+                let found = match b.get(name) {
+                    Some(same) => first_difference(value, same, step(name)),
+                    None => Some(step(name)),
+                };
+                if found.is_some() {
+                    return found;
+                }
+            }
+            b.keys().find(|name| !a.contains_key(*name)).map(|name| step(name))
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            let differing = a
+                .iter()
+                .zip(b)
+                .enumerate()
+                .find_map(|(n, (a, b))| first_difference(a, b, format!("{at}/{n}")));
+            let length = || (a.len() != b.len()).then(|| format!("{at}/{}", a.len().min(b.len())));
+            differing.or_else(length)
+        }
+        _ => (one != other).then_some(at),
+    }
 }

@@ -1,0 +1,283 @@
+//! The JSON Schema (2020-12) of a tool's arguments: compiled without any retrieval, and asked
+//! whether a target can stand where its declaration says.
+
+use std::collections::HashSet;
+
+use countersign_core::document::TargetType;
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::Value;
+
+use super::arguments::resolve;
+use crate::finding::Finding;
+
+/// Most bytes of one compiled pattern.
+const PATTERN_BYTES: usize = 1024 * 1024;
+
+/// The one dialect.
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// Compiles the schema, or says why it cannot.
+pub(super) fn compile(
+    schema: &Value,
+    file: &str,
+    findings: &mut Vec<Finding>,
+) -> Option<Validator> {
+    let mut error = |text: String| findings.push(Finding::error(file, text));
+    let mut reader = References {
+        root: schema,
+        problem: None,
+        done: HashSet::new(),
+        open: HashSet::new(),
+    };
+    reader.walk(schema, 0);
+    if let Some(problem) = reader.problem {
+        error(problem);
+        return None;
+    }
+    let root = resolve(schema, schema).unwrap_or(schema);
+    if root.get("type").and_then(Value::as_str) != Some("object") {
+        error("the schema of the arguments must have the type `object`".to_owned());
+        return None;
+    }
+    let built = jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .offline()
+        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES))
+        .build(schema);
+    match built {
+        Err(problem) => {
+            let text: String = problem.to_string().chars().take(400).collect();
+            error(format!("the schema of the arguments is no JSON Schema: {text}"));
+            None
+        }
+        Ok(validator) => {
+            if let Some(dialect) = schema.get("$schema").and_then(Value::as_str)
+                && dialect.trim_end_matches('#') != DIALECT
+            {
+                findings.push(Finding::warning(
+                    file,
+                    format!("the schema states the dialect `{dialect}`; it is read as 2020-12"),
+                ));
+            }
+            let closed = ["additionalProperties", "unevaluatedProperties"]
+                .iter()
+                .any(|keyword| root.get(*keyword).is_some_and(|v| v != &Value::Bool(true)));
+            if !closed {
+                findings.push(
+                    Finding::warning(file, "the schema admits arguments that it does not declare")
+                        .hint("`\"additionalProperties\": false` closes it"),
+                );
+            }
+            Some(validator)
+        }
+    }
+}
+
+/// Looks at every reference: each must lead to a place within the schema, and none may lead a
+/// value back to where it already is, which a validator would follow without end.
+struct References<'a> {
+    root: &'a Value,
+    problem: Option<String>,
+    done: HashSet<*const Value>,
+    open: HashSet<*const Value>,
+}
+
+impl<'a> References<'a> {
+    fn walk(&mut self, schema: &'a Value, depth: usize) {
+        match schema {
+            Value::Array(items) => items.iter().for_each(|item| self.walk(item, depth + 1)),
+            Value::Object(members) => {
+                self.in_place(schema);
+                for (name, member) in members {
+                    if !matches!(name.as_str(), "const" | "enum" | "default" | "examples") {
+                        self.walk(member, depth + 1);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Visits a schema and all that are applied to the same value.
+    fn in_place(&mut self, schema: &'a Value) {
+        let Some(members) = schema.as_object() else {
+            return;
+        };
+        if self.problem.is_some() || self.done.contains(&std::ptr::from_ref(schema)) {
+            return;
+        }
+        if !self.open.insert(std::ptr::from_ref(schema)) {
+            self.problem = Some("the schema of the arguments refers to itself without end".into());
+            return;
+        }
+        for (name, member) in members {
+            match (name.as_str(), member) {
+                ("$ref", Value::String(reference)) => self.reference(reference),
+                ("$dynamicRef" | "$recursiveRef", Value::String(_)) => {
+                    self.problem = Some(format!("the schema of the arguments uses `{name}`"));
+                }
+                ("allOf" | "anyOf" | "oneOf", Value::Array(options)) => {
+                    options.iter().for_each(|option| self.in_place(option));
+                }
+                ("not" | "if" | "then" | "else", inner) => self.in_place(inner),
+                ("dependentSchemas", Value::Object(schemas)) => {
+                    schemas.values().for_each(|inner| self.in_place(inner));
+                }
+                _ => {}
+            }
+        }
+        self.open.remove(&std::ptr::from_ref(schema));
+        self.done.insert(std::ptr::from_ref(schema));
+    }
+
+    fn reference(&mut self, reference: &str) {
+        let shown: String = reference.chars().take(200).collect();
+        match reference.strip_prefix('#') {
+            Some(pointer) if pointer.is_empty() || pointer.starts_with('/') => {
+                match self.root.pointer(pointer) {
+                    Some(target) => self.in_place(target),
+                    None => self.problem = Some(format!("the reference `{shown}` leads nowhere")),
+                }
+            }
+            _ => {
+                self.problem = Some(format!(
+                    "the reference `{shown}` leads outside of the schema; nothing is fetched"
+                ));
+            }
+        }
+    }
+}
+
+/// One step into the arguments.
+pub(super) enum Step {
+    Name(String),
+    /// Any item or member.
+    Every,
+}
+
+/// The steps of a JSON Pointer, or of a JSONPath of names, indices and wildcards.
+pub(super) fn steps(at: &str) -> Option<Vec<Step>> {
+    if let Some(rest) = at.strip_prefix('/') {
+        return Some(
+            rest.split('/')
+                .map(|token| Step::Name(token.replace("~1", "/").replace("~0", "~")))
+                .collect(),
+        );
+    }
+    let mut rest = at.strip_prefix('$')?;
+    let mut out = Vec::new();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix("[*]").or_else(|| rest.strip_prefix(".*")) {
+            out.push(Step::Every);
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix('.') {
+            let end = after.find(['.', '[']).unwrap_or(after.len());
+            let (name, after) = after.split_at_checked(end)?;
+            if name.is_empty() {
+                return None;
+            }
+            out.push(Step::Name(name.to_owned()));
+            rest = after;
+        } else {
+            let (inner, after) = rest.strip_prefix('[')?.split_once(']')?;
+            let name = inner
+                .strip_prefix('\'')
+                .and_then(|inner| inner.strip_suffix('\''))
+                .or_else(|| inner.strip_prefix('"').and_then(|i| i.strip_suffix('"')));
+            match name {
+                Some(name) if !name.contains(['\\', '\'', '"']) => {
+                    out.push(Step::Name(name.to_owned()));
+                }
+                None if !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_digit()) => {
+                    out.push(Step::Every);
+                }
+                _ => return None,
+            }
+            rest = after;
+        }
+    }
+    Some(out)
+}
+
+/// Whether a target of this type can stand there.
+pub(super) fn can_hold(schema: &Value, steps: &[Step], kind: TargetType) -> Result<(), &'static str> {
+    let mut reached = Vec::new();
+    reach(schema, schema, steps, 0, &mut reached);
+    if reached.is_empty() {
+        return Err("names no argument of the schema");
+    }
+    let fits = |schema: &Value| {
+        let mut leaves = Vec::new();
+        leaf_types(schema, &mut leaves);
+        leaves.is_empty()
+            || leaves.iter().any(|leaf| {
+                *leaf == "string" || (*leaf == "integer" && kind == TargetType::Id)
+            })
+    };
+    let mut items = Vec::new();
+    for schema_there in &reached {
+        reach(schema, schema_there, &[Step::Every], 0, &mut items);
+    }
+    let is_list = |s: &Value| s.get("type").and_then(Value::as_str) == Some("array");
+    if reached.iter().any(|s| !is_list(s) && fits(s)) || items.iter().any(|item| fits(item)) {
+        return Ok(());
+    }
+    Err("is no text by its schema")
+}
+
+/// The schemas that a value behind these steps may have to fit.
+fn reach<'a>(
+    root: &'a Value,
+    schema: &'a Value,
+    steps: &[Step],
+    depth: usize,
+    out: &mut Vec<&'a Value>,
+) {
+    const DEPTH: usize = 32;
+    const WIDTH: usize = 1024;
+    if depth > DEPTH || out.len() > WIDTH {
+        return;
+    }
+    let Some(schema) = resolve(root, schema) else {
+        return;
+    };
+    for keyword in ["anyOf", "oneOf", "allOf"] {
+        for option in schema.get(keyword).and_then(Value::as_array).into_iter().flatten() {
+            reach(root, option, steps, depth + 1, out);
+        }
+    }
+    match steps.split_first() {
+        None => {
+            if schema.get("anyOf").is_none() && schema.get("oneOf").is_none() {
+                out.push(schema);
+            }
+        }
+        Some((Step::Name(name), rest)) => {
+            if let Some(next) = schema.get("properties").and_then(|p| p.get(name)) {
+                reach(root, next, rest, depth + 1, out);
+            } else if name.bytes().all(|b| b.is_ascii_digit())
+                && let Some(items) = schema.get("items")
+            {
+                reach(root, items, rest, depth + 1, out);
+            }
+        }
+        Some((Step::Every, rest)) => {
+            if let Some(items) = schema.get("items") {
+                reach(root, items, rest, depth + 1, out);
+            }
+            let properties = schema.get("properties").and_then(Value::as_object);
+            for next in properties.into_iter().flat_map(|p| p.values()) {
+                reach(root, next, rest, depth + 1, out);
+            }
+        }
+    }
+}
+
+/// The types that a schema names at its root.
+fn leaf_types<'a>(schema: &'a Value, out: &mut Vec<&'a str>) {
+    match schema.get("type") {
+        Some(Value::String(name)) => out.push(name),
+        Some(Value::Array(names)) => out.extend(names.iter().filter_map(Value::as_str)),
+        _ => {}
+    }
+}

@@ -1,0 +1,311 @@
+//! A bundle, compiled: checked once, parsed once, kept parsed.
+
+mod actions;
+mod argument_schema;
+mod arguments;
+mod diagnostic;
+mod policies;
+mod schema;
+mod slice;
+mod tool;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Schema};
+use countersign_core::document::{
+    Bundle, BundleContent, Document as _, Settings, TargetType, UnknownTools,
+};
+use countersign_core::limits::BUNDLE_BYTES;
+use countersign_core::names::{ActionName, BuiltinReason, ReasonId, TenantId};
+use countersign_core::refs::PolicyRef;
+use serde_json::Value;
+
+use crate::finding::{Finding, Severity};
+use crate::limits::{FILE_BYTES, FINDINGS, VALIDATION_PAIRS};
+use crate::value;
+use arguments::ArgMember;
+use policies::ReadPolicy;
+use schema::{BundleSchema, FRAGMENT_FILE};
+use slice::Slices;
+
+pub use policies::PolicyText;
+pub use tool::Tool;
+
+pub(crate) use schema::{ACTOR, CALL};
+pub(crate) use slice::Slice;
+pub(crate) use tool::{Found as FoundTarget, Targets};
+
+/// A bundle, checked and parsed once. Cheap to share between threads behind an `Arc`.
+pub struct CompiledBundle {
+    bundle: Bundle,
+    policy_ref: PolicyRef,
+    tools: BTreeMap<String, Tool>,
+    schema: BundleSchema,
+    policies: BTreeMap<ReasonId, ReadPolicy>,
+    actions: BTreeMap<String, Action>,
+    actor: EntityTypeName,
+    /// How the values that an entity type stands for are read.
+    kinds: BTreeMap<String, TargetType>,
+    findings: Vec<Finding>,
+}
+
+/// An action, ready to be judged.
+pub(crate) struct Action {
+    pub(crate) uid: EntityUid,
+    /// The action with its group as its parent.
+    pub(crate) entity: Entity,
+    args: BTreeMap<String, ArgMember>,
+    slices: BTreeMap<String, std::sync::Arc<Slice>>,
+}
+
+/// A bundle that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the bundle cannot be used: {}", summary(findings))]
+pub struct BundleError {
+    /// What is wrong, errors and warnings.
+    pub findings: Vec<Finding>,
+}
+
+fn summary(findings: &[Finding]) -> String {
+    let mut errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    let first = errors.next().map_or("", |finding| &finding.message);
+    match errors.count() {
+        0 => first.to_owned(),
+        more => format!("{first} (and {more} more errors)"),
+    }
+}
+
+impl CompiledBundle {
+    /// Checks and parses a bundle.
+    pub fn compile(bundle: Bundle) -> Result<Self, BundleError> {
+        Self::compile_with(bundle, false)
+    }
+
+    /// `whole` evaluates every policy for every request: the oracle of the slicing.
+    pub(crate) fn compile_with(bundle: Bundle, whole: bool) -> Result<Self, BundleError> {
+        let mut findings = Vec::new();
+        let compiled = build(bundle, whole, &mut findings);
+        let failed = findings.iter().any(|f| f.severity == Severity::Error);
+        findings.sort();
+        findings.dedup();
+        findings.truncate(FINDINGS);
+        match compiled {
+            Some(mut compiled) if !failed => {
+                compiled.findings = findings;
+                Ok(compiled)
+            }
+            _ => Err(BundleError { findings }),
+        }
+    }
+
+    /// The bundle's commitment.
+    pub fn policy_ref(&self) -> PolicyRef {
+        self.policy_ref
+    }
+
+    /// The bundle.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &Settings {
+        &self.bundle.content.settings
+    }
+
+    /// The warnings that its check gave.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The tool with this exact name.
+    pub fn tool(&self, name: &str) -> Option<&Tool> {
+        self.tools.get(name)
+    }
+
+    /// The Cedar schema that the policies were checked against.
+    pub fn schema_text(&self) -> &str {
+        &self.schema.text
+    }
+
+    /// What a reason means, for people: a policy's `@reason`, a built-in's explanation.
+    pub fn reason_text(&self, id: &ReasonId) -> Option<&str> {
+        match BuiltinReason::of(id) {
+            Some(builtin) => Some(builtin.explanation()),
+            None => self.policies.get(id)?.reason.as_deref(),
+        }
+    }
+
+    /// A policy's text and where it stands.
+    pub fn policy_text(&self, id: &ReasonId) -> Option<PolicyText> {
+        Some(self.policies.get(id)?.text.clone())
+    }
+
+    /// Who may answer an escalation by this policy beside reviewers: `Some(true)` if the one who
+    /// asked may, `None` if the policy does not escalate.
+    pub fn escalates_to_requester(&self, id: &ReasonId) -> Option<bool> {
+        let read = self.policies.get(id).filter(|read| read.escalates)?;
+        Some(read.policy.annotation("escalate") == Some("requester"))
+    }
+
+    /// The id under which the directory keeps an entity: the lookup form of the value that it
+    /// stands for, or the id itself where no target has this entity type. `None` if the id cannot
+    /// be read as such a value.
+    pub fn directory_id(&self, entity_type: &str, id: &str) -> Option<String> {
+        match self.kinds.get(entity_type) {
+            Some(kind) => value::lookup_form(*kind, id),
+            None => Some(id.to_owned()),
+        }
+    }
+
+    pub(crate) fn action(&self, name: &ActionName) -> Option<&Action> {
+        self.actions.get(name.as_str())
+    }
+
+    pub(crate) fn actor_type(&self) -> &EntityTypeName {
+        &self.actor
+    }
+
+    pub(crate) fn cedar_schema(&self) -> &Schema {
+        &self.schema.schema
+    }
+
+    /// The attributes that the schema declares for an entity type.
+    pub(crate) fn attributes(&self, entity_type: &str) -> Option<&BTreeSet<String>> {
+        self.schema.attributes.get(entity_type)
+    }
+}
+
+impl Action {
+    /// The policies for a resource of this type.
+    pub(crate) fn slice(&self, resource: &str) -> Option<&Slice> {
+        self.slices.get(resource).map(std::convert::AsRef::as_ref)
+    }
+
+    /// The part of the arguments that policies see.
+    pub(crate) fn visible_args(&self, args: &Value) -> Value {
+        arguments::visible(&self.args, args)
+    }
+}
+
+/// Everything that compiling would refuse, and what it would only warn of; errors first.
+pub fn check(content: &BundleContent, tenant: &TenantId) -> Vec<Finding> {
+    let bundle = Bundle {
+        tenant: tenant.clone(),
+        content: content.clone(),
+    };
+    match CompiledBundle::compile(bundle) {
+        Ok(compiled) => compiled.findings,
+        Err(error) => error.findings,
+    }
+}
+
+fn build(bundle: Bundle, whole: bool, findings: &mut Vec<Finding>) -> Option<CompiledBundle> {
+    let policy_ref = sized(&bundle, findings)?;
+    let content = &bundle.content;
+    if !content.counters.is_empty() {
+        findings.push(Finding::error(
+            "bundle.toml",
+            "declared counters are not supported by this version",
+        ));
+    }
+    let tools = tool::compile_all(&content.tools, findings);
+    let read = policies::read(&content.policies, findings);
+    let unknown = content.settings.unknown_tools;
+    let shapes = actions::shapes(&tools, unknown, findings);
+    if findings.iter().any(|f| f.severity == Severity::Error) {
+        return None;
+    }
+    let schema = schema::build(&content.schema, &shapes, findings)?;
+    let pairs = slice::pairs(&read, &shapes);
+    if pairs > VALIDATION_PAIRS {
+        findings.push(
+            Finding::error(
+                "policies",
+                format!("{pairs} pairs of a policy and a kind of request are more than {VALIDATION_PAIRS}"),
+            )
+            .hint("name the action in the scope of policies that are meant for one"),
+        );
+        return None;
+    }
+    policies::validate(&read, &schema.schema, &content.policies, findings);
+    let slices = slice::slice(&read, &shapes, whole);
+    let actions = ready(shapes, slices, findings)?;
+    let kinds = tools
+        .values()
+        .flat_map(|tool| &tool.manifest().targets)
+        .map(|target| (target.entity.clone(), target.kind))
+        .collect();
+    Some(CompiledBundle {
+        policy_ref,
+        tools,
+        schema,
+        policies: read,
+        actions,
+        actor: ACTOR.parse().ok()?,
+        kinds,
+        findings: Vec::new(),
+        bundle,
+    })
+}
+
+fn sized(bundle: &Bundle, findings: &mut Vec<Finding>) -> Option<PolicyRef> {
+    let content = &bundle.content;
+    if content.schema.len() > FILE_BYTES {
+        let text = format!("{} bytes are more than {FILE_BYTES}", content.schema.len());
+        findings.push(Finding::error(FRAGMENT_FILE, text));
+        return None;
+    }
+    let canonical = match bundle.canonical() {
+        Ok(canonical) => canonical,
+        Err(error) => {
+            findings.push(Finding::error("bundle.toml", error.to_string()));
+            return None;
+        }
+    };
+    let length = canonical.as_bytes().len();
+    if length > BUNDLE_BYTES {
+        findings.push(Finding::error(
+            "bundle.toml",
+            format!("the bundle has {length} bytes of canonical json, more than {BUNDLE_BYTES}"),
+        ));
+        return None;
+    }
+    Some(canonical.digest().into())
+}
+
+fn ready(
+    shapes: BTreeMap<String, actions::ActionShape>,
+    mut slices: Slices,
+    findings: &mut Vec<Finding>,
+) -> Option<BTreeMap<String, Action>> {
+    let kind: EntityTypeName = match "Action".parse() {
+        Ok(kind) => kind,
+        Err(error) => {
+            findings.push(diagnostic::finding("tools", None, &error));
+            return None;
+        }
+    };
+    let uid = |name: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(name));
+    let actions = shapes
+        .into_iter()
+        .map(|(name, shape)| {
+            let parents = shape.group.into_iter().map(uid).collect();
+            let action = Action {
+                uid: uid(&name),
+                entity: Entity::new_no_attrs(uid(&name), parents),
+                args: shape.args,
+                slices: slices.remove(&name).unwrap_or_default(),
+            };
+            (name, action)
+        })
+        .collect();
+    Some(actions)
+}
+
+/// Whether a bundle judges tools that no manifest names.
+pub(crate) fn judges_unknown_tools(bundle: &CompiledBundle) -> bool {
+    bundle.settings().unknown_tools == UnknownTools::Judge
+}

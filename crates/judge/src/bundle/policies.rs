@@ -1,0 +1,267 @@
+//! Policy files: parsed with the place of each policy, and held to their annotations.
+
+use std::collections::BTreeMap;
+
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use countersign_core::document::PolicyFile;
+use countersign_core::names::ReasonId;
+
+use super::diagnostic;
+use crate::finding::Finding;
+use crate::limits::{FILE_BYTES, POLICIES, REASON_BYTES};
+
+/// One policy and what its author says of it.
+pub(crate) struct ReadPolicy {
+    pub(crate) policy: Policy,
+    pub(crate) reason: Option<String>,
+    /// Whether it is a forbid that a person may be asked about.
+    pub(crate) escalates: bool,
+    pub(crate) text: PolicyText,
+}
+
+/// One policy as its author wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyText {
+    /// The file.
+    pub file: String,
+    /// The line where the policy begins, from 1.
+    pub line: u32,
+    /// Its text.
+    pub text: String,
+}
+
+/// Reads all files.
+pub(crate) fn read(
+    files: &[PolicyFile],
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<ReasonId, ReadPolicy> {
+    let mut out = BTreeMap::new();
+    for file in files {
+        if file.text.len() > FILE_BYTES {
+            let text = format!("{} bytes are more than {FILE_BYTES}", file.text.len());
+            findings.push(Finding::error(&file.name, text));
+        } else {
+            read_file(file, &mut out, findings);
+        }
+    }
+    if out.len() > POLICIES {
+        findings.push(Finding::error(
+            "policies",
+            format!("{} policies are more than {POLICIES}", out.len()),
+        ));
+    }
+    if out.is_empty() && findings.is_empty() {
+        findings.push(Finding::warning(
+            "policies",
+            "the bundle has no policies, so it rejects every call",
+        ));
+    }
+    out
+}
+
+fn read_file(
+    file: &PolicyFile,
+    out: &mut BTreeMap<ReasonId, ReadPolicy>,
+    findings: &mut Vec<Finding>,
+) {
+    let set: PolicySet = match file.text.parse() {
+        Ok(set) => set,
+        Err(errors) => {
+            let errors: cedar_policy::ParseErrors = errors;
+            for error in errors.iter() {
+                findings.push(diagnostic::finding(&file.name, Some(&file.text), error));
+            }
+            return;
+        }
+    };
+    let places = statements(&file.text);
+    let place = |id: &PolicyId| {
+        id.to_string()
+            .strip_prefix("policy")
+            .and_then(|n| n.parse::<usize>().ok())
+            .and_then(|n| places.get(n).copied())
+            .unwrap_or((0, file.text.len()))
+    };
+    for template in set.templates() {
+        let (start, _) = place(template.id());
+        findings.push(
+            Finding::error(&file.name, "a policy cannot be a template")
+                .at(&file.text, start)
+                .hint("write the value in place of `?principal` or `?resource`"),
+        );
+    }
+    let mut policies: Vec<(&Policy, (usize, usize))> =
+        set.policies().map(|policy| (policy, place(policy.id()))).collect();
+    policies.sort_by_key(|(_, place)| *place);
+    for (policy, (start, end)) in policies {
+        let text = file.text.get(start..end).unwrap_or_default();
+        let found = annotated(policy, |finding: Finding| finding.at(&file.text, start), file, findings);
+        let Some((id, reason, escalates)) = found else {
+            continue;
+        };
+        let line = Finding::error("", "").at(&file.text, start).line;
+        if let Some(first) = out.get(&id) {
+            let first: &ReadPolicy = first;
+            findings.push(
+                Finding::error(&file.name, format!("two policies have the id `{id}`"))
+                    .at(&file.text, start)
+                    .hint(format!("the other is in {}:{}", first.text.file, first.text.line)),
+            );
+            continue;
+        }
+        let read = ReadPolicy {
+            policy: policy.new_id(PolicyId::new(id.as_str())),
+            reason,
+            escalates,
+            text: PolicyText {
+                file: file.name.clone(),
+                line,
+                text: text.to_owned(),
+            },
+        };
+        out.insert(id, read);
+    }
+}
+
+/// What the annotations say: the id, the reason, whether it escalates.
+fn annotated(
+    policy: &Policy,
+    place: impl Fn(Finding) -> Finding,
+    file: &PolicyFile,
+    findings: &mut Vec<Finding>,
+) -> Option<(ReasonId, Option<String>, bool)> {
+    let mut error = |text: String, hint: &str| {
+        findings.push(place(Finding::error(&file.name, text)).hint(hint));
+    };
+    let Some(id) = policy.annotation("id") else {
+        error(
+            "the policy has no `@id`".to_owned(),
+            "write `@id(\"a-name-of-its-own\")` above it; decisions name it as their reason",
+        );
+        return None;
+    };
+    let id: ReasonId = match id.parse() {
+        Ok(id) => id,
+        Err(problem) => {
+            error(format!("{problem}"), "an id stands in the log, so it holds no text");
+            return None;
+        }
+    };
+    if id.is_builtin() {
+        error(
+            format!("the id `{id}` is reserved"),
+            "ids beginning with `countersign.` are built in",
+        );
+        return None;
+    }
+    let reason = policy.annotation("reason");
+    if reason.is_some_and(|reason| reason.len() > REASON_BYTES) {
+        error(
+            format!("the `@reason` of `{id}` is longer than {REASON_BYTES} bytes"),
+            "one sentence for the person who reads the decision",
+        );
+    }
+    let escalates = policy.annotation("escalate");
+    match escalates {
+        Some(_) if policy.effect() == Effect::Permit => error(
+            format!("the policy `{id}` permits, and so cannot escalate"),
+            "`@escalate` belongs to a `forbid`, which a person may then lift for one call",
+        ),
+        Some(who) if !who.is_empty() && who != "requester" => error(
+            format!("`{who}` cannot answer an escalation"),
+            "write `@escalate`, or `@escalate(\"requester\")` where the one who asked may answer",
+        ),
+        _ => {}
+    }
+    let mut unknown: Vec<&str> = policy
+        .annotations()
+        .map(|(name, _)| name)
+        .filter(|name| !["id", "reason", "escalate"].contains(name))
+        .collect();
+    unknown.sort_unstable();
+    for name in unknown {
+        let text = format!("the annotation `@{name}` has no meaning here");
+        findings.push(place(Finding::warning(&file.name, text)));
+    }
+    Some((id, reason.map(str::to_owned), escalates.is_some()))
+}
+
+/// Checks all policies against the schema, strictly.
+pub(crate) fn validate(
+    policies: &BTreeMap<ReasonId, ReadPolicy>,
+    schema: &Schema,
+    files: &[PolicyFile],
+    findings: &mut Vec<Finding>,
+) {
+    let set = match PolicySet::from_policies(policies.values().map(|read| read.policy.clone())) {
+        Ok(set) => set,
+        Err(error) => {
+            findings.push(diagnostic::finding("policies", None, &error));
+            return;
+        }
+    };
+    let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
+    let home = |id: &PolicyId| {
+        let id: ReasonId = id.to_string().parse().ok()?;
+        let read = policies.get(&id)?;
+        let file = files.iter().find(|file| file.name == read.text.file)?;
+        Some((read, file))
+    };
+    let located = |id: &PolicyId, diagnostic: &dyn miette::Diagnostic| {
+        let Some((read, file)) = home(id) else {
+            return diagnostic::finding("policies", None, diagnostic);
+        };
+        let finding = diagnostic::finding(&file.name, Some(&file.text), diagnostic);
+        if finding.line > 0 {
+            finding
+        } else {
+            let start = file.text.find(&read.text.text).unwrap_or(0);
+            finding.at(&file.text, start)
+        }
+    };
+    for error in result.validation_errors() {
+        findings.push(located(error.policy_id(), error));
+    }
+    for warning in result.validation_warnings() {
+        findings.push(Finding {
+            severity: crate::Severity::Warning,
+            ..located(warning.policy_id(), warning)
+        });
+    }
+}
+
+/// Where each statement of a file stands, from its first word to its semicolon.
+fn statements(text: &str) -> Vec<(usize, usize)> {
+    let mut out = Vec::new();
+    let mut start = None;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '/' if chars.peek().is_some_and(|(_, next)| *next == '/') => {
+                chars.by_ref().find(|(_, c)| *c == '\n');
+            }
+            '"' => {
+                start.get_or_insert(at);
+                while let Some((_, c)) = chars.next() {
+                    match c {
+                        '\\' => {
+                            chars.next();
+                        }
+                        '"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            ';' => {
+                if let Some(start) = start.take() {
+                    out.push((start, at + 1));
+                }
+            }
+            c if c.is_whitespace() => {}
+            _ => {
+                start.get_or_insert(at);
+            }
+        }
+    }
+    out
+}
