@@ -81,7 +81,7 @@ pub enum KeyFileError {
         error: io::Error,
     },
     /// There is no such key file.
-    #[error("there is no key file `{path}`", path = path.display())]
+    #[error("there is no key at `{path}`", path = path.display())]
     Missing {
         /// Where it should be.
         path: PathBuf,
@@ -177,11 +177,21 @@ impl KeyFileError {
         }
     }
 
-    pub(crate) fn io(path: &Path, error: io::Error) -> Self {
+    pub(crate) fn reading(path: &Path, error: io::Error) -> Self {
         let path = path.to_owned();
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing { path },
-            io::ErrorKind::DirectoryNotEmpty => Self::AlreadyThere { path },
+            _ => Self::Io { path, error },
+        }
+    }
+
+    pub(crate) fn writing(path: &Path, error: io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            // POSIX lets a rename onto a directory that is not empty fail with either.
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+                Self::AlreadyThere { path }
+            }
             _ => Self::Io { path, error },
         }
     }
@@ -212,7 +222,7 @@ impl KeyFile {
         ));
         let name = purpose.file_name();
         write_private(dir, &name, &text)
-            .map_err(|error| KeyFileError::io(&dir.join(name), error))?;
+            .map_err(|error| KeyFileError::writing(&dir.join(name), error))?;
         Ok(Self {
             origin: origin.clone(),
             id,
@@ -224,7 +234,7 @@ impl KeyFile {
     pub(crate) fn load(dir: &Path, purpose: Purpose) -> Result<Self, KeyFileError> {
         let path = dir.join(purpose.file_name());
         let read = read_private(&path, MAX_FILE_BYTES);
-        match read.map_err(|error| KeyFileError::io(&path, error))? {
+        match read.map_err(|error| KeyFileError::reading(&path, error))? {
             Private::Text(text) => parse(&path, &text, purpose),
             Private::Loose(mode) => Err(KeyFileError::Permissions {
                 path,
@@ -254,15 +264,14 @@ fn parse(path: &Path, text: &str, purpose: Purpose) -> Result<KeyFile, KeyFileEr
             "its first line must be `countersign-key/v1`, a purpose and an id",
         ));
     };
+    if !is_purpose(found) {
+        return Err(malformed("its first line names no purpose"));
+    }
     if *found != purpose.to_string() {
         return Err(KeyFileError::Purpose {
             path: path.to_owned(),
             expected: purpose,
-            found: found
-                .chars()
-                .take(40)
-                .flat_map(char::escape_debug)
-                .collect(),
+            found: (*found).to_owned(),
         });
     }
     let origin = origin
@@ -285,6 +294,12 @@ fn parse(path: &Path, text: &str, purpose: Purpose) -> Result<KeyFile, KeyFileEr
         id: computed,
         secret,
     })
+}
+
+/// Whether a word may be shown as a purpose; a secret in the wrong place may not.
+fn is_purpose(word: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    word.len() <= 16 && word.bytes().all(is_allowed)
 }
 
 fn decode_secret(text: &str) -> Option<Zeroizing<[u8; 32]>> {

@@ -39,7 +39,7 @@ impl KeyRing {
         origin: &Origin,
         random: &dyn Random,
     ) -> Result<(Self, RootKey), KeyFileError> {
-        let staged = StagedDir::new(dir).map_err(|error| KeyFileError::io(dir, error))?;
+        let staged = StagedDir::new(dir).map_err(|error| KeyFileError::writing(dir, error))?;
         let create = |purpose| KeyFile::create(staged.path(), purpose, origin, random);
         let root = RootKey::new(&create(Purpose::Root)?)?;
         let ring = Self::new(
@@ -51,13 +51,13 @@ impl KeyRing {
         )?;
         staged
             .publish()
-            .map_err(|error| KeyFileError::io(dir, error))?;
+            .map_err(|error| KeyFileError::writing(dir, error))?;
         Ok((ring, root))
     }
 
     /// Loads the keys of a log; the root key may be absent and is not looked at.
     pub fn load(dir: &Path) -> Result<Self, KeyFileError> {
-        let metadata = std::fs::metadata(dir).map_err(|error| KeyFileError::io(dir, error))?;
+        let metadata = std::fs::metadata(dir).map_err(|error| KeyFileError::reading(dir, error))?;
         if let Some(mode) = loose_mode(&metadata) {
             return Err(KeyFileError::Permissions {
                 path: dir.to_owned(),
@@ -81,6 +81,20 @@ impl KeyRing {
         let blind_index = of_same_log(Purpose::BlindIndex)?;
         let token = of_same_log(Purpose::Token)?;
         Self::new(log, &permit, vault?, blind_index, token)
+    }
+
+    /// Makes a vault key that wraps from now on; the older ones still unwrap.
+    pub fn add_vault_key(dir: &Path, random: &dyn Random) -> Result<Self, KeyFileError> {
+        let ring = Self::load(dir)?;
+        let last = epochs(dir)?.last().unwrap_or(0);
+        if last >= MAX_EPOCHS {
+            return Err(KeyFileError::TooManyEpochs {
+                path: dir.to_owned(),
+                limit: MAX_EPOCHS,
+            });
+        }
+        KeyFile::create(dir, Purpose::Vault(last + 1), ring.origin(), random)?;
+        Self::load(dir)
     }
 
     fn new(
@@ -154,7 +168,7 @@ impl KeyRing {
 
 /// The numbers of the vault keys in a directory, in order. A gap means that a key is missing.
 fn epochs(dir: &Path) -> Result<RangeInclusive<u32>, KeyFileError> {
-    let read = |error: io::Error| KeyFileError::io(dir, error);
+    let read = |error: io::Error| KeyFileError::reading(dir, error);
     let mut last = 1;
     for file in std::fs::read_dir(dir).map_err(read)? {
         let name = file.map_err(read)?.file_name();

@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(text.parse::<TokenHash>().unwrap(), hash);
         for bad in [
             text.to_uppercase(),
-            text[1..].to_owned(),
+            text.get(1..).unwrap().to_owned(),
             format!("{text}0"),
             String::new(),
             text.replacen(char::is_alphanumeric, "g", 1),

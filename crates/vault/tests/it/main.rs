@@ -1,5 +1,11 @@
 //! Sealed records, and everything that can be wrong with one.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use countersign_core::document::{Call, Document, Reasoning, Salt, SealedRecord, Statement};
 use countersign_core::random::Random;
 use countersign_core::refs::Sha256;

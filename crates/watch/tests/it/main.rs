@@ -1,5 +1,12 @@
 //! The detectors, over made-up logs.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
 mod restart;
 mod support;
 
