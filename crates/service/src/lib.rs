@@ -1,1 +1,123 @@
-//! the one place where the parts of Countersign meet.
+//! The one place where the parts of Countersign meet: registering turns, deciding calls, recording
+//! executions, publishing bundles, and reading all of it again.
+//!
+//! Every method takes who asks ([`Caller`], from [`Service::authenticate`]) and checks its role
+//! itself, so no surface can forget to. All of them block; an asynchronous surface calls them on
+//! threads that may.
+//!
+//! It is *not* a surface: HTTP is `countersign-api`. It knows no SQL: the storage comes in through
+//! `countersign_ledger::Store`.
+
+mod cache;
+mod caller;
+mod credentials;
+mod decide;
+mod directory;
+mod entries;
+mod error;
+mod escalations;
+mod executions;
+mod explain;
+mod export;
+mod intents;
+mod mint;
+mod policy;
+mod pseudonyms;
+mod render;
+mod setup;
+mod state;
+mod throttle;
+mod turns;
+mod vault_access;
+mod watcher;
+
+pub use caller::Caller;
+pub use decide::{CALL_BODY_BYTES, WAIT_MAX, permit_audience};
+pub use directory::{DIRECTORY_BODY_BYTES, DIRECTORY_CHANGES};
+pub use entries::{EntryQuery, PAGE_DEFAULT, PAGE_MAX};
+pub use error::{ErrorCode, ServiceError};
+pub use escalations::ESCALATION_TTL_MS;
+pub use executions::{EXECUTION_BODY_BYTES, RESULTS_SEEN};
+pub use export::ExportProgress;
+pub use policy::finding_view;
+pub use setup::{FirstCredential, NewLog, Parts, PublicKeys, SetupError, SystemClock};
+pub use turns::{TURN_BODY_BYTES, TURN_TTL_MAX_S, TURN_TTL_S};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use countersign_core::names::{Origin, TenantId};
+use countersign_core::random::Random;
+use countersign_core::refs::{IntentRef, PolicyRef, ResultRef};
+use countersign_core::time::Clock;
+use countersign_judge::CompiledBundle;
+use countersign_keys::KeyRing;
+use countersign_ledger::Ledger;
+use countersign_vault::{BlindIndex, TokenHasher, Vault};
+
+use cache::Cache;
+use executions::OpenResult;
+use intents::OpenIntent;
+use throttle::Throttle;
+use watcher::Watcher;
+
+/// How many intents are kept open.
+const INTENTS_OPEN: usize = 1_024;
+/// How many results are kept open.
+const RESULTS_OPEN: usize = 4_096;
+/// How many bundles are kept compiled.
+const BUNDLES_COMPILED: usize = 16;
+
+/// One tenant's log with all that judges and records on it.
+pub struct Service {
+    tenant: TenantId,
+    origin: Origin,
+    ledger: Ledger,
+    vault: Vault,
+    blind: BlindIndex,
+    tokens: TokenHasher,
+    keys: KeyRing,
+    public: PublicKeys,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    intents: Cache<IntentRef, OpenIntent>,
+    results: Cache<ResultRef, OpenResult>,
+    bundles: Cache<PolicyRef, CompiledBundle>,
+    watcher: Arc<Watcher>,
+    throttle: Throttle,
+    closing: AtomicBool,
+}
+
+impl Service {
+    /// The tenant.
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// The log's origin.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The ledger, for reading what is public of it.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The public halves of the keys.
+    pub fn public_keys(&self) -> &PublicKeys {
+        &self.public
+    }
+
+    /// Ends the background work, commits what was counted, and lets what is queued be committed.
+    pub fn close(&self) -> Result<(), ServiceError> {
+        self.closing.store(true, Ordering::Release);
+        self.watcher.wake();
+        self.flush_throttled()?;
+        Ok(())
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+}

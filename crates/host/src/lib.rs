@@ -1,0 +1,237 @@
+//! A data directory, and the service that it holds: the one place that knows which file is where.
+//!
+//! ```text
+//! DIR/lock        held by the one process that uses the directory
+//! DIR/head        the newest released head, outside the database and its backups
+//! DIR/reserve     room for stops, revocations and keys on a full disk
+//! DIR/ledger.db   the database (and its -wal and -shm)
+//! DIR/keys/       one file per key; `root.key` is meant to be taken offline
+//! ```
+//!
+//! It is *not* the service (`countersign-service`) or the database (`countersign-store-sqlite`).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_core::document::BundleContent;
+use countersign_core::names::{NameError, Origin, TenantId};
+use countersign_core::random::Random;
+use countersign_core::time::Clock;
+use countersign_keys::{KeyFileError, KeyRing, SystemRandom};
+use countersign_ledger::{DirLock, FileReserve, LockError, Reserve};
+use countersign_service::{FirstCredential, NewLog, Parts, Service, SetupError, SystemClock};
+use countersign_store_sqlite::{OpenError as StoreOpenError, SqliteStore};
+use countersign_wire::NewCredential;
+
+/// How much room is kept for stops, revocations and keys on a full disk: 8 MiB.
+pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A data directory.
+#[derive(Debug, Clone)]
+pub struct DataDir {
+    root: PathBuf,
+}
+
+/// What a new data directory begins with.
+pub struct Beginning {
+    /// The tenant's id; it stands in the origin, and witnesses see it.
+    pub tenant: TenantId,
+    /// The public name of the server, without scheme and path; without one the origin is one that
+    /// cannot be reached.
+    pub public_name: Option<String>,
+    /// The bundle that is in force from the start.
+    pub bundle: BundleContent,
+    /// The first credentials.
+    pub credentials: Vec<NewCredential>,
+}
+
+/// A service with the files that it works on. Dropping it lets the directory go.
+pub struct Host {
+    service: Arc<Service>,
+    // Dropped after the service: until then nobody else may use the directory.
+    _lock: DirLock,
+}
+
+/// Why a data directory could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// A file or directory could not be made or read.
+    #[error("`{path}`: {error}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Another process uses the directory.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A key is missing or unfit.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The database could not be opened.
+    #[error(transparent)]
+    Store(#[from] StoreOpenError),
+    /// The log could not be begun or opened.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The public name does not make an origin.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// There is a log in the directory already.
+    #[error("`{0}` holds a log already")]
+    Exists(PathBuf),
+    /// There is no log in the directory.
+    #[error("`{0}` holds no log")]
+    Missing(PathBuf),
+}
+
+impl HostError {
+    /// What can be done about it, if that can be said in a line.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Key(error) => error.hint(),
+            Self::Setup(SetupError::Open(error)) => error.hint().map(str::to_owned),
+            Self::Exists(path) => Some(format!(
+                "open it with `countersign serve --data {}`",
+                path.display()
+            )),
+            Self::Missing(path) => Some(format!(
+                "begin one with `countersign init --data {}`",
+                path.display()
+            )),
+            Self::Lock(_) => Some("stop the other process, or use another directory".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl DataDir {
+    /// The directory at `root`, whether or not it exists.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The directory's path.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether a log was begun here.
+    pub fn is_begun(&self) -> bool {
+        self.database().exists()
+    }
+
+    /// Where the keys lie.
+    pub fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    /// Where the database lies.
+    pub fn database(&self) -> PathBuf {
+        self.root.join("ledger.db")
+    }
+
+    /// Begins a log: makes the directory, its keys and its database. What the credentials' tokens
+    /// are is in the answer and nowhere else.
+    pub fn begin(&self, beginning: Beginning) -> Result<(Host, Vec<FirstCredential>), HostError> {
+        make_private(&self.root).map_err(|error| HostError::Io {
+            path: self.root.clone(),
+            error,
+        })?;
+        let lock = DirLock::acquire(&self.root)?;
+        if self.is_begun() {
+            return Err(HostError::Exists(self.root.clone()));
+        }
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let origin = origin(&beginning, &*random)?;
+        let (keys, root) = KeyRing::create(&self.keys(), &origin, &*random)?;
+        let parts = self.parts(keys, random, Arc::new(SystemClock))?;
+        let (service, first) = Service::create(
+            parts,
+            NewLog {
+                tenant: beginning.tenant,
+                root: &root,
+                bundle: beginning.bundle,
+                credentials: beginning.credentials,
+            },
+        )?;
+        Ok((
+            Host {
+                service: Arc::new(service),
+                _lock: lock,
+            },
+            first,
+        ))
+    }
+
+    /// Opens the log of this directory.
+    pub fn open(&self) -> Result<Host, HostError> {
+        self.open_at(Arc::new(SystemClock))
+    }
+
+    /// The same with another clock, for tests that turn it.
+    pub fn open_at(&self, clock: Arc<dyn Clock>) -> Result<Host, HostError> {
+        if !self.is_begun() {
+            return Err(HostError::Missing(self.root.clone()));
+        }
+        let lock = DirLock::acquire(&self.root)?;
+        let keys = KeyRing::load(&self.keys())?;
+        let parts = self.parts(keys, Arc::new(SystemRandom), clock)?;
+        Ok(Host {
+            service: Arc::new(Service::open(parts)?),
+            _lock: lock,
+        })
+    }
+
+    fn parts(
+        &self,
+        keys: KeyRing,
+        random: Arc<dyn Random>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Parts, HostError> {
+        let reserve_path = self.root.join("reserve");
+        let reserve =
+            FileReserve::new(&reserve_path, RESERVE_BYTES).map_err(|error| HostError::Io {
+                path: reserve_path,
+                error,
+            })?;
+        Ok(Parts {
+            store: Arc::new(SqliteStore::open(&self.database())?),
+            head_file: self.root.join("head"),
+            keys,
+            clock,
+            random,
+            reserve: Some(Box::new(reserve) as Box<dyn Reserve>),
+        })
+    }
+}
+
+impl Host {
+    /// The service.
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+}
+
+/// The log's origin: the prefix under which it is served, without its scheme.
+fn origin(beginning: &Beginning, random: &dyn Random) -> Result<Origin, NameError> {
+    let tenant = &beginning.tenant;
+    let epoch = 1;
+    match &beginning.public_name {
+        Some(name) => format!("{name}/log/{tenant}/{epoch}").parse(),
+        None => {
+            let now = SystemClock.now();
+            let unique = countersign_core::ids::EntryId::fresh(now, random);
+            format!("countersign.invalid/{unique}/{tenant}/{epoch}").parse()
+        }
+    }
+}
+
+fn make_private(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+}

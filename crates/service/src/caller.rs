@@ -1,0 +1,132 @@
+//! Who asks: a credential, its roles, and what it may speak for.
+//!
+//! All of it comes from the ledger's state, nothing from the request's body.
+
+use countersign_core::document::{Assurance, Author};
+use countersign_core::entry::{ActorPattern, Role};
+use countersign_core::ids::CredentialId;
+use countersign_core::names::{ActorName, ChannelName};
+use countersign_core::pseudonym::Pseudonym;
+use countersign_keys::ApiToken;
+use countersign_ledger::ReadSet;
+use countersign_merkle::LeafIndex;
+
+use crate::Service;
+use crate::error::{ErrorCode, ServiceError};
+use crate::state::{self, CredentialRow, key};
+
+/// An authenticated credential.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    id: CredentialId,
+    version: LeafIndex,
+    row: CredentialRow,
+}
+
+impl Service {
+    /// Who a bearer token stands for. A token that is malformed, unknown or revoked is refused.
+    pub fn authenticate(&self, bearer: &str) -> Result<Caller, ServiceError> {
+        let refused = || {
+            ServiceError::new(
+                ErrorCode::Unauthenticated,
+                "the bearer token is not one that is in force",
+            )
+        };
+        let token = ApiToken::parse(bearer).map_err(|_| refused())?;
+        let id = token.credential();
+        let found = state::read::<CredentialRow>(&self.ledger, &key::credential(id))?
+            .ok_or_else(refused)?;
+        if token.hash(&self.tokens) != found.value.token_hash || found.value.revoked {
+            return Err(refused());
+        }
+        Ok(Caller {
+            id,
+            version: found.version,
+            row: found.value,
+        })
+    }
+}
+
+impl Caller {
+    /// The credential's id.
+    pub fn id(&self) -> CredentialId {
+        self.id
+    }
+
+    /// Whether the credential has a role.
+    pub fn has(&self, role: Role) -> bool {
+        self.row.roles.contains(&role)
+    }
+
+    /// Refuses a caller without the role.
+    pub fn require(&self, role: Role) -> Result<(), ServiceError> {
+        if self.has(role) {
+            return Ok(());
+        }
+        let has: Vec<&str> = self.row.roles.iter().map(|role| role.name()).collect();
+        Err(ServiceError::new(
+            ErrorCode::WrongRole,
+            format!(
+                "this needs the role `{role}`; the credential has {}",
+                has.join(", ")
+            ),
+        ))
+    }
+
+    /// Refuses a caller that has none of the roles.
+    pub fn require_any(&self, roles: &[Role]) -> Result<(), ServiceError> {
+        if roles.iter().any(|role| self.has(*role)) {
+            return Ok(());
+        }
+        let wanted: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+        Err(ServiceError::new(
+            ErrorCode::WrongRole,
+            format!("this needs one of the roles {}", wanted.join(", ")),
+        ))
+    }
+
+    /// A read set that holds as long as the credential is as it is now.
+    pub(crate) fn reads(&self) -> ReadSet {
+        ReadSet {
+            versions: vec![(key::credential(self.id), Some(self.version))],
+            valid_until: None,
+        }
+    }
+
+    /// Whether the credential may speak for `actor`.
+    pub(crate) fn covers(&self, actor: &ActorName) -> bool {
+        self.row.actors.iter().any(|pattern| pattern.covers(actor))
+    }
+
+    /// An actor to name in an entry when the request named none that may stand there.
+    pub(crate) fn own_actor(&self) -> Result<ActorName, ServiceError> {
+        let exact = self
+            .row
+            .actors
+            .iter()
+            .map(ActorPattern::as_str)
+            .find(|text| !text.ends_with('/'));
+        let name = match exact {
+            Some(name) if self.row.actors.len() == 1 => name.to_owned(),
+            _ => format!("credential:{}", self.id),
+        };
+        name.parse().map_err(ServiceError::internal)
+    }
+
+    pub(crate) fn may_author(&self, author: Author) -> bool {
+        self.row.authors.is_empty() || self.row.authors.contains(&author)
+    }
+
+    pub(crate) fn may_use_channel(&self, channel: &ChannelName) -> bool {
+        self.row.channels.is_empty() || self.row.channels.contains(channel)
+    }
+
+    /// The only session that the credential may register turns in, if it is so bound.
+    pub(crate) fn bound_session(&self) -> Option<Pseudonym> {
+        self.row.session
+    }
+
+    pub(crate) fn assurance(&self) -> Assurance {
+        self.row.assurance.unwrap_or(Assurance::Separate)
+    }
+}

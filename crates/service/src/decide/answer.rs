@@ -1,0 +1,202 @@
+//! Answering: entry, proof, reasons and, on approval, the permit.
+
+use countersign_core::document::Call;
+use std::time::{Duration, Instant};
+
+use countersign_core::entry::{AnyEntry, Body, Decision, Entry, Role};
+use countersign_core::ids::EntryId;
+use countersign_core::names::{BuiltinReason, ReasonId};
+use countersign_core::verdict::Outcome;
+use countersign_judge::CompiledBundle;
+use countersign_ledger::CommittedEntry;
+use countersign_permit::Claims;
+use countersign_wire::{DecisionAnswer, ReasonView, ResolutionView};
+
+use crate::Service;
+use crate::caller::Caller;
+use crate::error::ServiceError;
+use crate::render;
+use crate::state::{self, EscalationRow, PermitRow, key};
+
+/// How long a client may wait for an escalation to be closed.
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
+/// How often a waiting client's escalation is looked at.
+const WAIT_STEP: Duration = Duration::from_millis(200);
+
+impl Service {
+    /// A decision that was made before. Whoever asked for it gets its permit again; an auditor
+    /// does not.
+    pub fn decision(
+        &self,
+        caller: &Caller,
+        entry_id: EntryId,
+    ) -> Result<DecisionAnswer, ServiceError> {
+        caller.require_any(&[Role::Agent, Role::Auditor, Role::Tool, Role::Reviewer])?;
+        let not_found = || ServiceError::not_found(format!("decision `{entry_id}`"));
+        let (_, entry) = self.known_entry(entry_id)?.ok_or_else(not_found)?;
+        let Some(Body::Decision(decision)) = entry.body() else {
+            return Err(not_found());
+        };
+        let own = decision.credential == caller.id();
+        if !own
+            && !caller.has(Role::Auditor)
+            && !caller.has(Role::Tool)
+            && !caller.has(Role::Reviewer)
+        {
+            // Another agent's decision is not there for this one.
+            return Err(not_found());
+        }
+        let mut answer = self.decision_answer(entry_id)?;
+        answer.permit = answer.permit.filter(|_| own);
+        Ok(answer)
+    }
+
+    /// The same, waiting until an open escalation is closed or `wait` has passed.
+    pub fn decision_when_closed(
+        &self,
+        caller: &Caller,
+        entry_id: EntryId,
+        wait: Duration,
+    ) -> Result<DecisionAnswer, ServiceError> {
+        let deadline = Instant::now() + wait.min(WAIT_MAX);
+        loop {
+            let answer = self.decision(caller, entry_id)?;
+            let open = answer.outcome == Outcome::Escalated.name() && answer.resolution.is_none();
+            if !open || Instant::now() >= deadline {
+                return Ok(answer);
+            }
+            std::thread::sleep(WAIT_STEP);
+        }
+    }
+
+    /// A decision again, by its entry's id. An approval comes with the same permit as the first time.
+    pub(crate) fn decision_answer(
+        &self,
+        entry_id: EntryId,
+    ) -> Result<DecisionAnswer, ServiceError> {
+        let not_found = || ServiceError::not_found(format!("decision `{entry_id}`"));
+        let stored = self.ledger.entry(entry_id)?.ok_or_else(not_found)?;
+        let AnyEntry::Known(entry) = AnyEntry::from_leaf(&stored.bytes)? else {
+            return Err(not_found());
+        };
+        self.answer_of(&entry, &stored.bytes, &self.ledger.proof(stored.index)?)
+    }
+
+    /// The answer to a decision that was just committed.
+    pub(super) fn answer(
+        &self,
+        committed: Option<&CommittedEntry>,
+    ) -> Result<DecisionAnswer, ServiceError> {
+        let committed =
+            committed.ok_or_else(|| ServiceError::internal("a decision without an entry"))?;
+        match AnyEntry::from_leaf(&committed.leaf)? {
+            AnyEntry::Known(entry) => self.answer_of(&entry, &committed.leaf, &committed.proof),
+            AnyEntry::Unknown(_) => Err(ServiceError::internal("a decision of an unknown kind")),
+        }
+    }
+
+    fn answer_of(
+        &self,
+        entry: &Entry,
+        leaf: &[u8],
+        proof: &str,
+    ) -> Result<DecisionAnswer, ServiceError> {
+        let Body::Decision(decision) = &entry.body else {
+            return Err(ServiceError::not_found(format!(
+                "decision `{}`",
+                entry.entry_id
+            )));
+        };
+        let bundle = self.compiled(&decision.policy_ref)?;
+        let permit = match decision.outcome {
+            Outcome::Approved => Some(self.permit(entry.entry_id, decision)?),
+            _ => None,
+        };
+        Ok(DecisionAnswer {
+            outcome: decision.outcome.name().to_owned(),
+            entry_id: entry.entry_id.to_string(),
+            reasons: reasons(&bundle, &decision.reasons),
+            permit,
+            resolution: self.resolution(entry.entry_id, decision)?,
+            entry: render::with_proof(leaf, proof)?,
+        })
+    }
+
+    /// The permit of an approval. Signatures are deterministic, so it is the same token each time.
+    fn permit(&self, entry_id: EntryId, decision: &Decision) -> Result<String, ServiceError> {
+        let missing =
+            |what: &str| ServiceError::internal(format!("the approval {entry_id} has no {what}"));
+        let row = state::read::<PermitRow>(&self.ledger, &key::permit(entry_id))?
+            .ok_or_else(|| missing("permit"))?
+            .value;
+        let call_ref = decision.call_ref.ok_or_else(|| missing("call"))?;
+        let call: Call = self.open_internally(*call_ref.digest())?;
+        let (iat, exp) = Claims::lifetime(row.issued_at, row.ttl_s);
+        let claims = Claims {
+            iss: self.origin.to_string(),
+            sub: decision.actor.clone(),
+            aud: permit_audience(&call.tool),
+            jti: row.permit,
+            iat,
+            exp,
+            action: decision.action.clone(),
+            tool: call.tool,
+            args_sha256: call.args_sha256,
+            wire: call.wire,
+            entry_id,
+            intent_ref: decision.intent_ref,
+            policy_ref: decision.policy_ref,
+            tenant: self.tenant.clone(),
+        };
+        self.keys
+            .permit_signer()
+            .sign(&claims)
+            .map_err(ServiceError::internal)
+    }
+
+    fn resolution(
+        &self,
+        entry_id: EntryId,
+        decision: &Decision,
+    ) -> Result<Option<ResolutionView>, ServiceError> {
+        if decision.outcome != Outcome::Escalated {
+            return Ok(None);
+        }
+        let row = state::read::<EscalationRow>(&self.ledger, &key::escalation(entry_id))?;
+        Ok(row
+            .and_then(|row| row.value.closed_by)
+            .map(|closed| ResolutionView {
+                kind: if closed.outcome.is_some() {
+                    "decision"
+                } else {
+                    "expired"
+                }
+                .to_owned(),
+                entry_id: closed.entry.to_string(),
+                outcome: closed.outcome.map(|outcome| outcome.name().to_owned()),
+            }))
+    }
+}
+
+/// The audience of a permit: the side of one tool.
+pub fn permit_audience(tool: &str) -> String {
+    format!("tool:{tool}")
+}
+
+/// Reasons with their texts for people.
+pub(crate) fn reasons(bundle: &CompiledBundle, ids: &[ReasonId]) -> Vec<ReasonView> {
+    ids.iter()
+        .map(|id| {
+            let text = match BuiltinReason::of(id) {
+                Some(builtin) => builtin.explanation(),
+                None => bundle
+                    .reason_text(id)
+                    .unwrap_or("the policy states no reason"),
+            };
+            ReasonView {
+                id: id.to_string(),
+                text: text.to_owned(),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,127 @@
+//! The life of a call: read, find the intent, gather facts, judge, commit, answer.
+//!
+//! The order is fixed (ARCHITECTURE.md, "Life of a call"). If any step cannot be done, the answer
+//! is a refusal; nothing here can approve a call that is not in the ledger.
+
+mod answer;
+mod prepare;
+mod record;
+mod request;
+
+pub(crate) use answer::reasons;
+pub use answer::{WAIT_MAX, permit_audience};
+pub use request::CALL_BODY_BYTES;
+
+use countersign_core::entry::{Role, Surface};
+use countersign_core::names::BuiltinReason;
+use countersign_ledger::CommitError;
+use countersign_wire::DecisionAnswer;
+
+use crate::Service;
+use crate::caller::Caller;
+use crate::error::{ErrorCode, ServiceError};
+use crate::state::{self, IdempotencyRow};
+use record::{Recorded, Settled};
+use request::CallRequest;
+
+/// How often a call is judged again when what its verdict rested on has changed.
+const JUDGED_AGAIN: usize = 2;
+
+impl Service {
+    /// Judges one call and commits the decision.
+    ///
+    /// In: the request's body, at most [`CALL_BODY_BYTES`]; a caller with the role `agent`; where
+    /// the call came in; the client's idempotency key, if it sent one. Out: the verdict with its
+    /// entry, proof and, on approval, permit. A body that is no call is an error that names the
+    /// entry in which the rejection is recorded.
+    pub fn decide(
+        &self,
+        caller: &Caller,
+        body: &[u8],
+        surface: Surface,
+        idempotency_key: Option<&str>,
+    ) -> Result<DecisionAnswer, ServiceError> {
+        caller.require(Role::Agent)?;
+        let request = match CallRequest::read(body, idempotency_key) {
+            Ok(request) => request,
+            Err(error) => return Err(self.record_malformed(caller, surface, error)),
+        };
+        if !caller.covers(&request.actor) {
+            let error = ServiceError::new(
+                ErrorCode::OutOfBounds,
+                format!(
+                    "the credential may not speak for the actor `{}`",
+                    request.actor
+                ),
+            );
+            return Err(self.record_foreign_actor(caller, surface, &request, error));
+        }
+        if let Some(answer) = self.replayed(caller, &request)? {
+            return Ok(answer);
+        }
+        self.judge_and_commit(caller, &request, surface)
+    }
+
+    fn judge_and_commit(
+        &self,
+        caller: &Caller,
+        request: &CallRequest,
+        surface: Surface,
+    ) -> Result<DecisionAnswer, ServiceError> {
+        for _ in 0..=JUDGED_AGAIN {
+            let prepared = self.prepare(caller, request, surface)?;
+            match self.commit_decision(prepared) {
+                Err(CommitError::Stale { .. }) => {}
+                Err(error) => return Err(error.into()),
+                Ok(recorded) => return self.answer_recorded(request, recorded),
+            }
+        }
+        let prepared = self.prepare_refusal(caller, request, surface, BuiltinReason::Contended)?;
+        let recorded = self.commit_decision(prepared)?;
+        self.answer_recorded(request, recorded)
+    }
+
+    fn answer_recorded(
+        &self,
+        request: &CallRequest,
+        recorded: Recorded,
+    ) -> Result<DecisionAnswer, ServiceError> {
+        match recorded.settled {
+            Settled::Fresh => {
+                self.watcher.wake();
+                self.answer(recorded.entry.as_ref())
+            }
+            Settled::Replay(row) => self.replay(request, &row),
+        }
+    }
+
+    /// The answer that was already given under the request's idempotency key.
+    fn replayed(
+        &self,
+        caller: &Caller,
+        request: &CallRequest,
+    ) -> Result<Option<DecisionAnswer>, ServiceError> {
+        let Some(once) = request.once(caller) else {
+            return Ok(None);
+        };
+        let Some(row) = state::read::<IdempotencyRow>(&self.ledger, &once)? else {
+            return Ok(None);
+        };
+        self.replay(request, &row.value).map(Some)
+    }
+
+    fn replay(
+        &self,
+        request: &CallRequest,
+        row: &IdempotencyRow,
+    ) -> Result<DecisionAnswer, ServiceError> {
+        if row.body != request.body {
+            return Err(ServiceError::new(
+                ErrorCode::IdempotencyConflict,
+                "this `Idempotency-Key` was used with another body",
+            )
+            .recorded(row.entry));
+        }
+        self.decision_answer(row.entry)
+    }
+}

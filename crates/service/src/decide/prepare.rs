@@ -1,0 +1,290 @@
+//! Everything about a decision that can be done before the lock: facts, verdict, sealed records.
+
+use countersign_core::document::{Call, Facts, Reasoning, Salt, SealedRecord};
+use countersign_core::entry::{Links, Surface};
+use countersign_core::ids::{CredentialId, EntryId, PermitId};
+use countersign_core::names::{ActionName, ActorName, BuiltinReason, ReasonId};
+use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
+use countersign_core::refs::{CallRef, FactsRef, IntentRef, PolicyRef, ReasoningRef, Sha256};
+use countersign_core::time::Timestamp;
+use countersign_core::verdict::{Outcome, Verdict};
+use countersign_judge::{ChainTurn, ExtractInputs, SeenResult, extract, judge};
+use countersign_ledger::{ReadSet, StateKey};
+
+use super::request::CallRequest;
+use crate::Service;
+use crate::caller::Caller;
+use crate::error::ServiceError;
+use crate::intents::Mandate;
+use crate::policy::InForce;
+use crate::pseudonyms::PlannedPseudonym;
+use crate::state::{self, StopRow, key};
+
+/// A decision but for its place in the log.
+pub(super) struct Prepared {
+    pub(super) entry_id: EntryId,
+    pub(super) action: ActionName,
+    pub(super) actor: ActorName,
+    pub(super) intent_ref: Option<IntentRef>,
+    pub(super) claimed_intent_ref: Option<IntentRef>,
+    pub(super) policy_ref: PolicyRef,
+    pub(super) verdict: Verdict,
+    pub(super) call_ref: Option<CallRef>,
+    pub(super) facts_ref: Option<FactsRef>,
+    pub(super) reasoning_ref: Option<ReasoningRef>,
+    pub(super) principal: Option<Pseudonym>,
+    pub(super) session: Option<Pseudonym>,
+    pub(super) targets: Vec<PlannedPseudonym>,
+    pub(super) credential: CredentialId,
+    pub(super) surface: Surface,
+    pub(super) links: Links,
+    pub(super) sealed: Vec<SealedRecord>,
+    pub(super) permit: PermitId,
+    pub(super) permit_ttl_s: u32,
+    pub(super) once: Option<(StateKey, Sha256)>,
+    pub(super) reads: ReadSet,
+}
+
+/// What the facts of one call are drawn from.
+struct FactSources<'a> {
+    caller: &'a Caller,
+    claimed: Option<IntentRef>,
+    actor: &'a ActorName,
+    in_force: &'a InForce,
+    mandate: &'a Mandate,
+    call: &'a Call,
+    call_ref: Option<CallRef>,
+    directory_revision: Option<u64>,
+    now: Timestamp,
+}
+
+impl Service {
+    /// Gathers facts and judges.
+    pub(super) fn prepare(
+        &self,
+        caller: &Caller,
+        request: &CallRequest,
+        surface: Surface,
+    ) -> Result<Prepared, ServiceError> {
+        let now = self.clock.now();
+        let in_force = self.in_force()?;
+        let mut reads = caller.reads();
+        reads
+            .versions
+            .push((key::policy_in_force(), Some(in_force.version)));
+        if self.is_stopped(&request.actor, &mut reads)? {
+            let mut prepared =
+                self.prepare_refusal(caller, request, surface, BuiltinReason::Stopped)?;
+            prepared.reads = reads;
+            return Ok(prepared);
+        }
+        let directory = self.ledger.state(&key::directory())?;
+        reads.read(key::directory(), directory.as_ref());
+        let mut mandate = self.mandate(
+            request.intent_ref,
+            &request.actor,
+            request.session.as_ref(),
+            now,
+        )?;
+        mandate.reads.versions.extend(reads.versions);
+        let (mut prepared, call) = self.sealed_call(caller, request, surface, &in_force)?;
+        let facts = self.facts(&FactSources {
+            caller,
+            claimed: request.intent_ref,
+            actor: &request.actor,
+            in_force: &in_force,
+            mandate: &mandate,
+            call: &call,
+            call_ref: prepared.call_ref,
+            directory_revision: directory.map(|found| found.version.get()),
+            now,
+        })?;
+        prepared.verdict = judge(&in_force.compiled, &facts);
+        prepared.action = facts.action.clone();
+        prepared.targets = self.plan_targets(&facts)?;
+        prepared.intent_ref = mandate.intent_ref();
+        prepared.claimed_intent_ref = request
+            .intent_ref
+            .filter(|_| mandate.intent_ref().is_none());
+        prepared.principal = mandate.chain.first().map(|turn| turn.row.principal);
+        prepared.session = mandate.session();
+        let (facts_ref, record) = self.vault.seal(&facts, &*self.random)?;
+        prepared.facts_ref = Some(facts_ref);
+        prepared.sealed.push(record);
+        prepared.reads = mandate.reads;
+        Ok(prepared)
+    }
+
+    /// A rejection that no policy decides. It rests on nothing, so nothing can make it stale.
+    pub(super) fn prepare_refusal(
+        &self,
+        caller: &Caller,
+        request: &CallRequest,
+        surface: Surface,
+        reason: BuiltinReason,
+    ) -> Result<Prepared, ServiceError> {
+        let in_force = self.in_force()?;
+        let (mut prepared, _call) = self.sealed_call(caller, request, surface, &in_force)?;
+        prepared.verdict = rejected(reason);
+        if let Some(tool) = in_force.compiled.tool(&request.tool) {
+            prepared.action = tool.action().clone();
+        }
+        prepared.claimed_intent_ref = request.intent_ref;
+        Ok(prepared)
+    }
+
+    /// What every decision about a readable call has: the call itself and the reasoning, sealed.
+    fn sealed_call(
+        &self,
+        caller: &Caller,
+        request: &CallRequest,
+        surface: Surface,
+        in_force: &InForce,
+    ) -> Result<(Prepared, Call), ServiceError> {
+        let random = &*self.random;
+        let call = request.call(&self.tenant, random);
+        let (call_ref, record) = self.vault.seal(&call, random)?;
+        let mut sealed = vec![record];
+        let mut reasoning_ref = None;
+        if let Some(text) = &request.reasoning {
+            let reasoning = Reasoning {
+                tenant: self.tenant.clone(),
+                text: text.clone(),
+                salt: Salt::fresh(random),
+            };
+            let (reference, record) = self.vault.seal(&reasoning, random)?;
+            reasoning_ref = Some(reference);
+            sealed.push(record);
+        }
+        let prepared = Prepared {
+            call_ref: Some(call_ref),
+            reasoning_ref,
+            sealed,
+            once: request
+                .once(caller)
+                .map(|state_key| (state_key, request.body)),
+            links: Links {
+                continues: self.earlier_decision(request.continues)?,
+                ..Links::default()
+            },
+            ..self.bare(caller.id(), request.actor.clone(), surface, in_force)
+        };
+        Ok((prepared, call))
+    }
+
+    /// A rejection with nothing filled in but who asked.
+    pub(super) fn bare(
+        &self,
+        credential: CredentialId,
+        actor: ActorName,
+        surface: Surface,
+        in_force: &InForce,
+    ) -> Prepared {
+        let now = self.clock.now();
+        Prepared {
+            entry_id: EntryId::fresh(now, &*self.random),
+            action: ActionName::unknown(),
+            actor,
+            intent_ref: None,
+            claimed_intent_ref: None,
+            policy_ref: in_force.compiled.policy_ref(),
+            verdict: rejected(BuiltinReason::MalformedCall),
+            call_ref: None,
+            facts_ref: None,
+            reasoning_ref: None,
+            principal: None,
+            session: None,
+            targets: Vec::new(),
+            credential,
+            surface,
+            links: Links::default(),
+            sealed: Vec::new(),
+            permit: PermitId::fresh(now, &*self.random),
+            permit_ttl_s: in_force.compiled.settings().permit_ttl_s,
+            once: None,
+            reads: ReadSet::none(),
+        }
+    }
+
+    fn facts(&self, from: &FactSources<'_>) -> Result<Facts, ServiceError> {
+        let results = match from.mandate.session() {
+            Some(session) => self.session_results(&session)?,
+            None => Vec::new(),
+        };
+        let seen: Vec<SeenResult<'_>> = results
+            .iter()
+            .map(|(result_ref, open)| SeenResult {
+                result_ref: *result_ref,
+                result: &open.document,
+                index: &open.index,
+            })
+            .collect();
+        let chain: Vec<ChainTurn<'_>> = from
+            .mandate
+            .chain
+            .iter()
+            .map(|turn| ChainTurn {
+                intent_ref: turn.intent_ref,
+                entry: turn.row.entry,
+                intent: &turn.open.document,
+                mentions: &turn.open.mentions,
+            })
+            .collect();
+        Ok(extract(&ExtractInputs {
+            tenant: &self.tenant,
+            salt: Salt::fresh(&*self.random),
+            now: from.now,
+            actor: from.actor,
+            bundle: &from.in_force.compiled,
+            call: from.call,
+            call_ref: from
+                .call_ref
+                .ok_or_else(|| ServiceError::internal("a call without its ref"))?,
+            claimed_intent: from.claimed,
+            chain: &chain,
+            results: &seen,
+            directory: self,
+            directory_revision: from.directory_revision,
+            credential: from.caller.id(),
+            review: None,
+        })?)
+    }
+
+    fn is_stopped(&self, actor: &ActorName, reads: &mut ReadSet) -> Result<bool, ServiceError> {
+        let everything = state::read_into::<StopRow>(&self.ledger, key::stop_everything(), reads)?;
+        let this_actor = state::read_into::<StopRow>(&self.ledger, key::stop_actor(actor), reads)?;
+        Ok(everything.is_some() || this_actor.is_some())
+    }
+
+    /// One pseudonym per thing that the call acts on, by the form in which things are the same.
+    fn plan_targets(&self, facts: &Facts) -> Result<Vec<PlannedPseudonym>, ServiceError> {
+        facts
+            .targets
+            .iter()
+            .map(|target| {
+                let value = format!("{}::{}", target.entity.kind, target.entity.id);
+                self.plan_pseudonym(PseudonymKind::Target, &value)
+            })
+            .collect()
+    }
+
+    fn earlier_decision(&self, claimed: Option<EntryId>) -> Result<Option<EntryId>, ServiceError> {
+        let Some(claimed) = claimed else {
+            return Ok(None);
+        };
+        match self.known_entry(claimed)? {
+            Some((_, entry)) if entry.kind() == "decision" => Ok(Some(claimed)),
+            _ => Err(ServiceError::malformed(format!(
+                "`links.continues` names no decision: `{claimed}`"
+            ))),
+        }
+    }
+}
+
+/// A rejection for a built-in reason.
+pub(super) fn rejected(reason: BuiltinReason) -> Verdict {
+    Verdict {
+        outcome: Outcome::Rejected,
+        reasons: [ReasonId::builtin(reason)].into(),
+    }
+}

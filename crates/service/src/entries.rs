@@ -1,0 +1,249 @@
+//! Reading the ledger: entries, proofs, the head, flags.
+
+use countersign_core::entry::{AnyEntry, Body, FlagChange, Role};
+use countersign_core::ids::EntryId;
+use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
+use countersign_ledger::{Filter, Order, Page};
+use countersign_merkle::LeafIndex;
+use countersign_wire::{EntryAnswer, EntryPage, FlagList, FlagView, Head, RawJson};
+
+use crate::Service;
+use crate::caller::Caller;
+use crate::error::ServiceError;
+use crate::render;
+use crate::turns::name;
+
+/// Most entries on one page.
+pub const PAGE_MAX: usize = 500;
+/// Entries on a page unless the request says otherwise.
+pub const PAGE_DEFAULT: usize = 50;
+/// Most flags, updates and closings that are looked through.
+const FLAGS_READ: usize = 1_000;
+
+/// Which entries are looked for, as a request says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EntryQuery {
+    /// Committed at or after this time.
+    pub since: Option<String>,
+    /// Committed before this time.
+    pub until: Option<String>,
+    /// The kind of entry.
+    pub kind: Option<String>,
+    /// The actor.
+    pub actor: Option<String>,
+    /// The action.
+    pub action: Option<String>,
+    /// The outcome.
+    pub outcome: Option<String>,
+    /// The `intent_ref`.
+    pub intent: Option<String>,
+    /// A session: its pseudonym or, for a `vault-reader`, its id.
+    pub session: Option<String>,
+    /// A target: its pseudonym or, for a `vault-reader`, `Type::id`.
+    pub target: Option<String>,
+    /// Whether the oldest come first.
+    pub oldest_first: bool,
+    /// Where the last page ended.
+    pub cursor: Option<String>,
+    /// Most entries on the page.
+    pub limit: Option<usize>,
+}
+
+impl Service {
+    /// A page of entries.
+    pub fn entries(&self, caller: &Caller, query: &EntryQuery) -> Result<EntryPage, ServiceError> {
+        caller.require(Role::Auditor)?;
+        let limit = query.limit.unwrap_or(PAGE_DEFAULT);
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(ServiceError::malformed(format!(
+                "`limit` is {limit}; allowed is 1 to {PAGE_MAX}"
+            )));
+        }
+        let Some(filter) = self.filter(caller, query)? else {
+            return Ok(EntryPage {
+                entries: Vec::new(),
+                next: None,
+            });
+        };
+        let after = match &query.cursor {
+            Some(text) => Some(LeafIndex::new(text.parse().map_err(|_| {
+                ServiceError::malformed("`cursor` is not one that was given out")
+            })?)),
+            None => None,
+        };
+        let order = if query.oldest_first {
+            Order::OldestFirst
+        } else {
+            Order::NewestFirst
+        };
+        let found = self.ledger.query(
+            &filter,
+            &Page {
+                order,
+                after,
+                limit,
+            },
+        )?;
+        let next = found.next.map(|index| index.get().to_string());
+        let entries = found
+            .entries
+            .iter()
+            .map(|entry| {
+                Ok(EntryAnswer {
+                    index: entry.index.get(),
+                    entry: render::leaf(&entry.bytes)?,
+                })
+            })
+            .collect::<Result<_, ServiceError>>()?;
+        Ok(EntryPage { entries, next })
+    }
+
+    /// One entry, with its proof against the present checkpoint.
+    pub fn entry(&self, caller: &Caller, entry_id: EntryId) -> Result<EntryAnswer, ServiceError> {
+        caller.require(Role::Auditor)?;
+        let (index, _) = self
+            .known_entry(entry_id)?
+            .ok_or_else(|| ServiceError::not_found(format!("entry `{entry_id}`")))?;
+        Ok(EntryAnswer {
+            index: index.get(),
+            entry: self.entry_json(entry_id)?,
+        })
+    }
+
+    /// The head of the log and the keys to check it with.
+    pub fn head(&self) -> Result<Head, ServiceError> {
+        Ok(Head {
+            origin: self.origin.to_string(),
+            size: self.ledger.size().get(),
+            log_key: self.public.log_key.clone(),
+            root_key: self.public.root_key.clone(),
+            checkpoint: self.ledger.checkpoint().to_string(),
+        })
+    }
+
+    /// The flags, newest first, with what became of them.
+    pub fn flags(&self, caller: &Caller) -> Result<FlagList, ServiceError> {
+        caller.require_any(&[Role::Auditor, Role::Reviewer, Role::Admin])?;
+        let mut flags: Vec<FlagView> = Vec::new();
+        for (entry_id, raised_at, body) in self.of_kind("flag")? {
+            let Body::Flag(flag) = body else { continue };
+            flags.push(FlagView {
+                flag: entry_id.to_string(),
+                detector: flag.detector.to_string(),
+                severity: flag.severity.to_string(),
+                state: "open".to_owned(),
+                raised_at,
+                actor: flag.actor.map(|actor| actor.to_string()),
+                intent_ref: flag.intent_ref.map(|intent| intent.to_string()),
+                onset: flag.onset.to_string(),
+                entries: flag.entries.iter().map(EntryId::to_string).collect(),
+                count: flag.count,
+            });
+        }
+        for (_, _, body) in self.of_kind("flag-update")?.into_iter().rev() {
+            let Body::FlagUpdate(update) = body else {
+                continue;
+            };
+            if let Some(view) = view_of(&mut flags, update.links.flag) {
+                view.count = view.count.max(update.count);
+                if update.change == FlagChange::Grown {
+                    view.entries
+                        .extend(update.entries.iter().map(EntryId::to_string));
+                    view.entries.truncate(countersign_core::limits::LEAF_LIST);
+                }
+            }
+        }
+        for (_, _, body) in self.of_kind("flag-close")? {
+            let Body::FlagClose(close) = body else {
+                continue;
+            };
+            if let Some(view) = view_of(&mut flags, close.links.flag) {
+                view.state = "closed".to_owned();
+                view.count = view.count.max(close.count);
+            }
+        }
+        Ok(FlagList { flags })
+    }
+
+    /// An entry by its id, with its place.
+    pub(crate) fn known_entry(
+        &self,
+        entry_id: EntryId,
+    ) -> Result<Option<(LeafIndex, AnyEntry)>, ServiceError> {
+        let Some(stored) = self.ledger.entry(entry_id)? else {
+            return Ok(None);
+        };
+        Ok(Some((stored.index, AnyEntry::from_leaf(&stored.bytes)?)))
+    }
+
+    /// An entry as readers see it, with its proof.
+    pub(crate) fn entry_json(&self, entry_id: EntryId) -> Result<RawJson, ServiceError> {
+        let stored = self
+            .ledger
+            .entry(entry_id)?
+            .ok_or_else(|| ServiceError::not_found(format!("entry `{entry_id}`")))?;
+        render::with_proof(&stored.bytes, &self.ledger.proof(stored.index)?)
+    }
+
+    fn of_kind(&self, kind: &str) -> Result<Vec<(EntryId, String, Body)>, ServiceError> {
+        let filter = Filter {
+            kind: Some(kind.to_owned()),
+            ..Filter::default()
+        };
+        let page = Page {
+            order: Order::NewestFirst,
+            after: None,
+            limit: FLAGS_READ,
+        };
+        let mut entries = Vec::new();
+        for stored in self.ledger.query(&filter, &page)?.entries {
+            if let AnyEntry::Known(entry) = AnyEntry::from_leaf(&stored.bytes)? {
+                entries.push((entry.entry_id, entry.timestamp.to_string(), entry.body));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The filter of a query; `None` when it names something that the log has never met.
+    fn filter(&self, caller: &Caller, query: &EntryQuery) -> Result<Option<Filter>, ServiceError> {
+        let session =
+            self.pseudonym_filter(caller, PseudonymKind::Session, query.session.as_deref())?;
+        let target =
+            self.pseudonym_filter(caller, PseudonymKind::Target, query.target.as_deref())?;
+        if matches!(session, Some(None)) || matches!(target, Some(None)) {
+            return Ok(None);
+        }
+        Ok(Some(Filter {
+            from: query.since.as_deref().map(name).transpose()?,
+            until: query.until.as_deref().map(name).transpose()?,
+            kind: query.kind.clone(),
+            actor: query.actor.as_deref().map(name).transpose()?,
+            action: query.action.as_deref().map(name).transpose()?,
+            outcome: query.outcome.as_deref().map(name).transpose()?,
+            intent: query.intent.as_deref().map(name).transpose()?,
+            session: session.flatten(),
+            target: target.flatten(),
+        }))
+    }
+
+    /// A pseudonym is taken from anybody; a value only from whoever may open records, since its
+    /// being in the log is itself sealed.
+    fn pseudonym_filter(
+        &self,
+        caller: &Caller,
+        kind: PseudonymKind,
+        text: Option<&str>,
+    ) -> Result<Option<Option<Pseudonym>>, ServiceError> {
+        let Some(text) = text else { return Ok(None) };
+        if let Ok(pseudonym) = text.parse() {
+            return Ok(Some(Some(pseudonym)));
+        }
+        caller.require(Role::VaultReader)?;
+        Ok(Some(self.known_pseudonym(kind, text)?))
+    }
+}
+
+fn view_of(flags: &mut [FlagView], flag: Option<EntryId>) -> Option<&mut FlagView> {
+    let flag = flag?.to_string();
+    flags.iter_mut().find(|view| view.flag == flag)
+}

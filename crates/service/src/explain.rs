@@ -1,0 +1,195 @@
+//! Explaining a decision: which turn, which rule, where each value came from, what the agent said.
+//!
+//! What the caller may not open is shown as sealed, not left out.
+
+use std::collections::BTreeMap;
+
+use countersign_core::document::{EntityFact, Evidence, Facts, PartBy, Place, TargetFact};
+use countersign_core::entry::{Body, Decision, Role};
+use countersign_core::ids::EntryId;
+use countersign_core::refs::Sha256;
+use countersign_judge::CompiledBundle;
+use countersign_wire::{EvidenceView, Explanation, PolicyView, ProofView, Sealable, TargetView};
+use serde_json::Value;
+
+use crate::Service;
+use crate::caller::Caller;
+use crate::decide::reasons;
+use crate::error::ServiceError;
+
+impl Service {
+    /// Explains a decision. With the role `vault-reader` and a stated purpose the sealed parts are
+    /// opened, and that is an entry.
+    pub fn explain(
+        &self,
+        caller: &Caller,
+        entry_id: EntryId,
+        purpose: Option<&str>,
+    ) -> Result<Explanation, ServiceError> {
+        caller.require(Role::Auditor)?;
+        let not_found = || ServiceError::not_found(format!("decision `{entry_id}`"));
+        let (index, entry) = self.known_entry(entry_id)?.ok_or_else(not_found)?;
+        let Some(Body::Decision(decision)) = entry.body() else {
+            return Err(not_found());
+        };
+        let bundle = self.compiled(&decision.policy_ref)?;
+        let refs = SealedRefs::of(decision);
+        let (documents, vault_access) = match purpose {
+            Some(purpose) if caller.has(Role::VaultReader) => {
+                let (opened, access) = self.open_records(caller, &refs.all(), purpose)?;
+                (opened.into_iter().collect(), Some(access.to_string()))
+            }
+            _ => (BTreeMap::new(), None),
+        };
+        let facts = refs.facts.and_then(|reference| documents.get(&reference));
+        Ok(Explanation {
+            entry_id: entry_id.to_string(),
+            index: index.get(),
+            timestamp: entry.timestamp().to_string(),
+            action: decision.action.to_string(),
+            actor: decision.actor.to_string(),
+            outcome: decision.outcome.name().to_owned(),
+            reasons: reasons(&bundle, &decision.reasons),
+            policies: policies(&bundle, decision),
+            policy_ref: decision.policy_ref.to_string(),
+            bundle_name: bundle.bundle().content.name.clone(),
+            turn: sealable(refs.turn, &documents),
+            call: sealable(refs.call, &documents),
+            reasoning: sealable(refs.reasoning, &documents),
+            facts: sealable(refs.facts, &documents),
+            targets: facts.map_or_else(|| Ok(Vec::new()), target_views)?,
+            proof: ProofView {
+                status: "included".to_owned(),
+                origin: self.origin.to_string(),
+                tree_size: self.ledger.size().get(),
+            },
+            entry: self.entry_json(entry_id)?,
+            vault_access,
+        })
+    }
+}
+
+/// The sealed documents of one decision.
+struct SealedRefs {
+    turn: Option<Sha256>,
+    call: Option<Sha256>,
+    reasoning: Option<Sha256>,
+    facts: Option<Sha256>,
+}
+
+impl SealedRefs {
+    fn of(decision: &Decision) -> Self {
+        Self {
+            // A turn that the call claimed in vain explains it, too.
+            turn: decision
+                .intent_ref
+                .or(decision.claimed_intent_ref)
+                .map(Sha256::from),
+            call: decision.call_ref.map(Sha256::from),
+            reasoning: decision.reasoning_ref.map(Sha256::from),
+            facts: decision.facts_ref.map(Sha256::from),
+        }
+    }
+
+    fn all(&self) -> Vec<Sha256> {
+        [self.turn, self.call, self.reasoning, self.facts]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+fn sealable(reference: Option<Sha256>, documents: &BTreeMap<Sha256, Value>) -> Sealable {
+    match reference {
+        None => Sealable::Absent,
+        Some(reference) => match documents.get(&reference) {
+            Some(document) => Sealable::Open {
+                reference: reference.to_string(),
+                document: document.clone(),
+            },
+            None => Sealable::Sealed {
+                reference: reference.to_string(),
+            },
+        },
+    }
+}
+
+fn policies(bundle: &CompiledBundle, decision: &Decision) -> Vec<PolicyView> {
+    decision
+        .reasons
+        .iter()
+        .filter_map(|id| {
+            let policy = bundle.policy_text(id)?;
+            Some(PolicyView {
+                id: id.to_string(),
+                file: policy.file,
+                line: policy.line,
+                source: policy.text,
+            })
+        })
+        .collect()
+}
+
+fn target_views(facts: &Value) -> Result<Vec<TargetView>, ServiceError> {
+    let mut members = facts.clone();
+    if let Value::Object(members) = &mut members {
+        members.shift_remove("v");
+        members.shift_remove("kind");
+    }
+    let facts: Facts = serde_json::from_value(members)?;
+    Ok(facts
+        .targets
+        .iter()
+        .map(|target| target_view(target, &facts.entities))
+        .collect())
+}
+
+fn target_view(target: &TargetFact, entities: &[EntityFact]) -> TargetView {
+    let known = entities.iter().find(|fact| fact.entity == target.entity);
+    TargetView {
+        at: target.at.clone(),
+        value: target.value.clone(),
+        sources: target
+            .sources
+            .iter()
+            .map(|source| source.name().to_owned())
+            .collect(),
+        evidence: target.evidence.iter().map(evidence_view).collect(),
+        directory: known.map(|fact| serde_json::json!(fact.attributes)),
+    }
+}
+
+fn evidence_view(evidence: &Evidence) -> EvidenceView {
+    let (place, grounds) = match &evidence.place {
+        Place::Turn { part, by, .. } => {
+            let words = match by {
+                PartBy::Principal => "the principal's own words",
+                PartBy::Correspondent => "a correspondent's words, which carry no authority",
+                PartBy::System => "the system's words, which carry no authority",
+                PartBy::Agent => "the agent's words, which carry no authority",
+            };
+            (
+                format!("part {part} of the turn: {words}"),
+                *by == PartBy::Principal,
+            )
+        }
+        Place::Result { tool, pointer, .. } if pointer.is_empty() => (
+            format!("the result of an earlier `{tool}`, which carries no authority"),
+            false,
+        ),
+        Place::Result { tool, pointer, .. } => (
+            format!("`{pointer}` in the result of an earlier `{tool}`, which carries no authority"),
+            false,
+        ),
+        Place::Directory => ("the directory".to_owned(), false),
+    };
+    let text = match (&evidence.as_written, evidence.look_alike) {
+        (Some(written), true) => format!("{place}; there it only looks like `{written}`"),
+        (Some(written), false) => format!("{place}; written as `{written}`"),
+        (None, _) => place,
+    };
+    EvidenceView {
+        text,
+        grounds: grounds && !evidence.look_alike,
+    }
+}

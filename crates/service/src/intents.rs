@@ -1,0 +1,184 @@
+//! Finding the intent that a call claims, and the live chain of turns before it.
+
+use std::sync::Arc;
+
+use countersign_core::document::{Document, Intent};
+use countersign_core::limits::TURN_CHAIN;
+use countersign_core::names::{ActorName, SessionId};
+use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
+use countersign_core::refs::IntentRef;
+use countersign_core::time::Timestamp;
+use countersign_judge::TurnMentions;
+use countersign_ledger::ReadSet;
+
+use crate::Service;
+use crate::error::ServiceError;
+use crate::state::{self, IntentRow, key};
+
+/// How many turns of a session are looked at for live ones.
+const TURNS_LOOKED_AT: usize = 4 * TURN_CHAIN;
+
+/// An intent's document with what it mentions; made once per intent.
+pub(crate) struct OpenIntent {
+    pub(crate) document: Intent,
+    pub(crate) mentions: TurnMentions,
+}
+
+/// A live turn, as facts are drawn from it.
+pub(crate) struct LiveTurn {
+    pub(crate) intent_ref: IntentRef,
+    pub(crate) row: IntentRow,
+    pub(crate) open: Arc<OpenIntent>,
+}
+
+/// What a claimed intent comes to.
+#[derive(Default)]
+pub(crate) struct Mandate {
+    /// The live chain, the named turn first; empty when the call is unmandated.
+    pub(crate) chain: Vec<LiveTurn>,
+    /// What was read to find that out; in time until the first turn of the chain ends.
+    pub(crate) reads: ReadSet,
+}
+
+impl Mandate {
+    /// The session of the named turn.
+    pub(crate) fn session(&self) -> Option<Pseudonym> {
+        self.chain.first().map(|turn| turn.row.session)
+    }
+
+    /// The named turn, if it is live.
+    pub(crate) fn intent_ref(&self) -> Option<IntentRef> {
+        self.chain.first().map(|turn| turn.intent_ref)
+    }
+}
+
+impl Service {
+    /// The live chain behind a claimed intent: registered here, not ended, not revoked, of this
+    /// session, and naming this actor. Anything else is an empty chain, which is a fact and not an
+    /// error.
+    pub(crate) fn mandate(
+        &self,
+        claimed: Option<IntentRef>,
+        actor: &ActorName,
+        session: Option<&SessionId>,
+        now: Timestamp,
+    ) -> Result<Mandate, ServiceError> {
+        let mut mandate = Mandate::default();
+        let Some(claimed) = claimed else {
+            return Ok(mandate);
+        };
+        let Some(named) = self.live_turn(claimed, now, &mut mandate)? else {
+            return Ok(mandate);
+        };
+        if !named.actors.contains(actor) || !self.is_session(&named, session)? {
+            return Ok(mandate);
+        }
+        let standing = match named.mandate {
+            Some(standing) => self
+                .live_turn(standing, now, &mut mandate)?
+                .map(|row| (standing, row)),
+            None => None,
+        };
+        // Words of nobody who may ask ground nothing by themselves.
+        if !named.has_principal_part && standing.is_none() {
+            return Ok(mandate);
+        }
+        let principal = named.principal;
+        // A turn without the principal's words draws authority from its mandate alone.
+        let mut parent = named.parent.filter(|_| named.has_principal_part);
+        self.add_turn(claimed, named, &mut mandate)?;
+        if let Some((standing, row)) = standing {
+            self.add_turn(standing, row, &mut mandate)?;
+        }
+        while let Some(intent_ref) = parent
+            && mandate.chain.len() < TURN_CHAIN
+        {
+            // A dead turn in between does not hide the ones before it.
+            let Some(row) = self.intent_row(&intent_ref, &mut mandate)? else {
+                break;
+            };
+            parent = row.parent;
+            if row.principal == principal && is_live(&row, now) {
+                self.add_turn(intent_ref, row, &mut mandate)?;
+            }
+            if mandate.reads.versions.len() >= TURNS_LOOKED_AT {
+                break;
+            }
+        }
+        Ok(mandate)
+    }
+
+    /// The document of an intent, opened once.
+    pub(crate) fn open_intent(
+        &self,
+        intent_ref: IntentRef,
+    ) -> Result<Arc<OpenIntent>, ServiceError> {
+        self.intents.fetch(intent_ref, || {
+            let document: Intent = self.open_internally(*intent_ref.digest())?;
+            let mentions = TurnMentions::of(&document);
+            Ok(OpenIntent { document, mentions })
+        })
+    }
+
+    /// Opens a record for the judge's own use, which is no access by a reader.
+    pub(crate) fn open_internally<D: Document>(
+        &self,
+        reference: countersign_core::refs::Sha256,
+    ) -> Result<D, ServiceError> {
+        let record = self.ledger.sealed(&reference)?.ok_or_else(|| {
+            ServiceError::internal(format!("the vault holds no record {reference}"))
+        })?;
+        self.vault.open(&record).map_err(ServiceError::internal)
+    }
+
+    fn live_turn(
+        &self,
+        intent_ref: IntentRef,
+        now: Timestamp,
+        mandate: &mut Mandate,
+    ) -> Result<Option<IntentRow>, ServiceError> {
+        Ok(self
+            .intent_row(&intent_ref, mandate)?
+            .filter(|row| is_live(row, now)))
+    }
+
+    fn intent_row(
+        &self,
+        intent_ref: &IntentRef,
+        mandate: &mut Mandate,
+    ) -> Result<Option<IntentRow>, ServiceError> {
+        state::read_into(&self.ledger, key::intent(intent_ref), &mut mandate.reads)
+    }
+
+    fn is_session(
+        &self,
+        row: &IntentRow,
+        session: Option<&SessionId>,
+    ) -> Result<bool, ServiceError> {
+        let Some(session) = session else {
+            return Ok(true);
+        };
+        Ok(self.known_pseudonym(PseudonymKind::Session, session.as_str())? == Some(row.session))
+    }
+
+    fn add_turn(
+        &self,
+        intent_ref: IntentRef,
+        row: IntentRow,
+        mandate: &mut Mandate,
+    ) -> Result<(), ServiceError> {
+        let open = self.open_intent(intent_ref)?;
+        // A turn counts before its end, not at it.
+        mandate.reads.limit(row.expires_at.plus_millis(-1));
+        mandate.chain.push(LiveTurn {
+            intent_ref,
+            row,
+            open,
+        });
+        Ok(())
+    }
+}
+
+fn is_live(row: &IntentRow, now: Timestamp) -> bool {
+    !row.revoked && now < row.expires_at
+}

@@ -1,0 +1,97 @@
+//! Pseudonyms: one per tenant, kind and value, found through a keyed blind index.
+//!
+//! The pseudonym of a value that the log has not met is made before the plan and used in it only
+//! if no other call got there first, so a value never has two.
+
+use countersign_core::document::{PseudonymMeaning, Salt, SealedRecord};
+use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
+use countersign_ledger::{StateKey, Step, StepError};
+
+use crate::Service;
+use crate::error::ServiceError;
+use crate::state::{self, PseudonymRow, key};
+
+/// A pseudonym that is known, or one that the plan may have to introduce.
+#[derive(Clone)]
+pub(crate) enum PlannedPseudonym {
+    Known(Pseudonym),
+    New(Box<NewPseudonym>),
+}
+
+#[derive(Clone)]
+pub(crate) struct NewPseudonym {
+    key: StateKey,
+    row: PseudonymRow,
+    meaning: SealedRecord,
+}
+
+impl Service {
+    /// The pseudonym of a value, if the log has one.
+    pub(crate) fn known_pseudonym(
+        &self,
+        kind: PseudonymKind,
+        value: &str,
+    ) -> Result<Option<Pseudonym>, ServiceError> {
+        let found = state::read::<PseudonymRow>(&self.ledger, &self.pseudonym_key(kind, value))?;
+        Ok(found.map(|row| row.value.pseudonym))
+    }
+
+    /// The pseudonym of a value, to be settled in the plan.
+    pub(crate) fn plan_pseudonym(
+        &self,
+        kind: PseudonymKind,
+        value: &str,
+    ) -> Result<PlannedPseudonym, ServiceError> {
+        if let Some(known) = self.known_pseudonym(kind, value)? {
+            return Ok(PlannedPseudonym::Known(known));
+        }
+        let random = &*self.random;
+        let pseudonym = Pseudonym::fresh(random);
+        let (meaning_ref, meaning) = self.vault.seal(
+            &PseudonymMeaning {
+                tenant: self.tenant.clone(),
+                pseudonym,
+                of: kind,
+                value: value.to_owned(),
+                salt: Salt::fresh(random),
+            },
+            random,
+        )?;
+        Ok(PlannedPseudonym::New(Box::new(NewPseudonym {
+            key: self.pseudonym_key(kind, value),
+            row: PseudonymRow {
+                pseudonym,
+                meaning: meaning_ref,
+            },
+            meaning,
+        })))
+    }
+
+    fn pseudonym_key(&self, kind: PseudonymKind, value: &str) -> StateKey {
+        key::pseudonym(kind, &self.blind.index(kind, value).to_string())
+    }
+}
+
+impl PlannedPseudonym {
+    /// The pseudonym, introduced now if nobody else has.
+    pub(crate) fn settle(&self, step: &mut Step<'_>) -> Result<Pseudonym, StepError> {
+        let new = match self {
+            Self::Known(pseudonym) => return Ok(*pseudonym),
+            Self::New(new) => new,
+        };
+        if let Some(row) = state::read_in::<PseudonymRow>(step, &new.key)? {
+            return Ok(row.pseudonym);
+        }
+        state::put(step, new.key.clone(), &new.row)?;
+        step.seal(new.meaning.clone())?;
+        Ok(new.row.pseudonym)
+    }
+
+    /// The pseudonym, if the log has met the value.
+    pub(crate) fn known(&self) -> Option<Pseudonym> {
+        match self {
+            Self::Known(pseudonym) => Some(*pseudonym),
+            Self::New(_) => None,
+        }
+    }
+}

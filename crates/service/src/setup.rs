@@ -1,0 +1,247 @@
+//! Beginning a log, and opening one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use countersign_core::document::{Bundle, BundleContent};
+use countersign_core::entry::{AnyEntry, Body, Genesis, Role};
+use countersign_core::ids::CredentialId;
+use countersign_core::names::TenantId;
+use countersign_core::random::Random;
+use countersign_core::time::{Clock, Timestamp};
+use countersign_keys::{KeyRing, RootKey};
+use countersign_ledger::{CreateError, Ledger, LedgerParts, OpenError, Reserve, Store};
+use countersign_merkle::LeafIndex;
+use countersign_permit::Jwks;
+use countersign_vault::VaultError;
+use countersign_wire::NewCredential;
+use secrecy::SecretString;
+
+use crate::cache::Cache;
+use crate::credentials::Grant;
+use crate::error::ServiceError;
+use crate::mint::Mint;
+use crate::policy::{CheckedBundle, StoreBundle, put_in_force};
+use crate::throttle::Throttle;
+use crate::turns::name;
+use crate::watcher::Watcher;
+use crate::{BUNDLES_COMPILED, INTENTS_OPEN, RESULTS_OPEN, Service};
+
+/// What a service is made of.
+pub struct Parts {
+    /// Where the log is kept.
+    pub store: Arc<dyn Store>,
+    /// The head file, outside the database and its backups.
+    pub head_file: PathBuf,
+    /// The keys.
+    pub keys: KeyRing,
+    /// The present time.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub random: Arc<dyn Random>,
+    /// Room for urgent entries on a full disk.
+    pub reserve: Option<Box<dyn Reserve>>,
+}
+
+/// What a new log begins with.
+pub struct NewLog<'a> {
+    /// The tenant whose log it is.
+    pub tenant: TenantId,
+    /// The root key, which signs the first entry and can be taken away then.
+    pub root: &'a RootKey,
+    /// The bundle that is in force from the start.
+    pub bundle: BundleContent,
+    /// The first credentials.
+    pub credentials: Vec<NewCredential>,
+}
+
+/// A credential that a log began with. Its token is shown once.
+pub struct FirstCredential {
+    /// The credential.
+    pub id: CredentialId,
+    /// A name for people.
+    pub name: Option<String>,
+    /// What it may do.
+    pub roles: Vec<Role>,
+    /// Its token.
+    pub token: SecretString,
+}
+
+/// The public halves of a log's keys.
+#[derive(Debug, Clone)]
+pub struct PublicKeys {
+    /// Checks checkpoints: a C2SP verifier key.
+    pub log_key: String,
+    /// Checks the other keys: a C2SP verifier key.
+    pub root_key: String,
+    /// Checks permits: a JWK set.
+    pub jwks: String,
+}
+
+/// Why a service could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The log could not be begun.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// The log could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The vault's keys do not serve.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// What the log is to begin with is wrong, or what it begins with cannot be read.
+    #[error("{0}")]
+    Service(ServiceError),
+}
+
+impl From<ServiceError> for SetupError {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(error)
+    }
+}
+
+/// The machine's clock.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let millis = since.map_or(0, |since| since.as_millis());
+        Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+}
+
+impl Service {
+    /// Begins a new log: the first entry, the first bundle and the first credentials, in one
+    /// commit.
+    pub fn create(
+        parts: Parts,
+        new: NewLog<'_>,
+    ) -> Result<(Self, Vec<FirstCredential>), SetupError> {
+        let tokens = parts.keys.token_hasher();
+        let mint = Mint {
+            clock: &*parts.clock,
+            random: &*parts.random,
+            tokens: &tokens,
+        };
+        let checked = CheckedBundle::compile(Bundle {
+            tenant: new.tenant.clone(),
+            content: new.bundle,
+        })?;
+        let grants = new
+            .credentials
+            .iter()
+            .map(|request| Grant::new(&mint, request, None, None))
+            .collect::<Result<Vec<_>, _>>()?;
+        let genesis = genesis(&parts.keys, new.root, &new.tenant)?;
+        let root_key = genesis.root_key.to_string();
+        let (genesis_id, in_force_id) = (mint.entry_id(), mint.entry_id());
+        let bundle = StoreBundle::new(&mint, &checked, None);
+        let policy_ref = checked.policy_ref();
+        let units: Vec<_> = grants.iter().map(|grant| grant.unit.clone()).collect();
+        let first = grants.into_iter().map(Grant::into_first).collect();
+        let (rest, ledger_parts) = split(parts);
+        let (ledger, _) = Ledger::create(ledger_parts, genesis_id, genesis, move |step| {
+            bundle.run(step)?;
+            put_in_force(step, in_force_id, policy_ref, None, None)?;
+            units.iter().try_for_each(|unit| unit.run(step))
+        })?;
+        let service = Self::assemble(ledger, rest, new.tenant, root_key)?;
+        service.bundles.insert(policy_ref, checked.compiled());
+        Ok((service, first))
+    }
+
+    /// Opens a log that was begun before.
+    pub fn open(parts: Parts) -> Result<Self, SetupError> {
+        let (rest, ledger_parts) = split(parts);
+        let ledger = Ledger::open(ledger_parts)?;
+        let first = ledger.leaf(LeafIndex::new(0)).map_err(ServiceError::from)?;
+        let first = first.ok_or_else(|| ServiceError::internal("the log has no first entry"))?;
+        let entry = AnyEntry::from_leaf(&first.bytes).map_err(ServiceError::from)?;
+        let Some(Body::Genesis(genesis)) = entry.body() else {
+            return Err(ServiceError::internal("the log's first entry is no genesis").into());
+        };
+        let (tenant, root_key) = (genesis.tenant.clone(), genesis.root_key.to_string());
+        let service = Self::assemble(ledger, rest, tenant, root_key)?;
+        // A bundle that no longer compiles must be met here and not at the first call.
+        service.in_force()?;
+        Ok(service)
+    }
+
+    fn assemble(
+        ledger: Ledger,
+        rest: Rest,
+        tenant: TenantId,
+        root_key: String,
+    ) -> Result<Self, SetupError> {
+        let keys = rest.keys;
+        let jwks = Jwks {
+            keys: vec![keys.permit_signer().jwk().clone()],
+        };
+        let public = PublicKeys {
+            log_key: keys.log_key().to_string(),
+            root_key,
+            jwks: serde_json::to_string(&jwks).map_err(ServiceError::from)?,
+        };
+        Ok(Self {
+            origin: keys.origin().clone(),
+            vault: keys.vault(tenant.clone())?,
+            blind: keys.blind_index(tenant.clone()),
+            tokens: keys.token_hasher(),
+            keys,
+            public,
+            tenant,
+            ledger,
+            clock: rest.clock,
+            random: rest.random,
+            intents: Cache::new(INTENTS_OPEN),
+            results: Cache::new(RESULTS_OPEN),
+            bundles: Cache::new(BUNDLES_COMPILED),
+            watcher: Arc::new(Watcher::new()),
+            throttle: Throttle::default(),
+            closing: AtomicBool::new(false),
+        })
+    }
+}
+
+/// What of the parts the ledger does not take.
+struct Rest {
+    keys: KeyRing,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+fn split(parts: Parts) -> (Rest, LedgerParts) {
+    let ledger = LedgerParts {
+        store: parts.store,
+        head_file: parts.head_file,
+        signer: Arc::new(parts.keys.log_signer()),
+        clock: Arc::clone(&parts.clock),
+        reserve: parts.reserve,
+    };
+    (
+        Rest {
+            keys: parts.keys,
+            clock: parts.clock,
+            random: parts.random,
+        },
+        ledger,
+    )
+}
+
+fn genesis(keys: &KeyRing, root: &RootKey, tenant: &TenantId) -> Result<Genesis, ServiceError> {
+    let mut genesis = Genesis {
+        origin: keys.origin().clone(),
+        tenant: tenant.clone(),
+        root_key: name(&root.verifier_key().to_string())?,
+        log_key: name(&keys.log_key().to_string())?,
+        permit_key: keys.permit_key().map_err(ServiceError::internal)?,
+        predecessor: None,
+        // Not covered by the signature that replaces it.
+        signature: name("unsigned")?,
+    };
+    genesis.signature = root.sign_entry(&genesis).map_err(ServiceError::internal)?;
+    Ok(genesis)
+}

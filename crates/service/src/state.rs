@@ -1,0 +1,301 @@
+//! The mutable state that verdicts rest on: its keys and the rows under them.
+//!
+//! Every row is JSON, changes only in the plan of a commit, and has as its version the leaf index
+//! of the entry that last changed it. No row holds plaintext of a turn, a call or a result.
+
+use countersign_core::document::{Assurance, Author};
+use countersign_core::entry::{ActorPattern, ExecutionPhase, Role};
+use countersign_core::ids::{CredentialId, EntryId, PermitId};
+use countersign_core::names::{ActorName, ChannelName, KeyText};
+use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
+use countersign_core::refs::{IntentRef, PolicyRef, PseudonymRef, ResultRef, Sha256};
+use countersign_core::time::Timestamp;
+use countersign_core::verdict::Outcome;
+use countersign_ledger::{LogReader, ReadSet, StateKey, Step, StepError};
+use countersign_merkle::LeafIndex;
+use countersign_vault::TokenHash;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ServiceError;
+
+/// The keys under which state is kept.
+pub(crate) mod key {
+    use super::*;
+
+    pub(crate) fn policy_in_force() -> StateKey {
+        StateKey::new("policy/in-force")
+    }
+    pub(crate) fn policy(policy_ref: &PolicyRef) -> StateKey {
+        StateKey::new(format!("policy/stored/{policy_ref}"))
+    }
+    pub(crate) fn part(digest: &Sha256) -> StateKey {
+        StateKey::new(format!("part/{digest}"))
+    }
+    pub(crate) fn intent(intent_ref: &IntentRef) -> StateKey {
+        StateKey::new(format!("intent/{intent_ref}"))
+    }
+    pub(crate) fn session(session: &Pseudonym) -> StateKey {
+        StateKey::new(format!("session/{session}"))
+    }
+    pub(crate) fn results(session: &Pseudonym) -> String {
+        format!("result/{session}/")
+    }
+    /// Keys of a session's results sort by falling leaf index: a scan meets the newest first.
+    pub(crate) fn result(session: &Pseudonym, index: u64) -> StateKey {
+        StateKey::new(format!("{}{:020}", results(session), u64::MAX - index))
+    }
+    pub(crate) const CREDENTIALS: &str = "credential/";
+    pub(crate) fn credential(id: CredentialId) -> StateKey {
+        StateKey::new(format!("{CREDENTIALS}{id}"))
+    }
+    pub(crate) fn stop_everything() -> StateKey {
+        StateKey::new("stop/everything")
+    }
+    pub(crate) fn stop_actor(actor: &ActorName) -> StateKey {
+        StateKey::new(format!("stop/actor/{actor}"))
+    }
+    pub(crate) fn directory() -> StateKey {
+        StateKey::new("directory/revision")
+    }
+    pub(crate) fn directory_entity(blind: &str) -> StateKey {
+        StateKey::new(format!("directory/entity/{blind}"))
+    }
+    pub(crate) fn pseudonym(kind: PseudonymKind, blind: &str) -> StateKey {
+        StateKey::new(format!("pseudonym/{}/{blind}", kind.name()))
+    }
+    pub(crate) fn idempotency(credential: CredentialId, key: &str) -> StateKey {
+        StateKey::new(format!(
+            "idempotency/{credential}/{}",
+            Sha256::of(key.as_bytes())
+        ))
+    }
+    pub(crate) fn permit(decision: EntryId) -> StateKey {
+        StateKey::new(format!("permit/{decision}"))
+    }
+    pub(crate) const ESCALATIONS: &str = "escalation/";
+    pub(crate) fn escalation(decision: EntryId) -> StateKey {
+        StateKey::new(format!("{ESCALATIONS}{decision}"))
+    }
+    pub(crate) fn execution(decision: EntryId) -> StateKey {
+        StateKey::new(format!("execution/{decision}"))
+    }
+    pub(crate) fn watch() -> StateKey {
+        StateKey::new("watch/cursor")
+    }
+}
+
+/// The bundle in force.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct InForceRow {
+    pub(crate) policy_ref: PolicyRef,
+    pub(crate) entry: EntryId,
+}
+
+/// A stored bundle: where its text stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StoredBundleRow {
+    pub(crate) parts: Vec<Sha256>,
+    pub(crate) entry: EntryId,
+}
+
+/// Where the bytes of a part stand.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PartRow {
+    pub(crate) index: u64,
+}
+
+/// A registered turn.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct IntentRow {
+    pub(crate) entry: EntryId,
+    pub(crate) author: Author,
+    pub(crate) channel: ChannelName,
+    pub(crate) principal: Pseudonym,
+    pub(crate) session: Pseudonym,
+    pub(crate) actors: Vec<ActorName>,
+    pub(crate) parent: Option<IntentRef>,
+    pub(crate) mandate: Option<IntentRef>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) registered_by: CredentialId,
+    pub(crate) has_principal_part: bool,
+    pub(crate) revoked: bool,
+}
+
+/// A session: its newest turn.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SessionRow {
+    pub(crate) newest: IntentRef,
+    pub(crate) turns: u32,
+}
+
+/// The result of an earlier call of a session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ResultRow {
+    pub(crate) result_ref: ResultRef,
+}
+
+/// A credential.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct CredentialRow {
+    pub(crate) id: CredentialId,
+    pub(crate) token_hash: TokenHash,
+    pub(crate) name: Option<String>,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) actors: Vec<ActorPattern>,
+    pub(crate) authors: Vec<Author>,
+    pub(crate) channels: Vec<ChannelName>,
+    pub(crate) session: Option<Pseudonym>,
+    pub(crate) assurance: Option<Assurance>,
+    pub(crate) public_key: Option<KeyText>,
+    pub(crate) entry: EntryId,
+    pub(crate) revoked: bool,
+}
+
+/// A stop that is in force.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StopRow {
+    pub(crate) entry: EntryId,
+}
+
+/// An entity of the directory: the sealed change that last set it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DirectoryRow {
+    pub(crate) sealed: Sha256,
+}
+
+/// A pseudonym and the sealed record of what it stands for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PseudonymRow {
+    pub(crate) pseudonym: Pseudonym,
+    pub(crate) meaning: PseudonymRef,
+}
+
+/// What was answered under an idempotency key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct IdempotencyRow {
+    pub(crate) body: Sha256,
+    pub(crate) entry: EntryId,
+}
+
+/// The permit of an approval: enough to sign the very same token again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PermitRow {
+    pub(crate) permit: PermitId,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) ttl_s: u32,
+}
+
+/// An open or closed escalation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct EscalationRow {
+    pub(crate) deadline: Timestamp,
+    pub(crate) closed_by: Option<ClosedBy>,
+}
+
+/// What closed an escalation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ClosedBy {
+    pub(crate) entry: EntryId,
+    pub(crate) outcome: Option<Outcome>,
+}
+
+/// How far the execution of an approved call came.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ExecutionRow {
+    pub(crate) phases: Vec<ExecutionPhase>,
+}
+
+/// Up to where the detectors have read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct WatchRow {
+    pub(crate) read: u64,
+}
+
+/// A row and the leaf index of the entry that last changed it.
+pub(crate) struct Row<T> {
+    pub(crate) value: T,
+    pub(crate) version: LeafIndex,
+}
+
+/// The row under a key, if there is one and it was not deleted.
+pub(crate) fn read<T: DeserializeOwned>(
+    ledger: &LogReader,
+    key: &StateKey,
+) -> Result<Option<Row<T>>, ServiceError> {
+    let Some(found) = ledger.state(key)? else {
+        return Ok(None);
+    };
+    let Some(bytes) = &found.value else {
+        return Ok(None);
+    };
+    Ok(Some(Row {
+        value: serde_json::from_slice(bytes)?,
+        version: found.version,
+    }))
+}
+
+/// The row under a key, noted in the read set whether it is there or not.
+pub(crate) fn read_into<T: DeserializeOwned>(
+    ledger: &LogReader,
+    key: StateKey,
+    reads: &mut ReadSet,
+) -> Result<Option<T>, ServiceError> {
+    let found = ledger.state(&key)?;
+    reads.read(key, found.as_ref());
+    let Some(bytes) = found.and_then(|found| found.value) else {
+        return Ok(None);
+    };
+    Ok(Some(serde_json::from_slice(&bytes)?))
+}
+
+/// The row under a key as the plan sees it.
+pub(crate) fn read_in<T: DeserializeOwned>(
+    step: &Step<'_>,
+    key: &StateKey,
+) -> Result<Option<T>, StepError> {
+    let Some(bytes) = step.state(key)?.and_then(|found| found.value) else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(StepError::refused)
+}
+
+/// Writes a row.
+pub(crate) fn put<T: Serialize>(
+    step: &mut Step<'_>,
+    key: StateKey,
+    row: &T,
+) -> Result<(), StepError> {
+    step.put(key, serde_json::to_vec(row).map_err(StepError::refused)?)
+}
+
+/// The first rows under a prefix, in the order of their keys; deleted ones are left out.
+pub(crate) fn scan<T: DeserializeOwned>(
+    ledger: &LogReader,
+    prefix: &str,
+    limit: usize,
+) -> Result<Vec<T>, ServiceError> {
+    let mut rows = Vec::new();
+    let mut after: Option<StateKey> = None;
+    loop {
+        let page = ledger.scan(prefix, after.as_ref(), SCAN_PAGE)?;
+        let full = page.len() == SCAN_PAGE;
+        for (key, found) in page {
+            if let Some(bytes) = &found.value {
+                rows.push(serde_json::from_slice(bytes)?);
+            }
+            if rows.len() == limit {
+                return Ok(rows);
+            }
+            after = Some(key);
+        }
+        if !full {
+            return Ok(rows);
+        }
+    }
+}
+
+/// How many rows are read at once.
+const SCAN_PAGE: usize = 256;

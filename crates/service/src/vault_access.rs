@@ -1,0 +1,123 @@
+//! Opening sealed records: by a `vault-reader`, for a stated purpose, and never without an entry.
+
+use countersign_core::document::{Salt, Statement};
+use countersign_core::entry::{Role, VaultAccess};
+use countersign_core::ids::EntryId;
+use countersign_core::limits::LEAF_LIST;
+use countersign_core::refs::Sha256;
+use countersign_wire::{OpenRequest, Opened, RawJson};
+use serde_json::Value;
+
+use crate::Service;
+use crate::caller::Caller;
+use crate::error::ServiceError;
+
+/// Longest purpose, in bytes.
+const PURPOSE_BYTES: usize = 1_024;
+
+/// Records that were opened under one entry.
+pub(crate) struct OpenedGroup {
+    /// Each record's commitment and canonical JSON.
+    pub(crate) records: Vec<(Sha256, Vec<u8>)>,
+    /// The entry of the access.
+    pub(crate) access: EntryId,
+}
+
+impl Service {
+    /// Opens one record. The access is in the ledger before the content is given.
+    pub fn open_record(
+        &self,
+        caller: &Caller,
+        reference: Sha256,
+        request: &OpenRequest,
+    ) -> Result<Opened, ServiceError> {
+        caller.require(Role::VaultReader)?;
+        let record = self
+            .ledger
+            .sealed(&reference)?
+            .ok_or_else(|| ServiceError::not_found(format!("sealed record `{reference}`")))?;
+        let bytes = self
+            .vault
+            .open_bytes(&record)
+            .map_err(ServiceError::internal)?;
+        let (_, entry) = self.note_access(caller, vec![reference], &request.purpose)?;
+        Ok(Opened {
+            reference: reference.to_string(),
+            kind: record.kind,
+            document: serde_json::from_slice(&bytes)?,
+            entry,
+        })
+    }
+
+    /// Opens several records at once, under one entry; refs that are not there are left out.
+    pub(crate) fn open_records(
+        &self,
+        caller: &Caller,
+        references: &[Sha256],
+        purpose: &str,
+    ) -> Result<(Vec<(Sha256, Value)>, EntryId), ServiceError> {
+        caller.require(Role::VaultReader)?;
+        let group = self.open_group(caller, references, purpose)?;
+        let opened = group
+            .records
+            .into_iter()
+            .map(|(reference, bytes)| Ok((reference, serde_json::from_slice(&bytes)?)))
+            .collect::<Result<_, ServiceError>>()?;
+        Ok((opened, group.access))
+    }
+
+    /// Opens a group of records under one entry, as canonical JSON.
+    pub(crate) fn open_group(
+        &self,
+        caller: &Caller,
+        references: &[Sha256],
+        purpose: &str,
+    ) -> Result<OpenedGroup, ServiceError> {
+        let mut opened = Vec::new();
+        for reference in references.iter().take(LEAF_LIST) {
+            if let Some(record) = self.ledger.sealed(reference)? {
+                opened.push((
+                    *reference,
+                    self.vault
+                        .open_bytes(&record)
+                        .map_err(ServiceError::internal)?,
+                ));
+            }
+        }
+        let refs = opened.iter().map(|(reference, _)| *reference).collect();
+        let (entry_id, _) = self.note_access(caller, refs, purpose)?;
+        Ok(OpenedGroup { records: opened, access: entry_id })
+    }
+
+    fn note_access(
+        &self,
+        caller: &Caller,
+        refs: Vec<Sha256>,
+        purpose: &str,
+    ) -> Result<(EntryId, RawJson), ServiceError> {
+        let purpose = purpose.trim();
+        if purpose.is_empty() || purpose.len() > PURPOSE_BYTES {
+            return Err(ServiceError::malformed(format!(
+                "a purpose is stated in 1 to {PURPOSE_BYTES} bytes"
+            )));
+        }
+        let statement = Statement {
+            tenant: self.tenant.clone(),
+            text: purpose.to_owned(),
+            salt: Salt::fresh(&*self.random),
+        };
+        let (purpose_ref, record) = self.vault.seal(&statement, &*self.random)?;
+        let entry_id = self.entry_id();
+        let entry = VaultAccess {
+            refs,
+            purpose_ref,
+            credential: caller.id(),
+        };
+        let committed = self.ledger.commit(caller.reads(), move |step| {
+            step.push(entry_id, entry.clone())?;
+            step.seal(record.clone())
+        })?;
+        self.watcher.wake();
+        Ok((entry_id, self.only_entry(&committed)?))
+    }
+}

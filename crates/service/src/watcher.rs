@@ -1,0 +1,190 @@
+//! The watcher: reads the log as it grows, folds it through the detectors, and commits flags.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use countersign_core::entry::{AnyEntry, Body, PolicyPhase};
+use countersign_ledger::{ReadSet, StepError};
+use countersign_watch::{FlagDraft, Watch};
+
+use crate::Service;
+use crate::error::{ErrorCode, ServiceError};
+use crate::state::{self, WatchRow, key};
+
+/// How often the watcher looks without being woken, for incidents that went quiet and for what
+/// other replicas wrote.
+const TICK: Duration = Duration::from_secs(5);
+/// How many leaves are read at once.
+const READ: u64 = 1_000;
+
+/// The watcher's place in the log, and its bell.
+pub(crate) struct Watcher {
+    folded: Mutex<Folded>,
+    bell: Mutex<bool>,
+    rung: Condvar,
+}
+
+struct Folded {
+    watch: Watch,
+    /// How many leaves were folded.
+    read: u64,
+    /// Whether it is unknown which drafts have come into the log.
+    unsure: bool,
+}
+
+impl Watcher {
+    pub(crate) fn new() -> Self {
+        Self {
+            folded: Mutex::new(Folded {
+                watch: Watch::new(),
+                read: 0,
+                unsure: true,
+            }),
+            bell: Mutex::new(false),
+            rung: Condvar::new(),
+        }
+    }
+
+    /// Says that the log has grown.
+    pub(crate) fn wake(&self) {
+        *self.bell.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.rung.notify_all();
+    }
+
+    /// Waits until the log has grown, or for a tick.
+    fn wait(&self) {
+        let bell = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut bell, _) = self
+            .rung
+            .wait_timeout_while(bell, TICK, |rung| !*rung)
+            .unwrap_or_else(PoisonError::into_inner);
+        *bell = false;
+    }
+}
+
+impl Service {
+    /// Runs the background work (flags, escalations that expire, counts of refused requests) on
+    /// a thread of its own until the service is dropped.
+    pub fn spawn_background(self: &Arc<Self>) -> std::io::Result<std::thread::JoinHandle<()>> {
+        let service = Arc::downgrade(self);
+        std::thread::Builder::new()
+            .name("countersign-watch".to_owned())
+            .spawn(move || run(&service))
+    }
+
+    /// Folds all that the log holds by now, and commits the flags that come of it.
+    pub fn settle_watch(&self) -> Result<(), ServiceError> {
+        let mut folded = self
+            .watcher
+            .folded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let mut drafts = Vec::new();
+            while folded.read < self.ledger.size().get() {
+                self.fold_some(&mut folded, &mut drafts)?;
+            }
+            drafts.extend(folded.watch.tick(self.clock.now()));
+            // What was drafted in a replay has mostly been acted upon long ago.
+            if folded.unsure {
+                drafts = folded.watch.outstanding();
+                folded.unsure = false;
+            }
+            if drafts.is_empty() {
+                return Ok(());
+            }
+            if let Err(error) = self.commit_drafts(drafts, folded.read) {
+                folded.unsure = true;
+                // Another replica was quicker: what it wrote is folded in the next round.
+                if error.code != ErrorCode::Contended {
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn fold_some(
+        &self,
+        folded: &mut Folded,
+        drafts: &mut Vec<FlagDraft>,
+    ) -> Result<(), ServiceError> {
+        for stored in self
+            .ledger
+            .leaves(folded.read..folded.read.saturating_add(READ))?
+        {
+            let entry = AnyEntry::from_leaf(&stored.bytes)?;
+            self.follow_policy(&entry, &mut folded.watch)?;
+            drafts.extend(folded.watch.observe(folded.read, &entry));
+            folded.read = folded.read.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// The detectors follow the settings of the bundle that was in force at each entry.
+    fn follow_policy(&self, entry: &AnyEntry, watch: &mut Watch) -> Result<(), ServiceError> {
+        if let Some(Body::Policy(policy)) = entry.body()
+            && policy.phase == PolicyPhase::InForce
+        {
+            let bundle = self.compiled(&policy.policy_ref)?;
+            watch.set_policy(policy.policy_ref, bundle.settings().watch.clone());
+        }
+        Ok(())
+    }
+
+    /// Commits drafts together. They are not committed if anything else has raised a flag since
+    /// the log was folded.
+    fn commit_drafts(&self, drafts: Vec<FlagDraft>, read: u64) -> Result<(), ServiceError> {
+        let drafts: Vec<_> = drafts
+            .into_iter()
+            .map(|draft| (self.entry_id(), Body::from(draft)))
+            .collect();
+        self.ledger.commit(ReadSet::none(), move |step| {
+            let raised = step.state(&key::watch())?;
+            if raised.is_some_and(|raised| raised.version.get() >= read) {
+                return Err(StepError::Stale {
+                    keys: vec![key::watch()],
+                });
+            }
+            for (entry_id, body) in &drafts {
+                step.push(*entry_id, body.clone())?;
+            }
+            state::put(step, key::watch(), &WatchRow { read })
+        })?;
+        Ok(())
+    }
+}
+
+fn run(service: &Weak<Service>) {
+    let mut escalations_due = Instant::now();
+    loop {
+        let Some(strong) = service.upgrade() else {
+            return;
+        };
+        if strong.is_closing() {
+            return;
+        }
+        if let Err(error) = strong.settle_watch() {
+            tracing::warn!(%error, internal = error.internal, "the watcher could not go on");
+        }
+        if Instant::now() >= escalations_due {
+            escalations_due = Instant::now() + TICK;
+            report(
+                "escalations could not be closed",
+                strong.expire_escalations(),
+            );
+            report(
+                "throttled requests could not be recorded",
+                strong.flush_throttled(),
+            );
+        }
+        let watcher = Arc::clone(&strong.watcher);
+        drop(strong);
+        watcher.wait();
+    }
+}
+
+fn report(what: &str, result: Result<usize, ServiceError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, internal = error.internal, "{what}");
+    }
+}
