@@ -495,3 +495,33 @@ fn files_are_named_after_their_purpose() {
     assert_eq!(Purpose::Vault(7).file_name(), "vault-7.kek");
     assert_eq!(Purpose::BlindIndex.file_name(), "blind-index.key");
 }
+
+/// Does not compile if the type can be printed: then it has two impls, and `_` is ambiguous.
+macro_rules! assert_cannot_be_printed {
+    ($($secret:ty),* $(,)?) => {$(
+        const _: fn() = || {
+            trait Printable<Marker> {
+                fn check() {}
+            }
+            struct ByDebug;
+            struct ByDisplay;
+            impl<T: ?Sized> Printable<()> for T {}
+            impl<T: ?Sized + std::fmt::Debug> Printable<ByDebug> for T {}
+            impl<T: ?Sized + std::fmt::Display> Printable<ByDisplay> for T {}
+            let _ = <$secret as Printable<_>>::check;
+        };
+    )*};
+}
+
+assert_cannot_be_printed!(
+    KeyRing,
+    RootKey,
+    ApiToken,
+    countersign_keys::Ed25519NoteSigner,
+    countersign_permit::PermitSigner,
+    countersign_vault::BlindIndex,
+    countersign_vault::KeyEncryptionKey,
+    countersign_vault::RecordKey,
+    countersign_vault::TokenHasher,
+    countersign_vault::Vault,
+);

@@ -352,3 +352,30 @@ fn a_flood_of_quiet_subjects_does_not_displace_an_incident() {
     server.rejected("a", Some(1), 0);
     assert_eq!((server.flags().len(), server.updates().len()), (1, 1));
 }
+
+#[test]
+fn another_bundle_counts_from_the_next_entry_and_leaves_incidents_their_window() {
+    let mut server = Server::new(settings(2, 600, 0));
+    server.rejected("a", Some(1), 0);
+    server.rejected("a", Some(1), 0);
+    server.watch().set_policy(policy(), settings(3, 10, 0));
+    server.rejected("a", Some(1), 500);
+    assert!(
+        server.closes().is_empty(),
+        "600 s hold for what began under them"
+    );
+    for n in 0..3 {
+        assert_eq!(server.flags().len(), 1, "{n}");
+        server.rejected("b", Some(2), 5);
+    }
+    let flags = server.flags();
+    assert_eq!((flags.len(), flags[1].count, flags[1].window_s), (2, 3, 10));
+    server.watch().set_policy(policy(), settings(0, 10, 0));
+    server.rejected("c", Some(3), 1);
+    server.tick(700_000);
+    assert_eq!(
+        server.closes().len(),
+        2,
+        "incidents end though the detector is off"
+    );
+}
