@@ -1,0 +1,355 @@
+//! Lies of somebody who has the log key: each is signed anew and in itself a sound tree, and each is
+//! found by the check that it breaks.
+
+use countersign_core::entry::*;
+use countersign_core::names::ReasonId;
+use countersign_core::time::Timestamp;
+use countersign_core::verdict::Outcome;
+use countersign_verify::{Check, Word};
+
+use crate::log::{Key as TestKey, audit, publish, told, trust};
+use crate::story::{Story, base64url, credential, entry_id, genesis, key_entry, signed, stands_for, story, x};
+
+type Lie = fn(&mut Story);
+
+/// The entry's body as its kind.
+macro_rules! body {
+    ($story:expr, $name:literal, $kind:ident) => {
+        match &mut $story.entry($name).body {
+            Body::$kind(body) => body,
+            _ => panic!("`{}` is of another kind", $name),
+        }
+    };
+}
+
+/// A copy of an entry right after another one, with an id of its own.
+fn again(story: &mut Story, name: &'static str, after: &str) {
+    let mut copy = story.entry(name).clone();
+    let position = story.position(after);
+    copy.entry_id = entry_id(900);
+    copy.timestamp = story.entry(after).timestamp;
+    story.entries.insert(position + 1, ("again", copy));
+}
+
+fn drop(story: &mut Story, name: &str) {
+    let position = story.position(name);
+    story.entries.remove(position);
+}
+
+fn zero<T: From<countersign_core::refs::Sha256>>() -> T {
+    countersign_core::refs::Sha256::from_bytes([0; 32]).into()
+}
+
+const LOG: &[(&str, Check, Lie)] = &[
+    ("a second genesis", Check::Genesis, |s| again(s, "genesis", "admin")),
+    ("no genesis", Check::Genesis, |s| drop(s, "genesis")),
+    ("a genesis of another origin", Check::Origin, |s| body!(s, "genesis", Genesis).origin = x("other.example")),
+    ("a genesis signed by another key", Check::RootSignature, |s| {
+        let mut other = genesis(TestKey::root());
+        other.signature = signed(&TestKey::log(), &other);
+        s.entry("genesis").body = other.into();
+    }),
+    ("a root key of the liar's own", Check::RootKey, |s| {
+        s.entry("genesis").body = genesis(TestKey::new("countersign.invalid/root", 66)).into();
+    }),
+    ("a permit key changed under the signature", Check::RootSignature, |s| {
+        body!(s, "genesis", Genesis).permit_key = x(&base64url(&[4; 32]));
+    }),
+    ("a key granted by the log key", Check::RootSignature, |s| {
+        let body = key_entry(KeyPurpose::Permit, GrantChange::Granted, &base64url(&[5; 32]), &TestKey::log());
+        s.entry("key granted").body = body.into();
+    }),
+    ("a revoked key granted again", Check::KeyHistory, |s| {
+        let body = key_entry(KeyPurpose::Permit, GrantChange::Granted, &base64url(&[3; 32]), &TestKey::root());
+        again(s, "key granted", "key revoked");
+        s.entry("again").body = body.into();
+    }),
+    ("a key revoked that never was", Check::KeyHistory, |s| {
+        let body = key_entry(KeyPurpose::Permit, GrantChange::Revoked, &base64url(&[8; 32]), &TestKey::root());
+        s.entry("key revoked").body = body.into();
+    }),
+    ("the signing key revoked", Check::LogKey, |s| {
+        use countersign_note::NoteSigner as _;
+        let key = TestKey::log().verifier_key().to_string();
+        let body = key_entry(KeyPurpose::Log, GrantChange::Revoked, &key, &TestKey::root());
+        again(s, "key revoked", "key revoked");
+        s.entry("again").body = body.into();
+    }),
+    ("a time that goes back", Check::Time, |s| {
+        s.entry("flag").timestamp = s.entry("turn").timestamp;
+    }),
+    ("an id again", Check::EntryId, |s| {
+        let id = s.id("turn");
+        s.entry("throttled").entry_id = id;
+    }),
+    ("a throttled stretch in the future", Check::Members, |s| {
+        body!(s, "throttled", Throttled).until = Timestamp::MAX;
+    }),
+];
+
+const POLICY: &[(&str, Check, Lie)] = &[
+    ("a bundle that was not in force", Check::PolicyInForce, |s| {
+        body!(s, "approved", Decision).policy_ref = zero();
+    }),
+    ("a decision under the bundle before", Check::PolicyInForce, |s| {
+        again(s, "rejected 1", "second in force");
+    }),
+    ("a bundle in force that is not stored", Check::PolicyHistory, |s| {
+        body!(s, "second in force", Policy).policy_ref = zero();
+    }),
+    ("another bundle before", Check::PolicyHistory, |s| {
+        body!(s, "second in force", Policy).previous = None;
+    }),
+    ("a part that is missing", Check::Bundle, |s| drop(s, "second part")),
+    ("a bundle's text swapped", Check::Bundle, |s| {
+        let other = crate::story::bundle("third");
+        let bytes = countersign_core::document::Document::canonical(&other).unwrap().into_bytes();
+        s.entry("second part").body = split(&bytes).remove(0).into();
+    }),
+    ("a bundle's text swapped, its part named", Check::Bundle, |s| {
+        let other = crate::story::bundle("third");
+        let bytes = countersign_core::document::Document::canonical(&other).unwrap().into_bytes();
+        let part = split(&bytes).remove(0);
+        body!(s, "second stored", Policy).parts = vec![part.bytes.digest()];
+        s.entry("second part").body = part.into();
+    }),
+    ("a part of nothing", Check::Bundle, |s| {
+        again(s, "second part", "second in force");
+        s.entry("again").body = split(b"of nothing").remove(0).into();
+    }),
+    ("reasons out of order", Check::Reasons, |s| {
+        body!(s, "rejected 1", Decision).reasons = vec![x("no-churned-contacts"), x("named-addresses")];
+    }),
+    ("no reasons", Check::Reasons, |s| body!(s, "rejected 1", Decision).reasons.clear()),
+    ("a reason of no policy", Check::Reasons, |s| {
+        body!(s, "rejected 1", Decision).reasons = vec![x("made-up")];
+    }),
+    ("a built-in reason that does not exist", Check::Reasons, |s| {
+        body!(s, "rejected 1", Decision).reasons = vec![x("countersign.made-up")];
+    }),
+    ("approved for a reason to reject", Check::Reasons, |s| {
+        body!(s, "approved", Decision).reasons = vec![x::<ReasonId>("countersign.no-permit")];
+    }),
+];
+
+const PEOPLE: &[(&str, Check, Lie)] = &[
+    ("a credential that was never granted", Check::Credential, |s| {
+        body!(s, "approved", Decision).credential = credential(77);
+    }),
+    ("a credential of another role", Check::Credential, |s| {
+        body!(s, "approved", Decision).credential = credential(5);
+    }),
+    ("an actor that is not the credential's", Check::Credential, |s| {
+        let body = body!(s, "unmandated", Decision);
+        body.actor = x("agent:stranger");
+    }),
+    ("a revoked credential", Check::Credential, |s| again(s, "review", "credential revoked")),
+    ("a turn by a channel that is not the ingress's", Check::Credential, |s| {
+        body!(s, "turn", Intent).channel = x("elsewhere");
+    }),
+    ("a bundle by nobody", Check::Credential, |s| {
+        body!(s, "second in force", Policy).credential = None;
+    }),
+    ("a credential by nobody", Check::Credential, |s| {
+        body!(s, "credential revoked", Credential).credential = None;
+    }),
+    ("agent and ingress in one", Check::CredentialHistory, |s| {
+        body!(s, "agent", Credential).roles = vec![Role::Agent, Role::Ingress];
+    }),
+    ("agent and reviewer in one", Check::CredentialHistory, |s| {
+        body!(s, "agent", Credential).roles = vec![Role::Agent, Role::Reviewer];
+    }),
+    ("a credential granted again", Check::CredentialHistory, |s| again(s, "agent", "tool")),
+    ("a credential revoked twice", Check::CredentialHistory, |s| {
+        again(s, "credential revoked", "credential revoked");
+    }),
+    ("a review that nobody signed", Check::Review, |s| {
+        body!(s, "review", Review).signature = x(&base64url(&[0; 64]));
+    }),
+    ("a review changed after it was signed", Check::Review, |s| {
+        body!(s, "review", Review).expires_at = Timestamp::MAX;
+    }),
+    ("a review of another call", Check::Review, |s| {
+        body!(s, "review", Review).call_ref = zero();
+    }),
+    ("a rejecting review that approves", Check::Review, |s| {
+        let body = body!(s, "review", Review);
+        body.answer = ReviewAnswer::Reject;
+        body.signature = signed(&TestKey::new("reviewer", 6), body);
+    }),
+    ("a review used twice", Check::UsedOnce, |s| again(s, "resolved", "resolved")),
+    ("a nonce used twice", Check::UsedOnce, |s| again(s, "review", "resolved")),
+    ("an escalation closed twice", Check::UsedOnce, |s| again(s, "expired", "expired")),
+    ("an escalation that was none", Check::Link, |s| {
+        let id = s.id("approved");
+        body!(s, "expired", Expired).links.resolves = Some(id);
+    }),
+];
+
+const TURNS: &[(&str, Check, Lie)] = &[
+    ("an intent that was never registered", Check::Intent, |s| {
+        body!(s, "approved", Decision).intent_ref = Some(zero());
+    }),
+    ("a turn registered twice", Check::IntentHistory, |s| again(s, "turn", "second turn")),
+    ("a parent that is not there", Check::IntentHistory, |s| {
+        body!(s, "second turn", Intent).parent = Some(zero());
+    }),
+    ("a mandate that is not there", Check::IntentHistory, |s| {
+        body!(s, "second turn", Intent).mandate = Some(zero());
+    }),
+    ("a turn that had ended", Check::Intent, |s| {
+        body!(s, "turn", Intent).expires_at = s.entry("second turn").timestamp;
+    }),
+    ("a turn that was revoked", Check::Intent, |s| {
+        let body::Second(second) = body::second(s);
+        again(s, "rejected 1", "turn revoked");
+        body!(s, "again", Decision).intent_ref = Some(second);
+    }),
+    ("a turn of another session", Check::Intent, |s| {
+        body!(s, "approved", Decision).session = Some(stands_for(44));
+    }),
+    ("a turn of another principal", Check::Intent, |s| {
+        body!(s, "approved", Decision).principal = Some(stands_for(44));
+    }),
+    ("a turn that does not name the actor", Check::Intent, |s| {
+        body!(s, "approved", Decision).actor = x("agent:team/other");
+    }),
+    ("a turn revoked that never was", Check::Intent, |s| {
+        body!(s, "turn revoked", Revocation).intent_ref = Some(zero());
+    }),
+    ("a claimed intent beside a live one", Check::Members, |s| {
+        body!(s, "approved", Decision).claimed_intent_ref = Some(zero());
+    }),
+    ("a delegation of another action", Check::Delegation, |s| {
+        body!(s, "delegation", Delegation).actions = vec![x("file.read")];
+    }),
+    ("a delegation to another", Check::Delegation, |s| {
+        body!(s, "delegation", Delegation).to = x("agent:team/other");
+    }),
+    ("a delegation longer than the turn", Check::Delegation, |s| {
+        body!(s, "delegation", Delegation).expires_at = Timestamp::MAX;
+    }),
+    ("a delegation by one who was given nothing", Check::Delegation, |s| {
+        body!(s, "delegation", Delegation).from = x("agent:team/other");
+    }),
+    ("a session that lost a decision", Check::SessionCounts, |s| drop(s, "stopped")),
+    ("a session that lost a turn", Check::SessionCounts, |s| {
+        body!(s, "session-close", SessionClose).turns = 1;
+    }),
+];
+
+const CALLS: &[(&str, Check, Lie)] = &[
+    ("approved while stopped", Check::Stopped, |s| {
+        let body = body!(s, "stopped", Decision);
+        body.outcome = Outcome::Approved;
+        body.reasons = vec![x("named-addresses")];
+    }),
+    ("approved while the actor is stopped", Check::Stopped, |s| {
+        again(s, "delegated", "stop of an actor");
+    }),
+    ("an outcome that is reserved", Check::Members, |s| {
+        body!(s, "approved", Decision).outcome = Outcome::Modified;
+    }),
+    ("approved without facts", Check::Members, |s| {
+        body!(s, "approved", Decision).facts_ref = None;
+    }),
+    ("resumed without a stop", Check::Members, |s| drop(s, "stop")),
+    ("a call of a rejected decision", Check::Execution, |s| {
+        let id = s.id("rejected 1");
+        drop_later(s, id);
+    }),
+    ("an execution in another session", Check::Execution, |s| {
+        body!(s, "started", Execution).session = Some(stands_for(44));
+    }),
+    ("started twice", Check::UsedOnce, |s| again(s, "started", "started")),
+    ("started after it was finished", Check::UsedOnce, |s| again(s, "started", "finished")),
+    ("a result before the end", Check::Members, |s| {
+        body!(s, "started", Execution).is_error = Some(false);
+    }),
+    ("a link to a later entry", Check::Link, |s| {
+        let id = s.id("rejected 4");
+        body!(s, "started", Execution).links.decision = Some(id);
+    }),
+    ("a link to nothing", Check::Link, |s| {
+        body!(s, "permit-refused", PermitRefused).links.decision = Some(entry_id(901));
+    }),
+    ("a link of another kind", Check::Link, |s| {
+        let id = s.id("turn");
+        body!(s, "delegated", Decision).links.continues = Some(id);
+    }),
+    ("a link that the kind does not have", Check::Link, |s| {
+        let id = s.id("flag");
+        body!(s, "delegated", Decision).links.flag = Some(id);
+    }),
+    ("no link where one is needed", Check::Link, |s| {
+        body!(s, "started", Execution).links.decision = None;
+    }),
+    ("a flag over other entries", Check::Flag, |s| {
+        let id = s.id("approved");
+        body!(s, "flag", Flag).entries[0] = id;
+    }),
+    ("a flag out of order", Check::Flag, |s| body!(s, "flag", Flag).entries.swap(0, 1)),
+    ("a flag with a later onset", Check::Flag, |s| {
+        let id = s.id("rejected 2");
+        body!(s, "flag", Flag).onset = id;
+    }),
+    ("a flag of fewer than it names", Check::Flag, |s| body!(s, "flag", Flag).count = 2),
+    ("a flag that shrank", Check::Flag, |s| body!(s, "flag grown", FlagUpdate).count = 2),
+    ("a flag closed twice", Check::UsedOnce, |s| again(s, "flag closed", "flag closed")),
+    ("a flag that grew after its end", Check::Flag, |s| again(s, "flag grown", "flag closed")),
+];
+
+/// Puts the execution of the approved decision onto another one.
+fn drop_later(story: &mut Story, id: countersign_core::ids::EntryId) {
+    again(story, "started", "rejected 1");
+    body!(story, "again", Execution).links.decision = Some(id);
+}
+
+mod body {
+    use super::*;
+
+    pub(super) struct Second(pub(super) countersign_core::refs::IntentRef);
+
+    /// The second turn, which is revoked later.
+    pub(super) fn second(story: &mut Story) -> Second {
+        Second(body!(story, "second turn", Intent).intent_ref)
+    }
+}
+
+#[test]
+fn every_lie_is_found_by_its_check() {
+    for (what, check, lie) in [LOG, POLICY, PEOPLE, TURNS, CALLS].concat() {
+        let mut story = story();
+        lie(&mut story);
+        let report = audit(&publish(&story.leaves()), trust());
+        let found = report.findings.iter().any(|f| f.check == check);
+        assert!(found, "{what}: {}", told(&report));
+        assert_eq!(report.word, Word::Failed, "{what}");
+    }
+}
+
+#[test]
+fn a_finding_names_its_entry_and_leaves_the_others_be() {
+    let mut story = story();
+    body!(story, "flag", Flag).count = 2;
+    let index = story.position("flag") as u64;
+    let id = story.id("flag");
+    let report = audit(&publish(&story.leaves()), trust());
+    let failed: Vec<_> = report.ranges.iter().filter(|r| r.word == Word::Failed).collect();
+    assert_eq!(failed.len(), 1, "{}", told(&report));
+    assert_eq!((failed[0].first, failed[0].last), (index, index));
+    assert_eq!(report.findings[0].entry_id, Some(id));
+}
+
+#[test]
+fn entries_of_unknown_kinds_are_counted_and_said_to_be_unread() {
+    let mut leaves = story().leaves();
+    let last = String::from_utf8(leaves.last().unwrap().clone()).unwrap();
+    let time = last.split("\"timestamp\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let id = entry_id(900);
+    leaves.push(format!(r#"{{"entry_id":"{id}","kind":"from-the-future","timestamp":"{time}","v":1}}"#).into_bytes());
+    let report = audit(&publish(&leaves), trust());
+    assert_eq!(report.word, Word::Unanchored, "{}", told(&report));
+    let unknown = report.not_shown.iter().find(|n| n.code == countersign_verify::NotShownCode::UnknownKinds);
+    assert_eq!(unknown.unwrap().count, Some(1));
+}

@@ -1,0 +1,16 @@
+//! The verifier over a log that holds every kind of entry, and over every way to change it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod anchors;
+mod documents;
+mod large;
+mod lies;
+mod log;
+mod mutations;
+mod story;

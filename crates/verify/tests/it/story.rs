@@ -1,0 +1,671 @@
+//! A small log that holds every kind of entry, each with what it needs before it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_core::document::{
+    Assurance, Author, Bundle, BundleContent, Call, Changeset, Document, Facts, Inputs, IntentInput,
+    PartBy, PolicyFile, Reasoning, Salt, Settings, Statement, ToolResult, TurnPart,
+};
+use countersign_core::document::{DirectoryChange, EntityUid, Intent as IntentDocument};
+use countersign_core::entry::*;
+use countersign_core::ids::{CredentialId, EntryId};
+use countersign_core::json::CanonicalJson;
+use countersign_core::names::{ActionName, ActorName, ReasonId};
+use countersign_core::pseudonym::Pseudonym;
+use countersign_core::random::Random;
+use countersign_core::refs::*;
+use countersign_core::signed::entry_message;
+use countersign_core::time::Timestamp;
+use countersign_core::verdict::Outcome;
+use serde_json::{Map, json};
+use std::collections::BTreeMap;
+
+use crate::log::{Key as TestKey, ORIGIN};
+
+/// Parses a name, id, time or key.
+pub(crate) fn x<T: std::str::FromStr>(text: &str) -> T
+where
+    T::Err: std::fmt::Debug,
+{
+    text.parse().unwrap()
+}
+
+pub(crate) fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+struct Fill(u8);
+
+impl Random for Fill {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(self.0);
+    }
+}
+
+pub(crate) fn stands_for(n: u8) -> Pseudonym {
+    Pseudonym::fresh(&Fill(n))
+}
+
+fn salt(n: u8) -> Salt {
+    Salt::fresh(&Fill(n))
+}
+
+pub(crate) fn entry_id(n: usize) -> EntryId {
+    x(&format!("01HYB7K3M4FXQZ9V2N6PT{n:05}"))
+}
+
+pub(crate) fn credential(n: usize) -> CredentialId {
+    x(&format!("01HYA00000000000000000{n:04}"))
+}
+
+const ADMIN: usize = 1;
+const AUTHOR: usize = 2;
+const INGRESS: usize = 3;
+const AGENT: usize = 4;
+const TOOL: usize = 5;
+const REVIEWER: usize = 6;
+const READER: usize = 7;
+const START: i64 = 1_776_478_424_000;
+const PRINCIPAL: u8 = 1;
+const SESSION: u8 = 2;
+const TARGET: u8 = 3;
+
+/// A log that is being written, its entries by name, and the documents that they name.
+#[derive(Clone)]
+pub(crate) struct Story {
+    pub(crate) entries: Vec<(&'static str, Entry)>,
+    pub(crate) documents: BTreeMap<Sha256, Vec<u8>>,
+}
+
+impl Story {
+    pub(crate) fn leaves(&self) -> Vec<Vec<u8>> {
+        let entries = self.entries.iter();
+        entries
+            .map(|(name, entry)| match entry.to_leaf() {
+                Ok(leaf) => leaf.into_bytes(),
+                Err(error) => panic!("{name}: {error}"),
+            })
+            .collect()
+    }
+
+    pub(crate) fn position(&self, name: &str) -> usize {
+        let position = self.entries.iter().position(|(n, _)| *n == name);
+        position.unwrap_or_else(|| panic!("no entry `{name}`"))
+    }
+
+    pub(crate) fn entry(&mut self, name: &str) -> &mut Entry {
+        let position = self.position(name);
+        &mut self.entries[position].1
+    }
+
+    pub(crate) fn id(&self, name: &str) -> EntryId {
+        self.entries[self.position(name)].1.entry_id
+    }
+
+    /// Ten milliseconds for every entry.
+    fn push(&mut self, name: &'static str, body: impl Into<Body>) {
+        let n = self.entries.len();
+        let entry = Entry {
+            entry_id: entry_id(n),
+            timestamp: Timestamp::from_millis(START + 10 * n as i64),
+            body: body.into(),
+        };
+        self.entries.push((name, entry));
+    }
+
+    fn keep<D: Document>(&mut self, document: &D) -> D::Ref {
+        let reference = document.reference().unwrap();
+        let bytes = document.canonical().unwrap().into_bytes();
+        self.documents.insert(reference.into(), bytes);
+        reference
+    }
+
+    fn state(&mut self, text: &str) -> StatementRef {
+        self.keep(&Statement {
+            tenant: x("acme"),
+            text: text.into(),
+            salt: salt(9),
+        })
+    }
+}
+
+/// The whole story.
+pub(crate) fn story() -> Story {
+    let mut story = beginning();
+    turns_and_calls(&mut story);
+    alerts(&mut story);
+    people(&mut story);
+    records(&mut story);
+    endings(&mut story);
+    story
+}
+
+/// How a log is made: genesis, credentials, a bundle in force.
+pub(crate) fn beginning() -> Story {
+    let mut story = Story {
+        entries: Vec::new(),
+        documents: BTreeMap::new(),
+    };
+    story.push("genesis", genesis(TestKey::root()));
+    for (name, n, role) in [
+        ("admin", ADMIN, Role::Admin),
+        ("author", AUTHOR, Role::Author),
+        ("ingress", INGRESS, Role::Ingress),
+        ("agent", AGENT, Role::Agent),
+        ("tool", TOOL, Role::Tool),
+        ("reviewer", REVIEWER, Role::Reviewer),
+        ("reader", READER, Role::VaultReader),
+    ] {
+        story.push(name, granted(n, role));
+    }
+    let bundle = bundle("first").canonical().unwrap().into_bytes();
+    for part in split(&bundle) {
+        story.push("part", part);
+    }
+    story.push("stored", stored("first", None));
+    story.push("in force", in_force("first", None, None));
+    story
+}
+
+pub(crate) fn genesis(root: TestKey) -> Genesis {
+    use countersign_note::NoteSigner as _;
+    let mut genesis = Genesis {
+        origin: x(ORIGIN),
+        tenant: x("acme"),
+        root_key: x(&root.verifier_key().to_string()),
+        log_key: x(&TestKey::log().verifier_key().to_string()),
+        permit_key: x(&base64url(&[3; 32])),
+        predecessor: None,
+        signature: x("unsigned"),
+    };
+    genesis.signature = signed(&root, &genesis);
+    genesis
+}
+
+pub(crate) fn signed<K: Kind>(key: &TestKey, body: &K) -> countersign_core::names::KeyText {
+    let message = entry_message(&x(ORIGIN), body).unwrap();
+    x(&base64url(&key.sign_bytes(&message)))
+}
+
+pub(crate) fn key_entry(purpose: KeyPurpose, change: GrantChange, key: &str, by: &TestKey) -> Key {
+    let mut body = Key {
+        purpose,
+        change,
+        key: x(key),
+        signature: x("unsigned"),
+    };
+    body.signature = signed(by, &body);
+    body
+}
+
+fn granted(n: usize, role: Role) -> Credential {
+    let actors = match role {
+        Role::Agent => vec!["agent:support-v3".to_owned(), "agent:team/".to_owned()],
+        _ => Vec::new(),
+    };
+    let is_ingress = role == Role::Ingress;
+    Credential {
+        subject: credential(n),
+        change: GrantChange::Granted,
+        roles: vec![role],
+        actors: actors.into_iter().map(|a| ActorPattern::try_from(a).unwrap()).collect(),
+        authors: if is_ingress { vec![Author::Human] } else { Vec::new() },
+        channels: if is_ingress { vec![x("support-inbox")] } else { Vec::new() },
+        session: None,
+        assurance: is_ingress.then_some(Assurance::Separate),
+        public_key: (role == Role::Reviewer)
+            .then(|| x(&base64url(&TestKey::new("reviewer", 6).public()))),
+        credential: None,
+    }
+}
+
+pub(crate) fn bundle(name: &str) -> Bundle {
+    let text = "@id(\"named-addresses\") permit(principal, action, resource);\n\
+                @id(\"no-churned-contacts\") forbid(principal, action, resource);\n";
+    Bundle {
+        tenant: x("acme"),
+        content: BundleContent {
+            name: name.into(),
+            description: String::new(),
+            policies: vec![PolicyFile {
+                name: "mail.cedar".into(),
+                text: text.into(),
+            }],
+            schema: String::new(),
+            tools: Vec::new(),
+            counters: Vec::new(),
+            settings: Settings::default(),
+        },
+    }
+}
+
+fn stored(name: &str, by: Option<usize>) -> Policy {
+    let content = bundle(name).canonical().unwrap().into_bytes();
+    Policy {
+        policy_ref: bundle(name).reference().unwrap(),
+        phase: PolicyPhase::Stored,
+        parts: split(&content).iter().map(|part| part.bytes.digest()).collect(),
+        previous: None,
+        credential: by.map(credential),
+    }
+}
+
+fn in_force(name: &str, previous: Option<&str>, by: Option<usize>) -> Policy {
+    Policy {
+        phase: PolicyPhase::InForce,
+        parts: Vec::new(),
+        previous: previous.map(|name| bundle(name).reference().unwrap()),
+        ..stored(name, by)
+    }
+}
+
+fn turn(n: usize, parent: Option<IntentRef>) -> IntentDocument {
+    IntentDocument {
+        tenant: x("acme"),
+        intent_id: x(&format!("01HYB7K3M4FXQZ9V2N6PTJD{n:03}")),
+        principal: x("user:lead@acme.example"),
+        author: Author::Human,
+        channel: x("support-inbox"),
+        session: x("sess-8812"),
+        actors: vec![x("agent:support-v3")],
+        parts: vec![TurnPart {
+            by: PartBy::Principal,
+            media_type: "text/plain".into(),
+            text: "Send billing@customer.example the refund confirmation".into(),
+            raw_sha256: None,
+        }],
+        parent,
+        mandate: None,
+        registered_by: credential(INGRESS),
+        assurance: Assurance::Separate,
+        issued_at: Timestamp::from_millis(START),
+        expires_at: Timestamp::from_millis(START + 3_600_000),
+        salt: salt(1),
+    }
+}
+
+fn registered(document: &IntentDocument) -> Intent {
+    Intent {
+        intent_ref: document.reference().unwrap(),
+        author: document.author,
+        channel: document.channel.clone(),
+        principal: stands_for(PRINCIPAL),
+        session: stands_for(SESSION),
+        actors: document.actors.clone(),
+        parent: document.parent,
+        mandate: document.mandate,
+        expires_at: document.expires_at,
+        assurance: document.assurance,
+        credential: document.registered_by,
+        signature: None,
+        key_id: None,
+    }
+}
+
+/// A decision in the first turn, with a call and facts of its own.
+fn decided(story: &mut Story, n: u8, outcome: Outcome, reason: &str) -> Decision {
+    let args = json!({"to": "billing@customer.example", "n": n});
+    let call_ref = story.keep(&Call {
+        tenant: x("acme"),
+        tool: "send_email".into(),
+        args_sha256: CanonicalJson::of(&args).unwrap().digest(),
+        args,
+        external_call_id: None,
+        wire: None,
+        salt: salt(n),
+    });
+    let reasoning_ref = story.keep(&Reasoning {
+        tenant: x("acme"),
+        text: "the ticket asks for it".into(),
+        salt: salt(n),
+    });
+    let intent_ref = turn(1, None).reference().unwrap();
+    let facts_ref = story.keep(&facts(story, call_ref, intent_ref, n));
+    Decision {
+        action: x("email.send"),
+        actor: x("agent:support-v3"),
+        intent_ref: Some(intent_ref),
+        policy_ref: bundle("first").reference().unwrap(),
+        outcome,
+        reasons: vec![x(reason)],
+        call_ref: Some(call_ref),
+        facts_ref: Some(facts_ref),
+        reasoning_ref: Some(reasoning_ref),
+        principal: Some(stands_for(PRINCIPAL)),
+        session: Some(stands_for(SESSION)),
+        targets: vec![stands_for(TARGET)],
+        counts: vec![Count {
+            counter: x::<ReasonId>("mails_24h"),
+            key: stands_for(TARGET),
+            delta: 0,
+        }],
+        credential: credential(AGENT),
+        surface: Surface::Api,
+        mode: Mode::Enforced,
+        links: Links::default(),
+        judge: x("countersign 0.1.0; cedar 4.14.1; extractor 1"),
+        claimed_intent_ref: None,
+        actions: None,
+        effective_call_ref: None,
+    }
+}
+
+fn facts(story: &Story, call: CallRef, intent_ref: IntentRef, n: u8) -> Facts {
+    Facts {
+        tenant: x("acme"),
+        extractor: 1,
+        now: Timestamp::from_millis(START),
+        actor: x("agent:support-v3"),
+        action: x("email.send"),
+        inputs: Inputs {
+            call,
+            bundle: bundle("first").reference().unwrap(),
+            claimed_intent: Some(intent_ref),
+            intents: vec![IntentInput {
+                intent_ref,
+                entry: story.id("turn"),
+            }],
+            results: Vec::new(),
+            directory_revision: None,
+            counters: Vec::new(),
+            review: None,
+            credential: credential(AGENT),
+        },
+        targets: Vec::new(),
+        context: Map::new(),
+        requests: Vec::new(),
+        entities: Vec::new(),
+        obstacle: None,
+        obstacle_at: None,
+        salt: salt(n),
+    }
+}
+
+fn link(set: impl FnOnce(&mut Links)) -> Links {
+    let mut links = Links::default();
+    set(&mut links);
+    links
+}
+
+fn turns_and_calls(story: &mut Story) {
+    story.push(
+        "session-open",
+        SessionOpen {
+            session: stands_for(SESSION),
+            credential: credential(INGRESS),
+        },
+    );
+    let first = turn(1, None);
+    story.keep(&first);
+    story.push("turn", registered(&first));
+    let second = turn(2, Some(first.reference().unwrap()));
+    story.keep(&second);
+    story.push("second turn", registered(&second));
+
+    let approved = decided(story, 10, Outcome::Approved, "named-addresses");
+    story.push("approved", approved.clone());
+    let started = Execution {
+        phase: ExecutionPhase::Started,
+        links: link(|l| l.decision = Some(story.id("approved"))),
+        intent_ref: approved.intent_ref,
+        session: approved.session,
+        result_ref: None,
+        is_error: None,
+        credential: credential(TOOL),
+    };
+    story.push("started", started.clone());
+    let result_ref = story.keep(&ToolResult {
+        tenant: x("acme"),
+        decision: story.id("approved"),
+        tool: "send_email".into(),
+        is_error: false,
+        result: json!("sent"),
+        salt: salt(8),
+    });
+    let finished = Execution {
+        phase: ExecutionPhase::Finished,
+        result_ref: Some(result_ref),
+        is_error: Some(false),
+        ..started
+    };
+    story.push("finished", finished);
+    let refused = PermitRefused {
+        permit: Some(x("01HYA0000000000000000000PT")),
+        reason: PermitRefusal::Used,
+        links: link(|l| l.decision = Some(story.id("approved"))),
+        credential: credential(TOOL),
+    };
+    story.push("permit-refused", refused);
+    for (n, name) in [(11, "rejected 1"), (12, "rejected 2"), (13, "rejected 3"), (14, "rejected 4")] {
+        let rejected = decided(story, n, Outcome::Rejected, "no-churned-contacts");
+        story.push(name, rejected);
+    }
+    let unmandated = Decision {
+        action: ActionName::unknown(),
+        intent_ref: None,
+        claimed_intent_ref: Some(Sha256::of(b"another's").into()),
+        call_ref: None,
+        facts_ref: None,
+        reasoning_ref: None,
+        principal: None,
+        session: None,
+        targets: Vec::new(),
+        actions: Some(vec![ActionName::unknown(), x("file.read")]),
+        ..decided(story, 15, Outcome::Rejected, "countersign.malformed-call")
+    };
+    story.push("unmandated", unmandated);
+}
+
+fn alerts(story: &mut Story) {
+    let flag = Flag {
+        detector: Detector::Burst,
+        severity: Severity::Warning,
+        actor: Some(x("agent:support-v3")),
+        intent_ref: Some(turn(1, None).reference().unwrap()),
+        onset: story.id("rejected 1"),
+        entries: ["rejected 1", "rejected 2", "rejected 3"].map(|n| story.id(n)).into(),
+        count: 3,
+        window_s: 600,
+        policy_ref: bundle("first").reference().unwrap(),
+    };
+    story.push("flag", flag);
+    let about = link(|l| l.flag = Some(story.id("flag")));
+    let grown = FlagUpdate {
+        links: about.clone(),
+        change: FlagChange::Grown,
+        entries: vec![story.id("rejected 4")],
+        count: 4,
+        credential: None,
+    };
+    story.push("flag grown", grown);
+    let close = FlagClose {
+        links: about,
+        count: 4,
+        credential: Some(credential(ADMIN)),
+    };
+    story.push("flag closed", close);
+}
+
+/// An escalation that a person answers, one that nobody does, a delegation, and a stop.
+fn people(story: &mut Story) {
+    let escalated = decided(story, 20, Outcome::Escalated, "no-churned-contacts");
+    story.push("escalated", escalated.clone());
+    let mut review = Review {
+        links: link(|l| l.review = Some(story.id("escalated"))),
+        call_ref: escalated.call_ref.unwrap(),
+        policy_ref: escalated.policy_ref,
+        intent_ref: escalated.intent_ref,
+        shown_ref: story.state("shown"),
+        answer: ReviewAnswer::Approve,
+        credential: credential(REVIEWER),
+        expires_at: Timestamp::from_millis(START + 60_000),
+        nonce: x(&base64url(&[7; 32])),
+        signature: x("unsigned"),
+    };
+    review.signature = signed(&TestKey::new("reviewer", 6), &review);
+    story.push("review", review);
+    let links = link(|l| {
+        l.review = Some(story.id("review"));
+        l.resolves = Some(story.id("escalated"));
+    });
+    let resolved = Decision {
+        links,
+        outcome: Outcome::Approved,
+        reasons: vec![x("named-addresses")],
+        facts_ref: Some(Sha256::of(b"facts with the review").into()),
+        ..escalated
+    };
+    story.push("resolved", resolved);
+    let escalated = decided(story, 21, Outcome::Escalated, "no-churned-contacts");
+    story.push("escalated again", escalated);
+    let links = link(|l| l.resolves = Some(story.id("escalated again")));
+    story.push("expired", Expired { links });
+
+    let helper: ActorName = x("agent:team/mailer");
+    let delegation = Delegation {
+        intent_ref: turn(1, None).reference().unwrap(),
+        from: x("agent:support-v3"),
+        to: helper.clone(),
+        actions: vec![x("email.send")],
+        expires_at: Timestamp::from_millis(START + 60_000),
+        links: Links::default(),
+        credential: credential(AGENT),
+    };
+    story.push("delegation", delegation);
+    let delegated = Decision {
+        actor: helper,
+        facts_ref: Some(Sha256::of(b"facts of the helper").into()),
+        links: link(|l| {
+            l.delegation = Some(story.id("delegation"));
+            l.continues = Some(story.id("approved"));
+        }),
+        ..decided(story, 22, Outcome::Approved, "named-addresses")
+    };
+    story.push("delegated", delegated);
+    stop(story);
+}
+
+fn stop(story: &mut Story) {
+    let stop = Revocation {
+        scope: RevocationScope::Everything,
+        effect: RevocationEffect::Stop,
+        intent_ref: None,
+        actor: None,
+        credential: credential(ADMIN),
+    };
+    story.push("stop", stop.clone());
+    let stopped = decided(story, 23, Outcome::Rejected, "countersign.stopped");
+    story.push("stopped", stopped);
+    let resume = Revocation {
+        effect: RevocationEffect::Resume,
+        ..stop.clone()
+    };
+    story.push("resume", resume);
+    let actor = Revocation {
+        scope: RevocationScope::Actor,
+        actor: Some(x("agent:team/mailer")),
+        ..stop.clone()
+    };
+    story.push("stop of an actor", actor);
+    let turn = Revocation {
+        scope: RevocationScope::Turn,
+        intent_ref: Some(turn(2, Some(turn(1, None).reference().unwrap())).reference().unwrap()),
+        ..stop
+    };
+    story.push("turn revoked", turn);
+}
+
+fn records(story: &mut Story) {
+    let changeset_ref = story.keep(&Changeset {
+        tenant: x("acme"),
+        changes: vec![DirectoryChange {
+            entity: EntityUid {
+                kind: "Contact".into(),
+                id: "billing@customer.example".into(),
+            },
+            attributes: None,
+        }],
+        salt: salt(7),
+    });
+    story.push(
+        "directory",
+        Directory {
+            changeset_ref,
+            changes: 1,
+            credential: credential(AUTHOR),
+        },
+    );
+    let purpose_ref = story.state("incident 17");
+    let authority_ref = story.state("request of the person");
+    let refs = vec![Sha256::of(b"a record")];
+    story.push(
+        "vault-access",
+        VaultAccess {
+            refs: refs.clone(),
+            purpose_ref,
+            credential: credential(READER),
+        },
+    );
+    story.push(
+        "hold",
+        Hold {
+            change: HoldChange::Placed,
+            refs: refs.clone(),
+            authority_ref,
+            credential: credential(ADMIN),
+        },
+    );
+    story.push(
+        "erasure",
+        Erasure {
+            phase: ErasurePhase::Requested,
+            refs: vec![Sha256::of(b"facts of the helper")],
+            authority_ref,
+            credential: credential(ADMIN),
+        },
+    );
+}
+
+fn endings(story: &mut Story) {
+    let root = TestKey::root();
+    let permit = base64url(&[5; 32]);
+    let grant = key_entry(KeyPurpose::Permit, GrantChange::Granted, &permit, &root);
+    story.push("key granted", grant);
+    let old = base64url(&[3; 32]);
+    let revoke = key_entry(KeyPurpose::Permit, GrantChange::Revoked, &old, &root);
+    story.push("key revoked", revoke);
+    let revoked = Credential {
+        change: GrantChange::Revoked,
+        roles: Vec::new(),
+        public_key: None,
+        credential: Some(credential(ADMIN)),
+        ..granted(REVIEWER, Role::Reviewer)
+    };
+    story.push("credential revoked", revoked);
+    let content = bundle("second").canonical().unwrap().into_bytes();
+    for part in split(&content) {
+        story.push("second part", part);
+    }
+    story.push("second stored", stored("second", Some(AUTHOR)));
+    story.push("second in force", in_force("second", Some("first"), Some(AUTHOR)));
+    story.push(
+        "session-close",
+        SessionClose {
+            session: stands_for(SESSION),
+            turns: 2,
+            decisions: 10,
+            executions: 2,
+            credential: credential(INGRESS),
+        },
+    );
+    let n = story.entries.len() as i64;
+    story.push(
+        "throttled",
+        Throttled {
+            credential: credential(AGENT),
+            since: Timestamp::from_millis(START),
+            until: Timestamp::from_millis(START + n),
+            requests: 1000,
+        },
+    );
+}
