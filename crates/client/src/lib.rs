@@ -1,1 +1,22 @@
-//! a small blocking HTTP client for the Countersign API.
+//! A small blocking HTTP client for the Countersign API: one method per route, in the types of
+//! `countersign-wire`.
+//!
+//! It starts no runtime and no thread, and loads TLS only for an `https` address, because hooks
+//! start it for every call. It is *not* the place of profiles and tokens on disk (`countersign-cli`),
+//! and it checks no proof: that is `countersign-note` and `countersign-verify`.
+
+mod body;
+mod error;
+mod log;
+mod options;
+mod query;
+mod routes;
+mod token;
+mod transport;
+
+pub use error::{ClientError, Unreachable};
+pub use log::LogPath;
+pub use options::{CONNECT_TIMEOUT, Options, REQUEST_TIMEOUT, ServerUrl, ServerUrlError};
+pub use query::EntriesQuery;
+pub use token::Token;
+pub use transport::Client;
