@@ -261,7 +261,9 @@ impl Prepared {
             units: vec![Box::new(TypedUnit::new(ReadSet::none(), work, done))],
             urgent: 0,
         };
-        self.sequencer.serve(batch, &Queue::default());
+        if let Err(halted) = self.sequencer.serve(batch, &Queue::default()) {
+            halted.refuse();
+        }
         receiver.recv().unwrap_or_else(|_| Err(lost()))
     }
 

@@ -17,7 +17,7 @@ use crate::reserve::Reserve;
 use crate::store::{NotCommitted, StateReader, Store, StoreError, StoreReadError, Writes};
 use crate::unit::{CommittedEntry, Release, Unit};
 use countersign_core::time::{Clock, Timestamp};
-use countersign_merkle::root_at;
+use countersign_merkle::{ProofError, root_at};
 use countersign_note::{Checkpoint, Note, TlogProof};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,6 +75,32 @@ impl Failure {
     }
 }
 
+/// The ledger must stop for good.
+pub(crate) struct Halted {
+    reason: String,
+    // The batch with which it happened, not answered yet.
+    batch: Batch,
+}
+
+impl Halted {
+    /// Lets no further unit wait, then answers all there are.
+    fn halt(self, queue: &Queue, told: &Mutex<Option<String>>) {
+        let Self { reason, batch } = self;
+        tracing::error!(%reason, "the ledger halts");
+        *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+        let waiting = queue.abandon(&reason);
+        let failure = Failure::Halt(reason);
+        for unit in batch.units.into_iter().chain(waiting) {
+            answer(unit, Err(failure.error()));
+        }
+    }
+
+    /// Answers the batch of a ledger that has no queue yet.
+    pub(crate) fn refuse(self) {
+        refuse(self.batch, &Failure::Halt(self.reason));
+    }
+}
+
 /// What a batch's plan came to under the lock.
 enum Locked {
     Planned(Durable),
@@ -85,23 +111,20 @@ impl Sequencer {
     /// Serves the queue until it is closed and empty, or the ledger halts.
     pub(crate) fn run(mut self, queue: &Queue, told: &Mutex<Option<String>>) {
         while let Some(batch) = queue.take() {
-            let halted = match catch_unwind(AssertUnwindSafe(|| self.serve(batch, queue))) {
-                Ok(halted) => halted,
-                Err(_) => Some("the sequencer failed unexpectedly".to_owned()),
+            let served = catch_unwind(AssertUnwindSafe(|| self.serve(batch, queue)));
+            // The units of a batch that is lost are answered when they are dropped.
+            let lost = || Halted {
+                reason: "the sequencer failed unexpectedly".to_owned(),
+                batch: Batch::default(),
             };
-            if let Some(reason) = halted {
-                tracing::error!(%reason, "the ledger halts");
-                *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
-                for unit in queue.abandon(&reason) {
-                    let reason = reason.clone();
-                    answer(unit, Err(CommitError::Halted { reason }));
-                }
+            if let Err(halted) = served.unwrap_or_else(|_| Err(lost())) {
+                halted.halt(queue, told);
             }
         }
     }
 
-    /// Commits a batch and answers it. Returns why the ledger must halt, if it must.
-    pub(crate) fn serve(&mut self, mut batch: Batch, queue: &Queue) -> Option<String> {
+    /// Commits a batch and answers it, unless the ledger must halt.
+    pub(crate) fn serve(&mut self, mut batch: Batch, queue: &Queue) -> Result<(), Halted> {
         if !self.has_reserve() {
             refuse(batch.split_off(batch.urgent), &Failure::Full);
         }
@@ -119,17 +142,14 @@ impl Sequencer {
                 let taken = durable.planned.outcomes.len();
                 queue.give_back(batch.split_off(taken));
                 self.answer_all(batch, durable.planned);
-                None
             }
+            Err(Failure::Halt(reason)) => return Err(Halted { reason, batch }),
             Err(failure) => {
                 tracing::warn!(?failure, units = batch.units.len(), "a batch failed");
                 refuse(batch, &failure);
-                match failure {
-                    Failure::Halt(reason) => Some(reason),
-                    _ => None,
-                }
             }
         }
+        Ok(())
     }
 
     /// Plans the units and has the store commit the plan, afresh if it turns out that an unknown
@@ -236,20 +256,23 @@ impl Sequencer {
         if seen.size() < released.size() {
             return Ok(differs("is behind"));
         }
-        let root = if seen.size() == released.size() {
-            seen.root()
-        } else {
-            let nodes = Nodes {
-                store: self.store.as_ref(),
-                edge: &Edge::default(),
-            };
-            let root = root_at(&nodes, released.size());
-            root.map_err(|error| StoreReadError::new(error.to_string()))?
-        };
-        if root == released.root() {
-            return Ok(Ok(()));
+        if seen.size() == released.size() {
+            return Ok(match seen.root() == released.root() {
+                true => Ok(()),
+                false => differs("contradicts"),
+            });
         }
-        Ok(differs("contradicts"))
+        // Another process has appended. The tree must lead from the one head to the other.
+        let edge = &Edge::default();
+        let store = self.store.as_ref();
+        for head in [released, seen] {
+            match root_at(&Nodes { store, edge }, head.size()) {
+                Ok(root) if root == head.root() => {}
+                Err(ProofError::Source(error)) => return Err(error),
+                Ok(_) | Err(_) => return Ok(differs("contradicts")),
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// After a commit of unknown outcome: whether the batch is in the log. Locks the head, so that
