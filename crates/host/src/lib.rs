@@ -146,7 +146,8 @@ impl DataDir {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let origin = origin(&beginning, &*random)?;
         let (keys, root) = KeyRing::create(&self.keys(), &origin, &*random)?;
-        let parts = self.parts(keys, random, Arc::new(SystemClock))?;
+        let store = SqliteStore::create(&self.database())?;
+        let parts = self.parts(store, keys, random, Arc::new(SystemClock))?;
         let (service, first) = Service::create(
             parts,
             NewLog {
@@ -177,7 +178,8 @@ impl DataDir {
         }
         let lock = DirLock::acquire(&self.root)?;
         let keys = KeyRing::load(&self.keys())?;
-        let parts = self.parts(keys, Arc::new(SystemRandom), clock)?;
+        let store = SqliteStore::open(&self.database())?;
+        let parts = self.parts(store, keys, Arc::new(SystemRandom), clock)?;
         Ok(Host {
             service: Arc::new(Service::open(parts)?),
             _lock: lock,
@@ -186,6 +188,7 @@ impl DataDir {
 
     fn parts(
         &self,
+        store: SqliteStore,
         keys: KeyRing,
         random: Arc<dyn Random>,
         clock: Arc<dyn Clock>,
@@ -197,7 +200,7 @@ impl DataDir {
                 error,
             })?;
         Ok(Parts {
-            store: Arc::new(SqliteStore::open(&self.database())?),
+            store: Arc::new(store),
             head_file: self.root.join("head"),
             keys,
             clock,
