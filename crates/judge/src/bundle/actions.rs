@@ -1,8 +1,8 @@
 //! What the manifests say of each action: its effect, its resources, its context.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use countersign_core::document::{Effect, UnknownTools};
+use countersign_core::document::{Effect, TargetType, UnknownTools};
 use countersign_core::names::ActionName;
 use serde_json::{Value, json};
 
@@ -17,6 +17,8 @@ pub(crate) struct ActionShape {
     pub(crate) group: Option<&'static str>,
     /// The entity types of its targets.
     pub(crate) entities: BTreeSet<String>,
+    /// How its targets are read.
+    pub(crate) kinds: HashSet<TargetType>,
     /// Whether a call of it can be without targets.
     pub(crate) bare: bool,
     /// The arguments that policies see.
@@ -54,6 +56,7 @@ impl ActionShape {
             "effect": string(true),
             "args": record_to_cedar(&self.args),
         }});
+        let always = |name: &str| self.kinds.iter().all(|kind| has(*kind).contains(&name));
         if !self.entities.is_empty()
             && let Some(attributes) = context.get_mut("attributes").and_then(Value::as_object_mut)
         {
@@ -66,14 +69,24 @@ impl ActionShape {
                     "kind": string(true),
                     "sources": strings(),
                     "known": {"type": "Boolean"},
-                    "local": string(false),
-                    "domain": string(false),
+                    "local": string(always("local")),
+                    "domain": string(always("domain")),
                     "scheme": string(false),
-                    "path": string(false),
+                    "path": string(always("path")),
                 }}),
             );
         }
         context
+    }
+}
+
+/// The members that every target of this type has beside the common ones.
+fn has(kind: TargetType) -> &'static [&'static str] {
+    match kind {
+        TargetType::Email => &["local", "domain"],
+        TargetType::Domain => &["domain"],
+        TargetType::Path => &["path"],
+        TargetType::Url | TargetType::Id => &[],
     }
 }
 
@@ -112,6 +125,7 @@ pub(crate) fn shapes(
         let shape = ActionShape {
             group: None,
             entities: BTreeSet::new(),
+            kinds: HashSet::new(),
             bare: true,
             args: BTreeMap::new(),
         };
@@ -151,6 +165,7 @@ fn shape(action: &str, tools: &[&Tool], findings: &mut Vec<Finding>) -> ActionSh
     ActionShape {
         group: tools.first().map(|tool| group(tool.manifest().effect)),
         entities: declarations().map(|target| target.entity.clone()).collect(),
+        kinds: declarations().map(|target| target.kind).collect(),
         bare: tools
             .iter()
             .any(|tool| tool.manifest().targets.iter().all(|target| target.optional)),

@@ -309,3 +309,6 @@ fn ready(
 pub(crate) fn judges_unknown_tools(bundle: &CompiledBundle) -> bool {
     bundle.settings().unknown_tools == UnknownTools::Judge
 }
+
+#[cfg(test)]
+mod tests;

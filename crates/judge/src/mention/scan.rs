@@ -81,7 +81,8 @@ fn emails<'a>(text: &'a str, sink: Sink<'_, 'a>) {
         else {
             continue;
         };
-        if !ends_boundary(left) || !starts_boundary(right) {
+        let in_mailto = right.starts_with('?') && left.ends_with("mailto:");
+        if !ends_boundary(left) || !(in_mailto || starts_boundary(right)) {
             continue;
         }
         if let Some(parsed) = parse(TargetType::Email, written) {

@@ -1,0 +1,171 @@
+//! The slice of a set gives the verdict of the set.
+
+use std::collections::BTreeMap;
+
+use countersign_core::document::{
+    Bundle, CedarRequest, EntityFact, EntityUid, Facts, Inputs,
+};
+use countersign_core::refs::Sha256;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::CompiledBundle;
+use crate::judge::judge;
+
+fn x<T: std::str::FromStr>(text: &str) -> T
+where
+    T::Err: std::fmt::Debug,
+{
+    text.parse().unwrap()
+}
+
+fn tools() -> Value {
+    let schema = json!({"type": "object", "additionalProperties": false,
+        "properties": {"it": {"type": "string"}}});
+    let tool = |name: &str, effect: &str, entity: Option<&str>, optional: bool| {
+        let targets: Vec<Value> = entity
+            .iter()
+            .map(|e| json!({"at": "/it", "type": "id", "entity": e, "optional": optional}))
+            .collect();
+        json!({"tool": name, "action": name, "effect": effect, "arguments": schema, "targets": targets})
+    };
+    json!([
+        tool("a.read", "read", Some("Thing"), false),
+        tool("b.read", "read", None, false),
+        tool("c.write", "write", Some("Thing"), true),
+        tool("d.write", "write", Some("Other"), false),
+        tool("e.end", "irreversible", Some("Other"), true),
+    ])
+}
+
+const ACTIONS: [(&str, &[&str]); 5] = [
+    ("a.read", &["Thing"]),
+    ("b.read", &["Call"]),
+    ("c.write", &["Thing", "Call"]),
+    ("d.write", &["Other"]),
+    ("e.end", &["Other", "Call"]),
+];
+
+fn policy() -> impl Strategy<Value = String> {
+    let effect = prop_oneof![
+        4 => Just("permit"),
+        2 => Just("forbid"),
+        2 => Just("@escalate forbid"),
+        1 => Just("@escalate(\"requester\") forbid"),
+    ];
+    let action = prop_oneof![
+        Just("action"),
+        Just("action == Action::\"a.read\""),
+        Just("action == Action::\"d.write\""),
+        Just("action in Action::\"reads\""),
+        Just("action in Action::\"irreversible\""),
+        Just("action in [Action::\"writes\", Action::\"b.read\"]"),
+        Just("action in [Action::\"e.end\"]"),
+        Just("action == Action::\"reads\""),
+    ];
+    let resource = prop_oneof![
+        Just("resource"),
+        Just("resource is Thing"),
+        Just("resource is Other"),
+        Just("resource is Call"),
+        Just("resource == Thing::\"1\""),
+        Just("resource in Other::\"1\""),
+        Just("resource is Thing in Thing::\"2\""),
+    ];
+    let principal = prop_oneof![Just("principal"), Just("principal == Actor::\"agent:x\"")];
+    let when = prop_oneof![
+        Just(""),
+        Just("when { context.intent.live }"),
+        Just("unless { context.target_count > 0 }"),
+        Just("when { context.target_count + 9223372036854775807 < 0 }"),
+    ];
+    (effect, principal, action, resource, when).prop_map(|(effect, principal, action, resource, when)| {
+        format!("{effect} ({principal}, {action}, {resource}) {when};")
+    })
+}
+
+fn facts(action: &str, resources: &[(String, String)], live: bool, count: i64) -> Facts {
+    let nothing = json!({"emails": [], "domains": [], "urls": [], "ids": [], "amounts": []});
+    let shared = json!({
+        "intent": {"live": live, "earlier_turns": 0}, "mentioned": nothing, "targets": [],
+        "has_targets": count > 0, "target_count": count, "tool": action, "effect": "x", "args": {},
+    });
+    let target = json!({"at": "/it", "value": "1", "lookup": "1", "kind": "id", "sources": ["user"],
+        "known": false});
+    let digest = Sha256::of(b"");
+    Facts {
+        tenant: x("acme"),
+        extractor: 1,
+        now: x("2026-04-18T02:13:44.000Z"),
+        actor: x("agent:x"),
+        action: x(action),
+        inputs: Inputs {
+            call: digest.into(),
+            bundle: digest.into(),
+            claimed_intent: None,
+            intents: Vec::new(),
+            results: Vec::new(),
+            directory_revision: None,
+            counters: Vec::new(),
+            review: None,
+            credential: x("01HYB7K3M4FXQZ9V2N6PTJD8RC"),
+        },
+        targets: Vec::new(),
+        context: shared.as_object().unwrap().clone(),
+        requests: resources
+            .iter()
+            .map(|(kind, id)| CedarRequest {
+                principal: "agent:x".into(),
+                action: action.into(),
+                resource: EntityUid { kind: kind.clone(), id: id.clone() },
+                context: if kind == "Call" {
+                    Map::new()
+                } else {
+                    Map::from_iter([("target".to_owned(), target.clone())])
+                },
+            })
+            .collect(),
+        entities: vec![EntityFact {
+            entity: EntityUid { kind: "Thing".into(), id: "2".into() },
+            attributes: BTreeMap::new(),
+        }],
+        obstacle: None,
+        obstacle_at: None,
+        salt: x("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_slice_judges_as_the_whole_set(
+        policies in proptest::collection::vec(policy(), 0..12),
+        asks in proptest::collection::vec(
+            (0..5usize, proptest::collection::vec((0..2usize, 1..4u8), 1..4), any::<bool>(), 0..2i64),
+            1..12,
+        ),
+    ) {
+        let text: String = policies
+            .iter()
+            .enumerate()
+            .map(|(n, policy)| format!("@id(\"p{n}\") {policy}\n"))
+            .collect();
+        let bundle: Bundle = serde_json::from_value(json!({"tenant": "acme", "content": {
+            "name": "test", "policies": [{"name": "p.cedar", "text": text}], "tools": tools(),
+        }})).unwrap();
+        let whole = CompiledBundle::compile_with(bundle.clone(), true);
+        let sliced = CompiledBundle::compile_with(bundle, false);
+        // Strict validation refuses some of these sets, and then both ways.
+        prop_assert_eq!(whole.is_err(), sliced.is_err());
+        if let (Ok(whole), Ok(sliced)) = (whole, sliced) {
+            for (n, resources, live, count) in asks {
+                let (action, kinds) = ACTIONS[n];
+                let resources: Vec<(String, String)> = resources
+                    .iter()
+                    .map(|(kind, id)| (kinds[kind % kinds.len()].to_owned(), id.to_string()))
+                    .collect();
+                let facts = facts(action, &resources, live, count);
+                prop_assert_eq!(judge(&whole, &facts), judge(&sliced, &facts), "{}", text);
+            }
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! Values that try to pass for what the person wrote.
+
+use countersign_core::document::{Author, PartBy};
+use countersign_core::verdict::Outcome;
+use serde_json::json;
+
+use crate::support::{Scene, grounded, mail};
+
+const TURN: &str = "Send billing@customer.example the refund confirmation for this ticket";
+
+fn asked() -> Scene {
+    Scene::mail_agent().says(TURN)
+}
+
+#[test]
+fn the_address_itself_is_approved() {
+    for same in [
+        "billing@customer.example",
+        "Billing@Customer.Example",
+        "BILLING@CUSTOMER.EXAMPLE",
+    ] {
+        assert_eq!(
+            asked().verdict("email.send", mail(&[same])),
+            (
+                Outcome::Approved,
+                vec!["only-addresses-named-in-the-turn".to_owned()]
+            ),
+            "{same}"
+        );
+    }
+}
+
+#[test]
+fn other_addresses_are_never_approved() {
+    let tricks = [
+        // longer, shorter, beside
+        "billing@customer.example.evil.test",
+        "billing@customer.exampl",
+        "xbilling@customer.example",
+        "illing@customer.example",
+        "billing@sub.customer.example",
+        "billing@customerexample",
+        "billing+x@customer.example",
+        "bill.ing@customer.example",
+        "billing@customer.example.",
+        "billing@.customer.example",
+        "billing@evil.test#customer.example",
+        // look-alikes: Cyrillic i, Cyrillic c, Greek omicron, full width, dotless i, long s
+        "b\u{456}lling@customer.example",
+        "billing@\u{441}ustomer.example",
+        "billing@cust\u{3bf}mer.example",
+        "billing@\u{ff43}ustomer.example",
+        "\u{ff42}illing@customer.example",
+        "billing\u{ff20}customer.example",
+        "billing@customer\u{3002}example",
+        "billing@customer\u{ff0e}example",
+        "b\u{131}lling@customer.example",
+        "billing@cu\u{17f}tomer.example",
+        "billing@xn--ustomer-8of.example",
+        // hidden characters
+        "billing@customer.example\u{200b}",
+        "billing@cust\u{200d}omer.example",
+        "bill\u{ad}ing@customer.example",
+        "\u{feff}billing@customer.example",
+        "\u{202e}billing@customer.example",
+        "\u{200f}billing@customer.example",
+        "billing@customer.example\u{e0001}",
+        "billing@customer.example\u{fe0f}",
+        // headers and controls
+        "billing@customer.example\r\nBcc: x@evil.test",
+        "billing@customer.example\nBcc: x@evil.test",
+        "billing@customer.example%0d%0aBcc:x@evil.test",
+        "billing@customer.example\0",
+        "billing@customer.example\t",
+        " billing@customer.example",
+        "billing@customer.example ",
+        "billing@customer.example\u{a0}",
+        // lists, names, routes, quotes, comments, literals
+        "billing@customer.example,x@evil.test",
+        "billing@customer.example, x@evil.test",
+        "billing@customer.example;x@evil.test",
+        "billing@customer.example x@evil.test",
+        "Bob <billing@customer.example>",
+        "<billing@customer.example>",
+        "\"billing@customer.example\" <x@evil.test>",
+        "billing@customer.example <x@evil.test>",
+        "\"billing@customer.example\"@evil.test",
+        "\"billing\"@customer.example",
+        "billing(x)@customer.example",
+        "billing@customer.example(x@evil.test)",
+        "billing@customer.example@evil.test",
+        "@customer.example:billing@evil.test",
+        "x@evil.test%billing@customer.example",
+        "billing%40customer.example",
+        "billing@[127.0.0.1]",
+        "mailto:billing@customer.example",
+        "mailto:billing@customer.example?bcc=x@evil.test",
+        "{\"email\":\"billing@customer.example\"}",
+        "[\"billing@customer.example\"]",
+        "billing",
+        "@",
+        "billing@",
+        "@customer.example",
+        "",
+    ];
+    for trick in tricks {
+        let (outcome, reasons) = asked().verdict("email.send", mail(&[trick]));
+        assert_eq!(outcome, Outcome::Rejected, "{trick:?}: {reasons:?}");
+        let known = ["countersign.no-permit", "countersign.unreadable-target"];
+        assert!(
+            reasons.iter().all(|reason| known.contains(&reason.as_str())),
+            "{trick:?}: {reasons:?}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_an_address_is_named_as_the_obstacle() {
+    for unreadable in [
+        "billing@customer.example\r\nBcc: x@evil.test",
+        "Bob <billing@customer.example>",
+        "billing@customer.example, x@evil.test",
+        "\"billing\"@customer.example",
+        "billing@customer.example\u{200b}",
+    ] {
+        let (facts, verdict) = asked().asks(
+            "email.send",
+            mail(&["billing@customer.example", unreadable]),
+        );
+        assert_eq!(facts.obstacle.as_deref(), Some("unreadable-target"));
+        assert_eq!(facts.obstacle_at.as_deref(), Some("/to/1"));
+        assert_eq!(verdict.outcome, Outcome::Rejected);
+    }
+}
+
+#[test]
+fn a_turn_that_plays_tricks_grounds_less_and_not_more() {
+    for turn in [
+        "Send billing@customer.example\u{200b}.evil.test the refund",
+        "Send billing@customer.example.evil.test the refund",
+        "Send billing@cust\u{200b}omer.example the refund",
+        "Send bill\u{200b}ing@customer.example the refund",
+        "Send b\u{456}lling@customer.example the refund",
+        "Send billing@customer.example\u{301} the refund",
+        "Send billing@customer.example\u{3002}evil.test the refund",
+        "Send billing@customer.example\u{ff0e}evil.test the refund",
+        "Send x/billing@customer.example the refund",
+        "Send a=billing@customer.example the refund",
+        "Send billing@customer.example@evil.test the refund",
+        "Send billing@customer.example%x the refund",
+        "Send billing@customer.example_x the refund",
+        "Send \"billing@customer.example\"@evil.test the refund",
+        "Send billing @customer.example the refund",
+        "Send billing(at)customer.example the refund",
+    ] {
+        let scene = Scene::mail_agent().says(turn);
+        let (outcome, reasons) = scene.verdict("email.send", mail(&["billing@customer.example"]));
+        assert_eq!(outcome, Outcome::Rejected, "{turn:?}: {reasons:?}");
+    }
+}
+
+#[test]
+fn an_address_is_found_however_people_write_around_it() {
+    for turn in [
+        "billing@customer.example",
+        "Write to billing@customer.example.",
+        "Write to billing@customer.example, please",
+        "Write to billing@customer.example: the refund",
+        "Write to billing@customer.example!",
+        "Write to billing@customer.example?",
+        "Write to billing@customer.example...",
+        "Write to (billing@customer.example)",
+        "Write to <billing@customer.example>",
+        "Write to Bob <billing@customer.example>.",
+        "Write to \"billing@customer.example\"",
+        "Write to 'billing@customer.example'",
+        "Write to `billing@customer.example`",
+        "Write to “billing@customer.example”",
+        "Write to **billing@customer.example**",
+        "Write to [mail](mailto:billing@customer.example)",
+        "mailto:billing@customer.example?subject=x",
+        "to:billing@customer.example\ncc:x@y.example",
+        "x@y.example,billing@customer.example;z@y.example",
+        "Schreib an billing@customer.example—danke",
+        "billing@customer.example。",
+        "BILLING@CUSTOMER.EXAMPLE",
+    ] {
+        let scene = Scene::mail_agent().says(turn);
+        let (outcome, reasons) = scene.verdict("email.send", mail(&["billing@customer.example"]));
+        assert_eq!(outcome, Outcome::Approved, "{turn:?}: {reasons:?}");
+    }
+}
+
+#[test]
+fn an_international_address_matches_its_own_spellings_only() {
+    let turn = "Schreib an info@müller.example";
+    assert!(grounded("email", turn, "info@müller.example"));
+    assert!(grounded("email", turn, "info@MÜLLER.example"));
+    assert!(grounded("email", turn, "info@xn--mller-kva.example"));
+    assert!(grounded("email", turn, "info@mu\u{308}ller.example"));
+    assert!(!grounded("email", turn, "info@muller.example"));
+    assert!(!grounded("email", turn, "info@mueller.example"));
+    assert!(!grounded("email", "Write to info@muller.example", "info@müller.example"));
+}
+
+#[test]
+fn a_look_alike_is_shown_as_such_and_grounds_nothing() {
+    let (facts, verdict) = asked().asks("email.send", mail(&["b\u{456}lling@customer.example"]));
+    assert_eq!(verdict.outcome, Outcome::Rejected);
+    let target = &facts.targets[0];
+    assert_eq!(target.evidence.len(), 1);
+    assert!(target.evidence[0].look_alike);
+    assert_eq!(
+        target.evidence[0].as_written.as_deref(),
+        Some("billing@customer.example")
+    );
+    assert_eq!(target.sources.iter().map(|s| s.name()).collect::<Vec<_>>(), ["none"]);
+}
+
+#[test]
+fn only_the_principals_words_ground() {
+    let parts = |by| [(PartBy::Principal, "Answer this ticket"), (by, TURN)];
+    for by in [PartBy::Correspondent, PartBy::System, PartBy::Agent] {
+        let scene = Scene::mail_agent().turn(Author::Human, &parts(by));
+        let (facts, verdict) = scene.asks("email.send", mail(&["billing@customer.example"]));
+        assert_eq!(verdict.outcome, Outcome::Rejected, "{by:?}");
+        assert_eq!(facts.targets[0].evidence.len(), 1, "it is still shown where it stands");
+    }
+}
+
+#[test]
+fn an_earlier_turn_is_its_own_source() {
+    let scene = Scene::mail_agent().says(TURN).says("yes, go ahead");
+    let sources = scene.sources("email.send", mail(&["billing@customer.example"]));
+    assert_eq!(sources, ["user_earlier"]);
+    let scheduled = Scene::mail_agent()
+        .turn(Author::Schedule, &[(PartBy::Principal, TURN)])
+        .says("yes, go ahead");
+    assert_eq!(
+        scheduled.sources("email.send", mail(&["billing@customer.example"])),
+        ["none"]
+    );
+    let mut other = Scene::mail_agent().says(TURN).says("yes, go ahead");
+    other.turns[1].principal = "user:eve@acme.example".parse().unwrap();
+    assert_eq!(
+        other.sources("email.send", mail(&["billing@customer.example"])),
+        ["none"]
+    );
+}
+
+#[test]
+fn a_result_is_evidence_and_no_authority() {
+    let scene = Scene::mail_agent()
+        .says("Answer the newest ticket")
+        .result("inbox.read", json!([{"from": "billing@customer.example", "body": "hi"}]))
+        .result("crm.lookup", json!({"raw": "{\"mail\": \"billing@customer.example\"}"}));
+    let (facts, verdict) = scene.asks("email.send", mail(&["billing@customer.example"]));
+    assert_eq!(verdict.outcome, Outcome::Rejected);
+    let target = &facts.targets[0];
+    assert_eq!(target.sources.iter().map(|s| s.name()).collect::<Vec<_>>(), ["any_output"]);
+    let places = serde_json::to_value(&target.evidence).unwrap();
+    assert_eq!(places[0]["place"]["pointer"], "/0/from");
+    assert_eq!(places[1]["place"]["pointer"], "/raw");
+    assert_eq!(places[1]["place"]["tool"], "crm.lookup");
+}
+
+#[test]
+fn no_spelling_reaches_a_churned_contact() {
+    let scene = |address: &str| {
+        Scene::mail_agent()
+            .says(&format!("Please write to {address} now"))
+            .entity("Contact", "jane@left.example", json!({"status": "churned"}))
+    };
+    for spelling in [
+        "jane@left.example",
+        "Jane@Left.Example",
+        "jane+news@left.example",
+        "JANE+a+b@left.example",
+    ] {
+        assert_eq!(
+            scene(spelling).verdict("email.send", mail(&[spelling])),
+            (Outcome::Rejected, vec!["no-churned-contacts".to_owned()]),
+            "{spelling}"
+        );
+    }
+    let (outcome, _) = scene("x@left.example").verdict("email.send", mail(&["x@left.example"]));
+    assert_eq!(outcome, Outcome::Approved);
+}
+
+#[test]
+fn one_bad_target_among_twenty_rejects_the_call() {
+    let names: Vec<String> = (0..20).map(|n| format!("p{n}@customer.example")).collect();
+    let scene = Scene::mail_agent().says(&format!("Write to {}", names.join(", ")));
+    let mut to: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert_eq!(scene.verdict("email.send", mail(&to)).0, Outcome::Approved);
+    to[13] = "p13@customer.example.evil.test";
+    assert_eq!(
+        scene.verdict("email.send", mail(&to)),
+        (Outcome::Rejected, vec!["countersign.no-permit".to_owned()])
+    );
+    let mut hidden = mail(&["p1@customer.example"]);
+    hidden["bcc"] = json!(["x@evil.test"]);
+    assert_eq!(scene.verdict("email.send", hidden).0, Outcome::Rejected);
+}
+
+#[test]
+fn too_many_and_too_few_targets_are_obstacles() {
+    let many: Vec<String> = (0..65).map(|n| format!("p{n}@customer.example")).collect();
+    let scene = Scene::mail_agent().says(&many.join(" "));
+    let reasons = |to: &[&str]| scene.verdict("email.send", mail(to)).1;
+    let to: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(reasons(&to), ["countersign.too-many-targets"]);
+    assert_eq!(reasons(&to[..64]), ["only-addresses-named-in-the-turn"]);
+    assert_eq!(reasons(&[]), ["countersign.no-target"]);
+    let mut with_empty_cc = mail(&["p1@customer.example"]);
+    with_empty_cc["cc"] = json!([]);
+    assert_eq!(scene.verdict("email.send", with_empty_cc).0, Outcome::Approved);
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_a_schema_mismatch() {
+    let ok = mail(&["billing@customer.example"]);
+    let with = |name: &str, value: serde_json::Value| {
+        let mut args = ok.clone();
+        args[name] = value;
+        args
+    };
+    for args in [
+        json!("billing@customer.example"),
+        json!(null),
+        json!([]),
+        json!({}),
+        with("to", json!("billing@customer.example")),
+        with("to", json!([["billing@customer.example"]])),
+        with("to", json!([{"email": "billing@customer.example"}])),
+        with("to", json!(null)),
+        with("body", json!(7)),
+        with("To", json!(["x@evil.test"])),
+        with("headers", json!({"Bcc": "x@evil.test"})),
+    ] {
+        let (outcome, reasons) = asked().verdict("email.send", args.clone());
+        assert_eq!(outcome, Outcome::Rejected);
+        assert_eq!(reasons, ["countersign.schema-mismatch"], "{args}");
+    }
+    assert_eq!(
+        asked().verdict("email.send_all", ok).1,
+        ["countersign.unknown-tool"]
+    );
+}
+
+#[test]
+fn without_a_live_turn_nothing_is_free() {
+    let scene = Scene::mail_agent();
+    for (tool, args) in [
+        ("inbox.read", json!({})),
+        ("email.send", mail(&["billing@customer.example"])),
+        ("ticket.update", json!({"ticket": "4821"})),
+    ] {
+        assert_eq!(scene.verdict(tool, args).1, ["countersign.no-permit"], "{tool}");
+    }
+}
+
+#[test]
+fn a_megabyte_of_hostile_text_takes_linear_work() {
+    for unit in ["a@", "\"'`“", "((((", "://", "a://b.c", "1,2.3'", "a.", "@a.b ", "\\\\", "x@y.z@"] {
+        let time = |bytes: usize| {
+            let text = unit.repeat(bytes / unit.len());
+            let scene = Scene::mail_agent().says(&text);
+            let start = std::time::Instant::now();
+            scene.verdict("email.send", mail(&["billing@customer.example"]));
+            start.elapsed().as_secs_f64()
+        };
+        // Sixteen times the text: linear work takes about 16 times as long, quadratic 256 times.
+        // A busy machine gets three tries.
+        let ratio = || time(1024 * 1024) / time(64 * 1024).max(0.005);
+        assert!((0..3).any(|_| ratio() < 100.0), "{unit:?}");
+    }
+}
