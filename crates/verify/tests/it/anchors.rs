@@ -9,7 +9,9 @@ use crate::story::{beginning, story};
 
 fn ranges(report: &countersign_verify::Report) -> String {
     let ranges = report.ranges.iter();
-    let words: Vec<String> = ranges.map(|r| format!("{} {}-{}", r.word, r.first, r.last)).collect();
+    let words: Vec<String> = ranges
+        .map(|r| format!("{} {}-{}", r.word, r.first, r.last))
+        .collect();
     words.join(", ")
 }
 
@@ -17,7 +19,10 @@ fn ranges(report: &countersign_verify::Report) -> String {
 fn the_story_holds_every_kind_of_entry() {
     let story = story();
     for (kind, _, _) in Body::KINDS {
-        let found = story.entries.iter().any(|(_, entry)| entry.body.kind() == *kind);
+        let found = story
+            .entries
+            .iter()
+            .any(|(_, entry)| entry.body.kind() == *kind);
         assert!(found, "no `{kind}` in the story");
     }
 }
@@ -27,7 +32,10 @@ fn a_sound_log_is_unanchored_when_nothing_is_held() {
     let leaves = story().leaves();
     let report = audit(&publish(&leaves), trust());
     assert_eq!(report.word, Word::Unanchored, "{}", told(&report));
-    assert_eq!(ranges(&report), format!("unanchored 0-{}", leaves.len() - 1));
+    assert_eq!(
+        ranges(&report),
+        format!("unanchored 0-{}", leaves.len() - 1)
+    );
     assert_eq!(report.exit_code(), 4);
     let codes: Vec<NotShownCode> = report.not_shown.iter().map(|n| n.code).collect();
     assert!(codes.contains(&NotShownCode::RewrittenByKeyHolder));
@@ -68,7 +76,10 @@ fn two_signed_heads_that_contradict_are_kept() {
     other.entries.truncate(8);
     let position = other.position("tool");
     other.entries[position].1.entry_id = crate::story::entry_id(99);
-    for held in [checkpoint(&other.leaves()), checkpoint(&other.leaves()[..7])] {
+    for held in [
+        checkpoint(&other.leaves()),
+        checkpoint(&other.leaves()[..7]),
+    ] {
         let report = audit(&publish(&leaves), trust().holding(held.clone()));
         assert_eq!(report.word, Word::Failed);
         assert_eq!(report.exit_code(), 3);
@@ -83,7 +94,10 @@ fn two_signed_heads_that_contradict_are_kept() {
 fn a_changed_copy_is_no_contradiction_between_signed_heads() {
     let leaves = story().leaves();
     let mut changed = leaves.clone();
-    changed[3] = String::from_utf8(leaves[3].clone()).unwrap().replace(":1", ":2").into();
+    changed[3] = String::from_utf8(leaves[3].clone())
+        .unwrap()
+        .replace(":1", ":2")
+        .into();
     let log = log::under(&changed, &checkpoint(&leaves));
     let report = audit(&log, trust().holding(checkpoint(&leaves[..20])));
     assert_eq!(report.word, Word::Failed);
@@ -107,10 +121,14 @@ fn the_policys_quorum_of_witnesses_anchors_the_whole_log() {
     let witness = CosignKey::new();
     let mut note = checkpoint(&leaves);
     let time = Timestamp::from_seconds(1_776_478_424).unwrap();
-    note.add_signature(cosign(note.text(), time, &witness).unwrap()).unwrap();
+    note.add_signature(cosign(note.text(), time, &witness).unwrap())
+        .unwrap();
     let text = format!("witness w {}\nquorum w\n", witness.0.1);
     let policy: TlogPolicy = text.parse().unwrap();
-    let with = |policy| Trust { policy: Some(policy), ..trust() };
+    let with = |policy| Trust {
+        policy: Some(policy),
+        ..trust()
+    };
 
     let report = audit(&log::under(&leaves, &note), with(policy.clone()));
     assert_eq!(report.word, Word::Trusted, "{}", told(&report));
@@ -128,7 +146,10 @@ fn the_policys_quorum_of_witnesses_anchors_the_whole_log() {
 fn a_key_that_only_the_log_names_is_not_believed() {
     let leaves = story().leaves();
     let stranger = Key::new(log::ORIGIN, 9);
-    let report = audit(&publish(&leaves), Trust::in_key(stranger.verifier_key().clone()));
+    let report = audit(
+        &publish(&leaves),
+        Trust::in_key(stranger.verifier_key().clone()),
+    );
     assert_eq!(report.word, Word::Failed);
     assert_eq!(report.findings[0].check, Check::CheckpointSignature);
     let none = Audit::new(Trust::default()).run(&publish(&leaves), &mut |_| {});
@@ -139,10 +160,21 @@ fn a_key_that_only_the_log_names_is_not_believed() {
 fn another_root_key_than_the_pinned_one_is_found() {
     let leaves = story().leaves();
     let other = Key::new("countersign.invalid/root", 8);
-    let pinned = Trust { root_key: Some(other.verifier_key().clone()), ..trust() };
+    let pinned = Trust {
+        root_key: Some(other.verifier_key().clone()),
+        ..trust()
+    };
     let report = audit(&publish(&leaves), pinned);
-    assert_eq!(report.findings[0].check, Check::RootKey, "{}", told(&report));
-    let unpinned = Trust { root_key: None, ..trust() };
+    assert_eq!(
+        report.findings[0].check,
+        Check::RootKey,
+        "{}",
+        told(&report)
+    );
+    let unpinned = Trust {
+        root_key: None,
+        ..trust()
+    };
     let report = audit(&publish(&leaves), unpinned);
     let codes: Vec<NotShownCode> = report.not_shown.iter().map(|n| n.code).collect();
     assert!(codes.contains(&NotShownCode::RootKeyNotPinned));
@@ -151,12 +183,20 @@ fn another_root_key_than_the_pinned_one_is_found() {
 #[test]
 fn what_the_caller_holds_must_be_of_this_log_and_signed() {
     let leaves = story().leaves();
-    let forged = format!("{}\n1\n{}\n\n\u{2014} x AAAAAAA=\n", log::ORIGIN, "A".repeat(43) + "=");
+    let forged = format!(
+        "{}\n1\n{}\n\n\u{2014} x AAAAAAA=\n",
+        log::ORIGIN,
+        "A".repeat(43) + "="
+    );
     let run = |held: &str| {
         let trust = trust().holding(held.parse().unwrap());
         Audit::new(trust).run(&publish(&leaves), &mut |_| {})
     };
-    assert!(matches!(run(&forged), Err(VerifyError::Held(_))), "{:?}", run(&forged));
+    assert!(
+        matches!(run(&forged), Err(VerifyError::Held(_))),
+        "{:?}",
+        run(&forged)
+    );
 }
 
 #[test]
@@ -167,7 +207,10 @@ fn absurd_sizes_end_at_once() {
         let root = countersign_merkle::EMPTY_ROOT;
         let size = countersign_merkle::TreeSize::new(size);
         let absurd = countersign_note::Checkpoint::new(log::ORIGIN, size, root).unwrap();
-        let report = audit(&log::under(&leaves, &absurd.sign(&[&key]).unwrap()), trust());
+        let report = audit(
+            &log::under(&leaves, &absurd.sign(&[&key]).unwrap()),
+            trust(),
+        );
         assert_eq!(report.word, Word::Failed, "{size}");
     }
     let size = countersign_merkle::TreeSize::new(1 << 63);
@@ -182,7 +225,10 @@ fn absurd_sizes_end_at_once() {
 fn findings_are_cut_off_but_counted() {
     let leaves: Vec<Vec<u8>> = story().leaves().iter().map(|_| b"{}".to_vec()).collect();
     let mut audit = Audit::new(trust());
-    audit.limits = Limits { findings: 3, ..Limits::default() };
+    audit.limits = Limits {
+        findings: 3,
+        ..Limits::default()
+    };
     let report = audit.run(&publish(&leaves), &mut |_| {}).unwrap();
     assert_eq!(report.findings.len(), 3);
     assert!(report.findings_total > leaves.len() as u64);
@@ -194,8 +240,14 @@ fn the_report_is_json_with_stable_codes() {
     let report = audit(&publish(&leaves), trust().holding(checkpoint(&leaves[..5])));
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["word"], "unanchored");
-    assert_eq!(json["ranges"][0], serde_json::json!({"first": 0, "last": 4, "word": "trusted"}));
-    assert_eq!(json["anchors"][0], serde_json::json!({"kind": "held-checkpoint", "size": 5}));
+    assert_eq!(
+        json["ranges"][0],
+        serde_json::json!({"first": 0, "last": 4, "word": "trusted"})
+    );
+    assert_eq!(
+        json["anchors"][0],
+        serde_json::json!({"kind": "held-checkpoint", "size": 5})
+    );
     assert_eq!(json["not_shown"][0]["code"], "calls-not-asked");
     let mut codes: Vec<&str> = Check::ALL.iter().map(|c| c.code()).collect();
     codes.sort_unstable();

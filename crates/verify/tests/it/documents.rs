@@ -20,7 +20,10 @@ fn documents_that_agree_are_counted_and_change_nothing() {
     let report = with(story().documents);
     assert_eq!(report.word, Word::Trusted, "{}", told(&report));
     assert!(report.counts.documents_checked > 20);
-    let unopened = report.not_shown.iter().find(|n| n.code == NotShownCode::DocumentsNotOpened);
+    let unopened = report
+        .not_shown
+        .iter()
+        .find(|n| n.code == NotShownCode::DocumentsNotOpened);
     let left = report.counts.documents_named - report.counts.documents_checked;
     assert_eq!(unopened.unwrap().count, Some(left));
 }
@@ -42,7 +45,10 @@ fn every_byte_of_a_document_counts() {
 fn documents_swapped_with_each_other_are_found() {
     let documents: Vec<(Sha256, Vec<u8>)> = story().documents.into_iter().collect();
     for pair in documents.windows(2) {
-        let swapped = [(pair[0].0, pair[1].1.clone()), (pair[1].0, pair[0].1.clone())];
+        let swapped = [
+            (pair[0].0, pair[1].1.clone()),
+            (pair[1].0, pair[0].1.clone()),
+        ];
         assert_eq!(with(swapped.into()).word, Word::Failed, "{}", pair[0].0);
     }
 }
@@ -50,7 +56,10 @@ fn documents_swapped_with_each_other_are_found() {
 #[test]
 fn a_document_that_no_entry_names_must_still_be_what_its_name_says() {
     let stray = Sha256::of(b"stray");
-    assert_eq!(with([(stray, b"stray".to_vec())].into()).word, Word::Trusted);
+    assert_eq!(
+        with([(stray, b"stray".to_vec())].into()).word,
+        Word::Trusted
+    );
     let report = with([(stray, b"other".to_vec())].into());
     assert_eq!(report.word, Word::Failed);
     assert_eq!(report.findings[0].check, Check::DocumentHash);
@@ -61,7 +70,11 @@ fn a_document_that_no_entry_names_must_still_be_what_its_name_says() {
 #[test]
 fn a_document_that_says_other_than_its_entry_is_found() {
     let story = story();
-    let bytes = story.documents.values().find_map(|b| Intent::from_canonical(b).ok()).unwrap();
+    let bytes = story
+        .documents
+        .values()
+        .find_map(|b| Intent::from_canonical(b).ok())
+        .unwrap();
     let mut lying = bytes.clone();
     lying.actors = vec!["agent:other".parse().unwrap()];
     let reference = lying.reference().unwrap();
@@ -78,6 +91,9 @@ fn a_document_that_says_other_than_its_entry_is_found() {
     let canonical = lying.canonical().unwrap().into_bytes();
     audit.documents.insert(reference.into(), canonical);
     let report = audit.run(&publish(&leaves), &mut |_| {}).unwrap();
-    let found = report.findings.iter().any(|f| f.check == Check::DocumentContent);
+    let found = report
+        .findings
+        .iter()
+        .any(|f| f.check == Check::DocumentContent);
     assert!(found, "{}", told(&report));
 }

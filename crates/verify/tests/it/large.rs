@@ -8,7 +8,7 @@ use countersign_verify::{Check, Word};
 use crate::log::{audit, checkpoint, publish, told, trust};
 use crate::story::{entry_id, story};
 
-fn leaves(n: usize) -> Vec<Vec<u8>> {
+pub(crate) fn leaves(n: usize) -> Vec<Vec<u8>> {
     let mut story = story();
     let position = story.position("throttled");
     let last = story.entries[position].1.clone();
@@ -36,7 +36,10 @@ fn logs_of_every_shape_are_read_whole() {
         let is_whole = n == 1 || n > 60;
         let expected = if is_whole { Word::Trusted } else { report.word };
         assert_eq!(report.word, expected, "{n}: {}", told(&report));
-        assert!(!report.findings.iter().any(|f| f.check == Check::Root), "{n}");
+        assert!(
+            !report.findings.iter().any(|f| f.check == Check::Root),
+            "{n}"
+        );
     }
 }
 
@@ -49,21 +52,37 @@ fn every_tile_is_needed_and_every_hash_in_it_is_compared() {
         without.tiles.remove(tile);
         let report = audit(&without, trust().holding(checkpoint(&all)));
         assert_eq!(report.word, Word::Failed, "without {tile}");
-        assert_eq!(report.findings[0].check, Check::TileMissing, "without {tile}");
+        assert_eq!(
+            report.findings[0].check,
+            Check::TileMissing,
+            "without {tile}"
+        );
 
         let mut longer = log.clone();
         longer.tiles.get_mut(tile).unwrap().push(0);
         let report = audit(&longer, trust());
-        assert_eq!(report.findings[0].check, Check::TileForm, "{tile}: {}", told(&report));
+        assert_eq!(
+            report.findings[0].check,
+            Check::TileForm,
+            "{tile}: {}",
+            told(&report)
+        );
     }
-    let hashes = log.tiles.iter().filter(|(t, _)| matches!(t, AnyTile::Hashes(_)));
+    let hashes = log
+        .tiles
+        .iter()
+        .filter(|(t, _)| matches!(t, AnyTile::Hashes(_)));
     for (tile, bytes) in hashes {
         for position in (0..bytes.len()).step_by(331) {
             let mut changed = log.clone();
             changed.tiles.get_mut(tile).unwrap()[position] ^= 1;
             let report = audit(&changed, trust().holding(checkpoint(&all)));
             assert_eq!(report.word, Word::Failed, "{tile} byte {position}");
-            assert_eq!(report.findings[0].check, Check::HashTile, "{tile} byte {position}");
+            assert_eq!(
+                report.findings[0].check,
+                Check::HashTile,
+                "{tile} byte {position}"
+            );
         }
     }
 }
@@ -73,7 +92,9 @@ fn progress_is_told_of_every_entry() {
     let all = leaves(300);
     let mut seen = Vec::new();
     let audit = countersign_verify::Audit::new(trust());
-    audit.run(&publish(&all), &mut |p| seen.push((p.done, p.total))).unwrap();
+    audit
+        .run(&publish(&all), &mut |p| seen.push((p.done, p.total)))
+        .unwrap();
     assert_eq!(seen.first(), Some(&(1, 300)));
     assert_eq!(seen.last(), Some(&(300, 300)));
     assert_eq!(seen.len(), 300);

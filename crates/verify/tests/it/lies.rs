@@ -8,7 +8,9 @@ use countersign_core::verdict::Outcome;
 use countersign_verify::{Check, Word};
 
 use crate::log::{Key as TestKey, audit, publish, told, trust};
-use crate::story::{Story, base64url, credential, entry_id, genesis, key_entry, signed, stands_for, story, x};
+use crate::story::{
+    Story, base64url, credential, entry_id, genesis, key_entry, signed, stands_for, story, x,
+};
 
 type Lie = fn(&mut Story);
 
@@ -41,37 +43,69 @@ fn zero<T: From<countersign_core::refs::Sha256>>() -> T {
 }
 
 const LOG: &[(&str, Check, Lie)] = &[
-    ("a second genesis", Check::Genesis, |s| again(s, "genesis", "admin")),
-    ("no genesis", Check::Genesis, |s| drop(s, "genesis")),
-    ("a genesis of another origin", Check::Origin, |s| body!(s, "genesis", Genesis).origin = x("other.example")),
-    ("a genesis signed by another key", Check::RootSignature, |s| {
-        let mut other = genesis(TestKey::root());
-        other.signature = signed(&TestKey::log(), &other);
-        s.entry("genesis").body = other.into();
+    ("a second genesis", Check::Genesis, |s| {
+        again(s, "genesis", "admin")
     }),
+    ("no genesis", Check::Genesis, |s| drop(s, "genesis")),
+    ("a genesis of another origin", Check::Origin, |s| {
+        body!(s, "genesis", Genesis).origin = x("other.example")
+    }),
+    (
+        "a genesis signed by another key",
+        Check::RootSignature,
+        |s| {
+            let mut other = genesis(TestKey::root());
+            other.signature = signed(&TestKey::log(), &other);
+            s.entry("genesis").body = other.into();
+        },
+    ),
     ("a root key of the liar's own", Check::RootKey, |s| {
         s.entry("genesis").body = genesis(TestKey::new("countersign.invalid/root", 66)).into();
     }),
-    ("a permit key changed under the signature", Check::RootSignature, |s| {
-        body!(s, "genesis", Genesis).permit_key = x(&base64url(&[4; 32]));
-    }),
+    (
+        "a permit key changed under the signature",
+        Check::RootSignature,
+        |s| {
+            body!(s, "genesis", Genesis).permit_key = x(&base64url(&[4; 32]));
+        },
+    ),
     ("a key granted by the log key", Check::RootSignature, |s| {
-        let body = key_entry(KeyPurpose::Permit, GrantChange::Granted, &base64url(&[5; 32]), &TestKey::log());
+        let body = key_entry(
+            KeyPurpose::Permit,
+            GrantChange::Granted,
+            &base64url(&[5; 32]),
+            &TestKey::log(),
+        );
         s.entry("key granted").body = body.into();
     }),
     ("a revoked key granted again", Check::KeyHistory, |s| {
-        let body = key_entry(KeyPurpose::Permit, GrantChange::Granted, &base64url(&[3; 32]), &TestKey::root());
+        let body = key_entry(
+            KeyPurpose::Permit,
+            GrantChange::Granted,
+            &base64url(&[3; 32]),
+            &TestKey::root(),
+        );
         again(s, "key granted", "key revoked");
         s.entry("again").body = body.into();
     }),
     ("a key revoked that never was", Check::KeyHistory, |s| {
-        let body = key_entry(KeyPurpose::Permit, GrantChange::Revoked, &base64url(&[8; 32]), &TestKey::root());
+        let body = key_entry(
+            KeyPurpose::Permit,
+            GrantChange::Revoked,
+            &base64url(&[8; 32]),
+            &TestKey::root(),
+        );
         s.entry("key revoked").body = body.into();
     }),
     ("the signing key revoked", Check::LogKey, |s| {
         use countersign_note::NoteSigner as _;
         let key = TestKey::log().verifier_key().to_string();
-        let body = key_entry(KeyPurpose::Log, GrantChange::Revoked, &key, &TestKey::root());
+        let body = key_entry(
+            KeyPurpose::Log,
+            GrantChange::Revoked,
+            &key,
+            &TestKey::root(),
+        );
         again(s, "key revoked", "key revoked");
         s.entry("again").body = body.into();
     }),
@@ -88,65 +122,108 @@ const LOG: &[(&str, Check, Lie)] = &[
 ];
 
 const POLICY: &[(&str, Check, Lie)] = &[
-    ("a bundle that was not in force", Check::PolicyInForce, |s| {
-        body!(s, "approved", Decision).policy_ref = zero();
-    }),
-    ("a decision under the bundle before", Check::PolicyInForce, |s| {
-        again(s, "rejected 1", "second in force");
-    }),
-    ("a bundle in force that is not stored", Check::PolicyHistory, |s| {
-        body!(s, "second in force", Policy).policy_ref = zero();
-    }),
+    (
+        "a bundle that was not in force",
+        Check::PolicyInForce,
+        |s| {
+            body!(s, "approved", Decision).policy_ref = zero();
+        },
+    ),
+    (
+        "a decision under the bundle before",
+        Check::PolicyInForce,
+        |s| {
+            again(s, "rejected 1", "second in force");
+        },
+    ),
+    (
+        "a bundle in force that is not stored",
+        Check::PolicyHistory,
+        |s| {
+            body!(s, "second in force", Policy).policy_ref = zero();
+        },
+    ),
     ("another bundle before", Check::PolicyHistory, |s| {
         body!(s, "second in force", Policy).previous = None;
     }),
-    ("a part that is missing", Check::Bundle, |s| drop(s, "second part")),
+    ("a part that is missing", Check::Bundle, |s| {
+        drop(s, "second part")
+    }),
     ("a bundle's text swapped", Check::Bundle, |s| {
         let other = crate::story::bundle("third");
-        let bytes = countersign_core::document::Document::canonical(&other).unwrap().into_bytes();
+        let bytes = countersign_core::document::Document::canonical(&other)
+            .unwrap()
+            .into_bytes();
         s.entry("second part").body = split(&bytes).remove(0).into();
     }),
-    ("a bundle's text swapped, its part named", Check::Bundle, |s| {
-        let other = crate::story::bundle("third");
-        let bytes = countersign_core::document::Document::canonical(&other).unwrap().into_bytes();
-        let part = split(&bytes).remove(0);
-        body!(s, "second stored", Policy).parts = vec![part.bytes.digest()];
-        s.entry("second part").body = part.into();
-    }),
+    (
+        "a bundle's text swapped, its part named",
+        Check::Bundle,
+        |s| {
+            let other = crate::story::bundle("third");
+            let bytes = countersign_core::document::Document::canonical(&other)
+                .unwrap()
+                .into_bytes();
+            let part = split(&bytes).remove(0);
+            body!(s, "second stored", Policy).parts = vec![part.bytes.digest()];
+            s.entry("second part").body = part.into();
+        },
+    ),
     ("a part of nothing", Check::Bundle, |s| {
         again(s, "second part", "second in force");
         s.entry("again").body = split(b"of nothing").remove(0).into();
     }),
     ("reasons out of order", Check::Reasons, |s| {
-        body!(s, "rejected 1", Decision).reasons = vec![x("no-churned-contacts"), x("named-addresses")];
+        body!(s, "rejected 1", Decision).reasons =
+            vec![x("no-churned-contacts"), x("named-addresses")];
     }),
-    ("no reasons", Check::Reasons, |s| body!(s, "rejected 1", Decision).reasons.clear()),
+    ("no reasons", Check::Reasons, |s| {
+        body!(s, "rejected 1", Decision).reasons.clear()
+    }),
     ("a reason of no policy", Check::Reasons, |s| {
         body!(s, "rejected 1", Decision).reasons = vec![x("made-up")];
     }),
-    ("a built-in reason that does not exist", Check::Reasons, |s| {
-        body!(s, "rejected 1", Decision).reasons = vec![x("countersign.made-up")];
-    }),
+    (
+        "a built-in reason that does not exist",
+        Check::Reasons,
+        |s| {
+            body!(s, "rejected 1", Decision).reasons = vec![x("countersign.made-up")];
+        },
+    ),
     ("approved for a reason to reject", Check::Reasons, |s| {
         body!(s, "approved", Decision).reasons = vec![x::<ReasonId>("countersign.no-permit")];
     }),
 ];
 
 const PEOPLE: &[(&str, Check, Lie)] = &[
-    ("a credential that was never granted", Check::Credential, |s| {
-        body!(s, "approved", Decision).credential = credential(77);
-    }),
+    (
+        "a credential that was never granted",
+        Check::Credential,
+        |s| {
+            body!(s, "approved", Decision).credential = credential(77);
+        },
+    ),
     ("a credential of another role", Check::Credential, |s| {
         body!(s, "approved", Decision).credential = credential(5);
     }),
-    ("an actor that is not the credential's", Check::Credential, |s| {
-        let body = body!(s, "unmandated", Decision);
-        body.actor = x("agent:stranger");
+    (
+        "an actor that is not the credential's",
+        Check::Credential,
+        |s| {
+            let body = body!(s, "unmandated", Decision);
+            body.actor = x("agent:stranger");
+        },
+    ),
+    ("a revoked credential", Check::Credential, |s| {
+        again(s, "review", "credential revoked")
     }),
-    ("a revoked credential", Check::Credential, |s| again(s, "review", "credential revoked")),
-    ("a turn by a channel that is not the ingress's", Check::Credential, |s| {
-        body!(s, "turn", Intent).channel = x("elsewhere");
-    }),
+    (
+        "a turn by a channel that is not the ingress's",
+        Check::Credential,
+        |s| {
+            body!(s, "turn", Intent).channel = x("elsewhere");
+        },
+    ),
     ("a bundle by nobody", Check::Credential, |s| {
         body!(s, "second in force", Policy).credential = None;
     }),
@@ -159,10 +236,18 @@ const PEOPLE: &[(&str, Check, Lie)] = &[
     ("agent and reviewer in one", Check::CredentialHistory, |s| {
         body!(s, "agent", Credential).roles = vec![Role::Agent, Role::Reviewer];
     }),
-    ("a credential granted again", Check::CredentialHistory, |s| again(s, "agent", "tool")),
-    ("a credential revoked twice", Check::CredentialHistory, |s| {
-        again(s, "credential revoked", "credential revoked");
-    }),
+    (
+        "a credential granted again",
+        Check::CredentialHistory,
+        |s| again(s, "agent", "tool"),
+    ),
+    (
+        "a credential revoked twice",
+        Check::CredentialHistory,
+        |s| {
+            again(s, "credential revoked", "credential revoked");
+        },
+    ),
     ("a review that nobody signed", Check::Review, |s| {
         body!(s, "review", Review).signature = x(&base64url(&[0; 64]));
     }),
@@ -177,9 +262,15 @@ const PEOPLE: &[(&str, Check, Lie)] = &[
         body.answer = ReviewAnswer::Reject;
         body.signature = signed(&TestKey::new("reviewer", 6), body);
     }),
-    ("a review used twice", Check::UsedOnce, |s| again(s, "resolved", "resolved")),
-    ("a nonce used twice", Check::UsedOnce, |s| again(s, "review", "resolved")),
-    ("an escalation closed twice", Check::UsedOnce, |s| again(s, "expired", "expired")),
+    ("a review used twice", Check::UsedOnce, |s| {
+        again(s, "resolved", "resolved")
+    }),
+    ("a nonce used twice", Check::UsedOnce, |s| {
+        again(s, "review", "resolved")
+    }),
+    ("an escalation closed twice", Check::UsedOnce, |s| {
+        again(s, "expired", "expired")
+    }),
     ("an escalation that was none", Check::Link, |s| {
         let id = s.id("approved");
         body!(s, "expired", Expired).links.resolves = Some(id);
@@ -190,7 +281,9 @@ const TURNS: &[(&str, Check, Lie)] = &[
     ("an intent that was never registered", Check::Intent, |s| {
         body!(s, "approved", Decision).intent_ref = Some(zero());
     }),
-    ("a turn registered twice", Check::IntentHistory, |s| again(s, "turn", "second turn")),
+    ("a turn registered twice", Check::IntentHistory, |s| {
+        again(s, "turn", "second turn")
+    }),
     ("a parent that is not there", Check::IntentHistory, |s| {
         body!(s, "second turn", Intent).parent = Some(zero());
     }),
@@ -226,13 +319,25 @@ const TURNS: &[(&str, Check, Lie)] = &[
     ("a delegation to another", Check::Delegation, |s| {
         body!(s, "delegation", Delegation).to = x("agent:team/other");
     }),
-    ("a delegation longer than the turn", Check::Delegation, |s| {
-        body!(s, "delegation", Delegation).expires_at = Timestamp::MAX;
-    }),
-    ("a delegation by one who was given nothing", Check::Delegation, |s| {
-        body!(s, "delegation", Delegation).from = x("agent:team/other");
-    }),
-    ("a session that lost a decision", Check::SessionCounts, |s| drop(s, "stopped")),
+    (
+        "a delegation longer than the turn",
+        Check::Delegation,
+        |s| {
+            body!(s, "delegation", Delegation).expires_at = Timestamp::MAX;
+        },
+    ),
+    (
+        "a delegation by one who was given nothing",
+        Check::Delegation,
+        |s| {
+            body!(s, "delegation", Delegation).from = x("agent:team/other");
+        },
+    ),
+    (
+        "a session that lost a decision",
+        Check::SessionCounts,
+        |s| drop(s, "stopped"),
+    ),
     ("a session that lost a turn", Check::SessionCounts, |s| {
         body!(s, "session-close", SessionClose).turns = 1;
     }),
@@ -253,7 +358,9 @@ const CALLS: &[(&str, Check, Lie)] = &[
     ("approved without facts", Check::Members, |s| {
         body!(s, "approved", Decision).facts_ref = None;
     }),
-    ("resumed without a stop", Check::Members, |s| drop(s, "stop")),
+    ("resumed without a stop", Check::Members, |s| {
+        drop(s, "stop")
+    }),
     ("a call of a rejected decision", Check::Execution, |s| {
         let id = s.id("rejected 1");
         drop_later(s, id);
@@ -261,8 +368,12 @@ const CALLS: &[(&str, Check, Lie)] = &[
     ("an execution in another session", Check::Execution, |s| {
         body!(s, "started", Execution).session = Some(stands_for(44));
     }),
-    ("started twice", Check::UsedOnce, |s| again(s, "started", "started")),
-    ("started after it was finished", Check::UsedOnce, |s| again(s, "started", "finished")),
+    ("started twice", Check::UsedOnce, |s| {
+        again(s, "started", "started")
+    }),
+    ("started after it was finished", Check::UsedOnce, |s| {
+        again(s, "started", "finished")
+    }),
     ("a result before the end", Check::Members, |s| {
         body!(s, "started", Execution).is_error = Some(false);
     }),
@@ -288,15 +399,25 @@ const CALLS: &[(&str, Check, Lie)] = &[
         let id = s.id("approved");
         body!(s, "flag", Flag).entries[0] = id;
     }),
-    ("a flag out of order", Check::Flag, |s| body!(s, "flag", Flag).entries.swap(0, 1)),
+    ("a flag out of order", Check::Flag, |s| {
+        body!(s, "flag", Flag).entries.swap(0, 1)
+    }),
     ("a flag with a later onset", Check::Flag, |s| {
         let id = s.id("rejected 2");
         body!(s, "flag", Flag).onset = id;
     }),
-    ("a flag of fewer than it names", Check::Flag, |s| body!(s, "flag", Flag).count = 2),
-    ("a flag that shrank", Check::Flag, |s| body!(s, "flag grown", FlagUpdate).count = 2),
-    ("a flag closed twice", Check::UsedOnce, |s| again(s, "flag closed", "flag closed")),
-    ("a flag that grew after its end", Check::Flag, |s| again(s, "flag grown", "flag closed")),
+    ("a flag of fewer than it names", Check::Flag, |s| {
+        body!(s, "flag", Flag).count = 2
+    }),
+    ("a flag that shrank", Check::Flag, |s| {
+        body!(s, "flag grown", FlagUpdate).count = 2
+    }),
+    ("a flag closed twice", Check::UsedOnce, |s| {
+        again(s, "flag closed", "flag closed")
+    }),
+    ("a flag that grew after its end", Check::Flag, |s| {
+        again(s, "flag grown", "flag closed")
+    }),
 ];
 
 /// Puts the execution of the approved decision onto another one.
@@ -335,7 +456,11 @@ fn a_finding_names_its_entry_and_leaves_the_others_be() {
     let index = story.position("flag") as u64;
     let id = story.id("flag");
     let report = audit(&publish(&story.leaves()), trust());
-    let failed: Vec<_> = report.ranges.iter().filter(|r| r.word == Word::Failed).collect();
+    let failed: Vec<_> = report
+        .ranges
+        .iter()
+        .filter(|r| r.word == Word::Failed)
+        .collect();
     assert_eq!(failed.len(), 1, "{}", told(&report));
     assert_eq!((failed[0].first, failed[0].last), (index, index));
     assert_eq!(report.findings[0].entry_id, Some(id));
@@ -345,11 +470,23 @@ fn a_finding_names_its_entry_and_leaves_the_others_be() {
 fn entries_of_unknown_kinds_are_counted_and_said_to_be_unread() {
     let mut leaves = story().leaves();
     let last = String::from_utf8(leaves.last().unwrap().clone()).unwrap();
-    let time = last.split("\"timestamp\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let time = last
+        .split("\"timestamp\":\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
     let id = entry_id(900);
-    leaves.push(format!(r#"{{"entry_id":"{id}","kind":"from-the-future","timestamp":"{time}","v":1}}"#).into_bytes());
+    leaves.push(
+        format!(r#"{{"entry_id":"{id}","kind":"from-the-future","timestamp":"{time}","v":1}}"#)
+            .into_bytes(),
+    );
     let report = audit(&publish(&leaves), trust());
     assert_eq!(report.word, Word::Unanchored, "{}", told(&report));
-    let unknown = report.not_shown.iter().find(|n| n.code == countersign_verify::NotShownCode::UnknownKinds);
+    let unknown = report
+        .not_shown
+        .iter()
+        .find(|n| n.code == countersign_verify::NotShownCode::UnknownKinds);
     assert_eq!(unknown.unwrap().count, Some(1));
 }

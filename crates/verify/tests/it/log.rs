@@ -1,7 +1,9 @@
 //! Publishing leaves as a log, with a signer for tests.
 
 use countersign_merkle::tile::{encode_bundle, entry_tiles, hash_tiles};
-use countersign_merkle::{AnyTile, CompactRange, Hash, NodeSource, TreeSize, leaf_hash, tile_content};
+use countersign_merkle::{
+    AnyTile, CompactRange, Hash, NodeSource, TreeSize, leaf_hash, tile_content,
+};
 use countersign_note::{Checkpoint, KeyName, Note, NoteSigner, SignError, VerifierKey};
 use countersign_verify::{Audit, MemoryLog, Report, Trust};
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -85,7 +87,9 @@ pub(crate) fn under(leaves: &[Vec<u8>], checkpoint: &Note) -> MemoryLog {
             .append(leaf_hash(leaf), &mut |level, _, hash| {
                 let level = usize::from(level);
                 if level % 8 == 0 {
-                    nodes.0.resize_with(nodes.0.len().max(level / 8 + 1), Vec::new);
+                    nodes
+                        .0
+                        .resize_with(nodes.0.len().max(level / 8 + 1), Vec::new);
                     nodes.0[level / 8].push(hash);
                 }
             })

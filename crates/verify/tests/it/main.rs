@@ -9,6 +9,7 @@
 
 mod anchors;
 mod documents;
+mod foreign;
 mod large;
 mod lies;
 mod log;

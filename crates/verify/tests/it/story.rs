@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::document::{
-    Assurance, Author, Bundle, BundleContent, Call, Changeset, Document, Facts, Inputs, IntentInput,
-    PartBy, PolicyFile, Reasoning, Salt, Settings, Statement, ToolResult, TurnPart,
+    Assurance, Author, Bundle, BundleContent, Call, Changeset, Document, Facts, Inputs,
+    IntentInput, PartBy, PolicyFile, Reasoning, Salt, Settings, Statement, ToolResult, TurnPart,
 };
 use countersign_core::document::{DirectoryChange, EntityUid, Intent as IntentDocument};
 use countersign_core::entry::*;
@@ -208,9 +208,20 @@ fn granted(n: usize, role: Role) -> Credential {
         subject: credential(n),
         change: GrantChange::Granted,
         roles: vec![role],
-        actors: actors.into_iter().map(|a| ActorPattern::try_from(a).unwrap()).collect(),
-        authors: if is_ingress { vec![Author::Human] } else { Vec::new() },
-        channels: if is_ingress { vec![x("support-inbox")] } else { Vec::new() },
+        actors: actors
+            .into_iter()
+            .map(|a| ActorPattern::try_from(a).unwrap())
+            .collect(),
+        authors: if is_ingress {
+            vec![Author::Human]
+        } else {
+            Vec::new()
+        },
+        channels: if is_ingress {
+            vec![x("support-inbox")]
+        } else {
+            Vec::new()
+        },
         session: None,
         assurance: is_ingress.then_some(Assurance::Separate),
         public_key: (role == Role::Reviewer)
@@ -244,7 +255,10 @@ fn stored(name: &str, by: Option<usize>) -> Policy {
     Policy {
         policy_ref: bundle(name).reference().unwrap(),
         phase: PolicyPhase::Stored,
-        parts: split(&content).iter().map(|part| part.bytes.digest()).collect(),
+        parts: split(&content)
+            .iter()
+            .map(|part| part.bytes.digest())
+            .collect(),
         previous: None,
         credential: by.map(credential),
     }
@@ -436,7 +450,12 @@ fn turns_and_calls(story: &mut Story) {
         credential: credential(TOOL),
     };
     story.push("permit-refused", refused);
-    for (n, name) in [(11, "rejected 1"), (12, "rejected 2"), (13, "rejected 3"), (14, "rejected 4")] {
+    for (n, name) in [
+        (11, "rejected 1"),
+        (12, "rejected 2"),
+        (13, "rejected 3"),
+        (14, "rejected 4"),
+    ] {
         let rejected = decided(story, n, Outcome::Rejected, "no-churned-contacts");
         story.push(name, rejected);
     }
@@ -463,7 +482,9 @@ fn alerts(story: &mut Story) {
         actor: Some(x("agent:support-v3")),
         intent_ref: Some(turn(1, None).reference().unwrap()),
         onset: story.id("rejected 1"),
-        entries: ["rejected 1", "rejected 2", "rejected 3"].map(|n| story.id(n)).into(),
+        entries: ["rejected 1", "rejected 2", "rejected 3"]
+            .map(|n| story.id(n))
+            .into(),
         count: 3,
         window_s: 600,
         policy_ref: bundle("first").reference().unwrap(),
@@ -477,7 +498,14 @@ fn alerts(story: &mut Story) {
         count: 4,
         credential: None,
     };
-    story.push("flag grown", grown);
+    story.push("flag grown", grown.clone());
+    let acknowledged = FlagUpdate {
+        change: FlagChange::Acknowledged,
+        entries: Vec::new(),
+        credential: Some(credential(ADMIN)),
+        ..grown
+    };
+    story.push("flag acknowledged", acknowledged);
     let close = FlagClose {
         links: about,
         count: 4,
@@ -569,7 +597,11 @@ fn stop(story: &mut Story) {
     story.push("stop of an actor", actor);
     let turn = Revocation {
         scope: RevocationScope::Turn,
-        intent_ref: Some(turn(2, Some(turn(1, None).reference().unwrap())).reference().unwrap()),
+        intent_ref: Some(
+            turn(2, Some(turn(1, None).reference().unwrap()))
+                .reference()
+                .unwrap(),
+        ),
         ..stop
     };
     story.push("turn revoked", turn);
@@ -647,7 +679,10 @@ fn endings(story: &mut Story) {
         story.push("second part", part);
     }
     story.push("second stored", stored("second", Some(AUTHOR)));
-    story.push("second in force", in_force("second", Some("first"), Some(AUTHOR)));
+    story.push(
+        "second in force",
+        in_force("second", Some("first"), Some(AUTHOR)),
+    );
     story.push(
         "session-close",
         SessionClose {
