@@ -197,3 +197,270 @@ fn new_nodes(old: &Head, tree: &FreshTree) -> Vec<NewNode> {
     });
     nodes.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{ReadSet, StateKey, Versioned};
+    use crate::unit::{TypedUnit, Work};
+    use countersign_core::entry::{Body, Throttled};
+    use countersign_core::ids::EntryId;
+    use countersign_note::{NoteSigner, SignError, VerifierKey};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    const ORIGIN: &str = "example.com/log";
+
+    struct Signer(VerifierKey);
+
+    impl Signer {
+        fn new() -> Self {
+            // The public key of RFC 8032 section 7.1, test 1; nobody checks the signatures here.
+            let key = 0xd75a980182b10ab7d54bfed3c964073a_u128.to_be_bytes();
+            let rest = 0x0ee172f3daa62325af021a68f707511a_u128.to_be_bytes();
+            let key = [key, rest].concat().try_into().unwrap();
+            Self(VerifierKey::ed25519(ORIGIN.parse().unwrap(), &key).unwrap())
+        }
+    }
+
+    impl NoteSigner for Signer {
+        fn name(&self) -> &str {
+            ORIGIN
+        }
+
+        fn verifier_key(&self) -> &VerifierKey {
+            &self.0
+        }
+
+        fn sign(&self, _: &[u8]) -> Result<[u8; 64], SignError> {
+            Ok([1; 64])
+        }
+    }
+
+    /// All that a store keeps which a plan can see.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    struct Memory {
+        head: Head,
+        state: BTreeMap<StateKey, Versioned>,
+        leaves: Vec<(EntryId, Vec<u8>)>,
+        nodes: Vec<NewNode>,
+    }
+
+    impl Memory {
+        fn new() -> Self {
+            Self {
+                head: Head::empty(ORIGIN.parse().unwrap()),
+                state: BTreeMap::new(),
+                leaves: Vec::new(),
+                nodes: Vec::new(),
+            }
+        }
+
+        fn apply(&mut self, writes: &Writes) {
+            for leaf in &writes.leaves {
+                assert_eq!(leaf.index.get(), self.leaves.len() as u64);
+                assert_eq!(leaf.hash, leaf_hash(&leaf.bytes));
+                self.leaves.push((leaf.entry_id, leaf.bytes.clone()));
+            }
+            self.nodes.extend(&writes.nodes);
+            self.nodes.sort_by_key(|node| (node.level, node.index));
+            self.state.extend(writes.state.iter().cloned());
+            self.head = writes.head.clone();
+        }
+
+        fn plan(&self, units: &mut [Box<dyn Unit>], clock: i64, caps: Caps) -> Planned {
+            let input = PlanInput {
+                head: &self.head,
+                state: self,
+                clock: Timestamp::from_millis(clock),
+                signer: &Signer::new(),
+                caps,
+            };
+            plan(&input, units).unwrap()
+        }
+    }
+
+    impl StateReader for Memory {
+        fn state(&self, key: &StateKey) -> Result<Option<Versioned>, StoreReadError> {
+            Ok(self.state.get(key).cloned())
+        }
+
+        fn index_of(&self, entry_id: EntryId) -> Result<Option<LeafIndex>, StoreReadError> {
+            let place = self.leaves.iter().position(|(id, _)| *id == entry_id);
+            Ok(place.map(|index| LeafIndex::new(index as u64)))
+        }
+    }
+
+    /// What a unit does, as a test draws it.
+    #[derive(Debug, Clone)]
+    struct Spec {
+        entries: u64,
+        // Small, so that some are used twice.
+        id: u64,
+        put: Option<(u8, bool)>,
+        expected: Option<(u8, Option<u64>)>,
+        refuses: bool,
+    }
+
+    fn spec() -> impl Strategy<Value = Spec> {
+        let expected = (0_u8..3, proptest::option::of(0_u64..60));
+        (
+            0_u64..5,
+            0_u64..400,
+            proptest::option::of((0_u8..3, any::<bool>())),
+            proptest::option::weighted(0.3, expected),
+            proptest::bool::weighted(0.1),
+        )
+            .prop_map(|(entries, id, put, expected, refuses)| Spec {
+                entries,
+                id,
+                put,
+                expected,
+                refuses,
+            })
+    }
+
+    fn key(n: u8) -> StateKey {
+        StateKey::new(format!("key/{n}"))
+    }
+
+    fn entry_id(n: u64) -> EntryId {
+        format!("01HYB7K3M4FXQZ9V2N6P{n:06}").parse().unwrap()
+    }
+
+    fn body(requests: u64) -> Body {
+        let time = Timestamp::from_millis(0);
+        Body::from(Throttled {
+            credential: "01HYB7K3M4FXQZ9V2N6PTJD8RC".parse().unwrap(),
+            since: time,
+            until: time,
+            requests,
+        })
+    }
+
+    fn unit(spec: &Spec) -> Box<dyn Unit> {
+        let mut reads = ReadSet::none();
+        if let Some((n, version)) = spec.expected {
+            reads.versions.push((key(n), version.map(LeafIndex::new)));
+        }
+        let spec = spec.clone();
+        let work: Work<()> = Box::new(move |step| {
+            for n in 0..spec.entries {
+                step.push(entry_id(spec.id * 5 + n), body(n))?;
+            }
+            match spec.put {
+                Some((n, true)) => step.put(key(n), vec![n])?,
+                Some((n, false)) => step.delete(key(n))?,
+                None => {}
+            }
+            if spec.refuses {
+                return Err(StepError::refused("drawn"));
+            }
+            Ok(())
+        });
+        Box::new(TypedUnit::new(reads, work, Box::new(|_| ())))
+    }
+
+    /// Plans the units in batches of these lengths, and says what became of each.
+    fn run(specs: &[Spec], lengths: &[usize], caps: Caps) -> (Memory, Vec<String>) {
+        let mut memory = Memory::new();
+        let mut outcomes = Vec::new();
+        let mut units: Vec<_> = specs.iter().map(unit).collect();
+        let mut lengths = lengths.iter().copied().cycle();
+        while !units.is_empty() {
+            let length = lengths.next().unwrap_or(1).clamp(1, units.len());
+            let planned = memory.plan(&mut units[..length], 1_000, caps);
+            assert!(!planned.outcomes.is_empty(), "every batch takes a unit");
+            units.drain(..planned.outcomes.len());
+            for outcome in planned.outcomes {
+                outcomes.push(match outcome {
+                    UnitOutcome::Planned(range) => format!("{} entries", range.len()),
+                    UnitOutcome::Failed(error) => error.to_string(),
+                });
+            }
+            if let Some(writes) = &planned.writes {
+                assert_eq!(planned.tree.range(), writes.head.range());
+                memory.apply(writes);
+            }
+        }
+        (memory, outcomes)
+    }
+
+    proptest! {
+        #[test]
+        fn how_units_fall_into_batches_changes_nothing(
+            specs in proptest::collection::vec(spec(), 1..80),
+            lengths in proptest::collection::vec(1_usize..40, 1..10),
+            entries in 1_usize..30,
+        ) {
+            let one_by_one = run(&specs, &[1], Caps::DEFAULT);
+            prop_assert_eq!(&one_by_one, &run(&specs, &[usize::MAX], Caps::DEFAULT));
+            prop_assert_eq!(&one_by_one, &run(&specs, &lengths, Caps::DEFAULT));
+            let caps = Caps { entries, bytes: 5_000 };
+            prop_assert_eq!(&one_by_one, &run(&specs, &[usize::MAX], caps));
+        }
+    }
+
+    #[test]
+    fn the_index_of_a_leaf_can_be_rebuilt_from_its_bytes() {
+        let memory = Memory::new();
+        let spec = Spec {
+            entries: 3,
+            id: 1,
+            put: None,
+            expected: None,
+            refuses: false,
+        };
+        let planned = memory.plan(&mut [unit(&spec)], 7, Caps::DEFAULT);
+        for leaf in &planned.writes.unwrap().leaves {
+            let read = countersign_core::entry::AnyEntry::from_leaf(&leaf.bytes).unwrap();
+            assert_eq!(row_of(&read), leaf.row);
+        }
+    }
+
+    #[test]
+    fn a_full_batch_takes_no_further_unit() {
+        let memory = Memory::new();
+        let spec = |id| Spec {
+            entries: 4,
+            id,
+            put: None,
+            expected: None,
+            refuses: false,
+        };
+        let mut units: Vec<_> = (0..10).map(|id| unit(&spec(id))).collect();
+        let caps = |entries, bytes| Caps { entries, bytes };
+        assert_eq!(
+            memory.plan(&mut units, 0, caps(9, 1 << 20)).outcomes.len(),
+            3
+        );
+        assert_eq!(memory.plan(&mut units, 0, caps(100, 1)).outcomes.len(), 1);
+        assert_eq!(memory.plan(&mut units, 0, Caps::DEFAULT).outcomes.len(), 10);
+    }
+
+    #[test]
+    fn a_clock_far_behind_the_head_gives_no_plan() {
+        let mut memory = Memory::new();
+        let spec = Spec {
+            entries: 1,
+            id: 1,
+            put: None,
+            expected: None,
+            refuses: false,
+        };
+        let planned = memory.plan(&mut [unit(&spec)], 10_000, Caps::DEFAULT);
+        memory.apply(&planned.writes.unwrap());
+        assert_eq!(memory.head.time().as_millis(), 10_000);
+        let signer = Signer::new();
+        let input = |clock| PlanInput {
+            head: &memory.head,
+            state: &memory,
+            clock: Timestamp::from_millis(clock),
+            signer: &signer,
+            caps: Caps::DEFAULT,
+        };
+        assert!(plan(&input(8_000), &mut []).is_ok());
+        let behind = plan(&input(7_999), &mut []);
+        assert!(matches!(behind, Err(PlanError::ClockBehind { .. })));
+    }
+}

@@ -33,7 +33,7 @@ impl FileReserve {
     }
 
     fn fill(&self) -> io::Result<()> {
-        const BLOCK: [u8; 1 << 16] = [0; 1 << 16];
+        static BLOCK: [u8; 1 << 16] = [0; 1 << 16];
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         let mut file: File = options.open(&self.path)?;

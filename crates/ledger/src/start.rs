@@ -128,9 +128,8 @@ pub(crate) fn check(
     path: &Path,
 ) -> Result<(Head, Edge, HeadFile), OpenError> {
     let head_file = HeadFile::open(path)?;
-    let head = match store.head()? {
-        Some(head) => head,
-        None => return Err(without_log(head_file.as_ref())),
+    let Some(head) = store.head()? else {
+        return Err(without_log(head_file.as_ref()));
     };
     let head_file = head_file.ok_or_else(|| OpenError::HeadFileMissing { path: path.into() })?;
     check_signature(&head, signer)?;

@@ -14,70 +14,157 @@ use std::sync::Arc;
 const DIR: &str = "COUNTERSIGN_TEST_CRASH";
 const ROUNDS: usize = 12;
 
+/// What a child process said before it ended.
+struct Ended {
+    acknowledged: Vec<(u64, String)>,
+    was_killed: bool,
+}
+
 #[test]
 fn every_acknowledged_entry_survives_kill_9() {
     let dir = tempfile::tempdir().unwrap();
-    let mut acknowledged: BTreeMap<u64, String> = BTreeMap::new();
-    let mut heads: Vec<Checkpoint> = Vec::new();
-    let mut kept = 0;
+    let mut log = Acknowledged::default();
     for round in 0..ROUNDS {
         // The first rounds end in the middle of making the log.
         let after = [0, 0, 1, 2, 3, 17, 101, 400][round % 8];
-        for (index, hash) in run_and_kill(dir.path(), after) {
-            assert_eq!(
-                acknowledged.insert(index, hash),
-                None,
-                "an index was given twice"
+        let ended = run_and_kill(child(&[]), dir.path(), after);
+        assert!(ended.was_killed, "the child ended by itself");
+        log.add(ended);
+        if !log.entries.is_empty() {
+            log.check(dir.path());
+        }
+    }
+    assert!(
+        log.entries.len() > 100,
+        "only {} entries",
+        log.entries.len()
+    );
+    println!("{} acknowledged in {ROUNDS} rounds", log.entries.len());
+}
+
+/// Every failing call of the commits, and of making the log, by `strace -e inject`.
+#[test]
+fn every_acknowledged_entry_survives_failing_calls() {
+    if !can_inject() {
+        eprintln!("SKIPPED: strace is missing or may not trace");
+        return;
+    }
+    let cases = [
+        ("fsync", "EIO", [1, 2, 3, 5, 25]),
+        ("fdatasync", "EIO", [1, 2, 3, 5, 25]),
+        ("pwrite64", "EIO", [1, 2, 7, 40, 133]),
+        ("pwrite64", "ENOSPC", [1, 2, 7, 40, 133]),
+    ];
+    for (call, error, places) in cases {
+        for place in places {
+            let case = format!("{call} {error} at {place}");
+            let inject = format!("inject={call}:error={error}:when={place}");
+            let trace = format!("trace={call}");
+            let strace = [
+                "strace",
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                &trace,
+                "-e",
+                &inject,
+            ];
+            let dir = tempfile::tempdir().unwrap();
+            let mut log = Acknowledged::default();
+            let injected = run_and_kill(child(&strace), dir.path(), 120);
+            // A later sync may report success for pages that are gone.
+            let must_end = call.ends_with("sync");
+            assert!(
+                !(must_end && injected.was_killed),
+                "{case}: the child went on"
             );
+            log.add(injected);
+            log.add(run_and_kill(child(&[]), dir.path(), 5));
+            assert!(
+                log.entries.len() >= 5,
+                "{case}: {} entries",
+                log.entries.len()
+            );
+            log.check(dir.path());
         }
-        if acknowledged.is_empty() {
-            continue;
+    }
+}
+
+fn can_inject() -> bool {
+    let probe = Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .status();
+    probe.is_ok_and(|status| status.success())
+}
+
+/// All that was acknowledged of one log.
+#[derive(Default)]
+struct Acknowledged {
+    entries: BTreeMap<u64, String>,
+    heads: Vec<Checkpoint>,
+}
+
+impl Acknowledged {
+    fn add(&mut self, ended: Ended) {
+        for (index, hash) in ended.acknowledged {
+            let before = self.entries.insert(index, hash);
+            assert_eq!(before, None, "an index was given twice");
         }
-        let ledger = reopen(dir.path()).unwrap();
-        for (index, hash) in &acknowledged {
+    }
+
+    fn check(&mut self, dir: &Path) {
+        let ledger = reopen(dir).unwrap();
+        for (index, hash) in &self.entries {
             let leaf = ledger.leaf(LeafIndex::new(*index)).unwrap();
             let leaf = leaf.unwrap_or_else(|| panic!("entry {index} is lost"));
             assert_eq!(leaf_hash(&leaf.bytes).to_string(), *hash);
         }
-        let checkpoint = ledger.checkpoint();
-        let note: Note = checkpoint.parse().unwrap();
-        let head = Checkpoint::parse(note.text()).unwrap();
-        for old in &heads {
-            let path = ledger.consistency(old.size(), head.size()).unwrap();
-            verify_consistency(old.size(), head.size(), &path, &old.root(), &head.root()).unwrap();
+        let note: Note = ledger.checkpoint().parse().unwrap();
+        let new = Checkpoint::parse(note.text()).unwrap();
+        for old in &self.heads {
+            let path = ledger.consistency(old.size(), new.size()).unwrap();
+            verify_consistency(old.size(), new.size(), &path, &old.root(), &new.root()).unwrap();
         }
-        kept = head.size().get();
-        heads.push(head);
+        self.heads.push(new);
     }
-    assert!(
-        acknowledged.len() > 100,
-        "only {} entries",
-        acknowledged.len()
-    );
-    println!(
-        "{} acknowledged in {ROUNDS} rounds, {kept} kept",
-        acknowledged.len()
-    );
+}
+
+/// This program, in which the test below does what it is for, run by other programs if any are
+/// named.
+fn child(prefix: &[&str]) -> Command {
+    let program = std::env::current_exe().unwrap();
+    let mut command = match prefix.split_first() {
+        None => Command::new(&program),
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(&program);
+            command
+        }
+    };
+    command.args([
+        "crash::child_commits_until_it_is_killed",
+        "--exact",
+        "--nocapture",
+    ]);
+    command
 }
 
 /// Runs the child until it has acknowledged so many entries, kills it, and returns all that it had
 /// acknowledged by then.
-fn run_and_kill(dir: &Path, after: usize) -> Vec<(u64, String)> {
-    let program = std::env::current_exe().unwrap();
-    let mut child = Command::new(program)
-        .args([
-            "crash::child_commits_until_it_is_killed",
-            "--exact",
-            "--nocapture",
-        ])
+fn run_and_kill(mut command: Command, dir: &Path, after: usize) -> Ended {
+    let command = command
         .env(DIR, dir)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut acknowledged = Vec::new();
-    let mut killed = false;
+    let mut ended = Ended {
+        acknowledged: Vec::new(),
+        was_killed: false,
+    };
+    let mut pid = None;
     for line in lines {
         let line = line.unwrap();
         // The pipe holds whole lines: they are written at once, and are short.
@@ -85,20 +172,21 @@ fn run_and_kill(dir: &Path, after: usize) -> Vec<(u64, String)> {
             .strip_prefix("ACK ")
             .and_then(|ack| ack.split_once(' '))
         {
-            acknowledged.push((index.parse().unwrap(), hash.to_owned()));
+            ended
+                .acknowledged
+                .push((index.parse().unwrap(), hash.to_owned()));
         }
-        let is_due = line == "BEGIN" && after == 0 || acknowledged.len() >= after.max(1);
-        if is_due && !killed {
-            child.kill().unwrap();
-            killed = true;
+        pid = pid.or_else(|| line.strip_prefix("BEGIN ").map(str::to_owned));
+        let is_due = after == 0 || ended.acknowledged.len() >= after;
+        if let (true, false, Some(pid)) = (is_due, ended.was_killed, &pid) {
+            // Not `Child::kill`: a tracer would only let go of the process.
+            let kill = Command::new("kill").args(["-9", pid]).status().unwrap();
+            ended.was_killed = kill.success();
         }
     }
     let status = child.wait().unwrap();
-    assert!(
-        killed && !status.success(),
-        "the child ended by itself: {status}"
-    );
-    acknowledged
+    assert!(!status.success(), "the child ended well");
+    ended
 }
 
 /// Run by the test above in a process of its own.
@@ -108,7 +196,7 @@ fn child_commits_until_it_is_killed() {
         return;
     };
     let dir = Path::new(&dir);
-    say("BEGIN");
+    say(&format!("BEGIN {}", std::process::id()));
     let _lock = DirLock::acquire(dir).unwrap();
     let store = Arc::new(SqliteStore::create(&database(dir)).unwrap());
     let ledger = match Ledger::open(parts(dir, store.clone(), clock())) {

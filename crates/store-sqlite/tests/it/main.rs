@@ -1,13 +1,24 @@
 //! The ledger over the real store: what it promises, and what it does when its surroundings fail.
 
+#[cfg(test)]
 mod append;
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod disk;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod publish;
+#[cfg(test)]
 mod query;
+#[cfg(test)]
 mod start;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod throughput;
+#[cfg(test)]
 mod units;
+#[cfg(test)]
 mod wrapper;
