@@ -231,7 +231,9 @@ impl LogReader {
         Ok(FoundEntries { entries, next })
     }
 
-    /// The value of a key, deleted ones included; `None` if it never existed.
+    /// The value of a key, deleted ones included; `None` if it never existed. It is the committed
+    /// one, which may be newer than the newest released head: what rests on it must be committed
+    /// with a [`crate::ReadSet`], not answered.
     pub fn state(&self, key: &StateKey) -> Result<Option<Versioned>, ReadError> {
         Ok(self.store.state(key)?)
     }

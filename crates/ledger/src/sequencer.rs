@@ -127,6 +127,9 @@ impl Sequencer {
     pub(crate) fn serve(&mut self, mut batch: Batch, queue: &Queue) -> Result<(), Halted> {
         if !self.has_reserve() {
             refuse(batch.split_off(batch.urgent), &Failure::Full);
+            if batch.urgent == 0 {
+                return Ok(());
+            }
         }
         let mut result = self.commit(&mut batch.units);
         if matches!(result, Err(Failure::Full)) && batch.urgent > 0 && self.release_reserve() {
