@@ -8,6 +8,7 @@ mod credentials;
 mod decisions;
 mod entries;
 mod explain;
+mod health;
 mod problem;
 mod turns;
 mod vault;
@@ -22,6 +23,7 @@ pub use decisions::{
 };
 pub use entries::{EntryAnswer, EntryPage, FlagList, FlagView, Head};
 pub use explain::{EvidenceView, Explanation, PolicyView, ProofView, Sealable, TargetView};
+pub use health::HealthView;
 pub use problem::Problem;
 pub use turns::{Revoked, StopRequest, TurnAnswer, TurnPartRequest, TurnRequest};
 pub use vault::{OpenRequest, Opened};

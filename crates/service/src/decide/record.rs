@@ -1,6 +1,6 @@
 //! Committing a decision: everything in one transaction with the new tree head.
 
-use countersign_core::entry::{Decision, Links, Mode, Surface};
+use countersign_core::entry::{Decision, Links, Mode, Role, Surface};
 use countersign_core::ids::EntryId;
 use countersign_core::verdict::Outcome;
 use countersign_judge::judge_version;
@@ -12,7 +12,7 @@ use crate::Service;
 use crate::caller::Caller;
 use crate::error::ServiceError;
 use crate::escalations::ESCALATION_TTL_MS;
-use crate::state::{self, EscalationRow, IdempotencyRow, PermitRow, key};
+use crate::state::{self, EscalationRow, IdempotencyRow, InForceRow, PermitRow, key};
 
 /// What became of a prepared decision in the plan.
 pub(super) enum Settled {
@@ -41,6 +41,21 @@ impl Service {
             settled: committed.value,
             entry: committed.entries.into_iter().next_back(),
         })
+    }
+
+    /// Records a request for a decision whose body its surface refused to read (too long, of
+    /// another media type), and names the entry in the error. A caller that may not ask for
+    /// decisions is refused instead, and nothing is recorded.
+    pub fn reject_unreadable(
+        &self,
+        caller: &Caller,
+        surface: Surface,
+        error: ServiceError,
+    ) -> ServiceError {
+        match caller.require(Role::Agent) {
+            Ok(()) => self.record_malformed(caller, surface, error),
+            Err(refused) => refused,
+        }
     }
 
     /// Records a request that is no call, and names the entry in the error.
@@ -126,7 +141,13 @@ impl Prepared {
             .iter()
             .map(|target| target.settle(step))
             .collect::<Result<Vec<_>, _>>()?;
-        step.push(self.entry_id, self.decision(targets))?;
+        let mut decision = self.decision(targets);
+        if self.facts_ref.is_none() {
+            // It rests on no bundle, so nothing was compared; it still names the one in force.
+            let row = state::read_in::<InForceRow>(step, &key::policy_in_force())?;
+            decision.policy_ref = row.map_or(decision.policy_ref, |row| row.policy_ref);
+        }
+        step.push(self.entry_id, decision)?;
         for record in &self.sealed {
             step.seal(record.clone())?;
         }

@@ -1,0 +1,48 @@
+//! Executions: what the tool's side reports.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use countersign_core::entry::Role;
+use countersign_service::EXECUTION_BODY_BYTES;
+use countersign_wire::{ExecutionAnswer, ExecutionRequest};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::{App, Lane};
+use crate::auth::Authed;
+use crate::body;
+use crate::error::ApiError;
+use crate::extract::{NoParameters, Strict};
+use crate::reply;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(report_execution))
+}
+
+/// Report how far an approved call came
+///
+/// Role `tool`. Body at most 8 MiB. The one way by which tool results enter, and what later facts
+/// draw on. Each phase is taken once: `started` first if at all, then `finished` or `unknown`.
+#[utoipa::path(
+    post, path = "/v1/executions", tag = "decisions",
+    request_body = ExecutionRequest,
+    responses((status = 201, description = "It is in the ledger", body = ExecutionAnswer))
+)]
+async fn report_execution(
+    State(app): State<Arc<App>>,
+    Authed(caller): Authed,
+    _: Strict<NoParameters>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    caller.require(Role::Tool)?;
+    let body = body::json_bytes(&app, request, EXECUTION_BODY_BYTES).await?;
+    let answer = app
+        .run(Lane::Commit, move |service| {
+            service.report_execution(&caller, &body)
+        })
+        .await?;
+    reply::json(StatusCode::CREATED, &answer)
+}

@@ -1,0 +1,101 @@
+//! Turns: registering, revoking, stopping.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use countersign_core::entry::Role;
+use countersign_core::refs::IntentRef;
+use countersign_service::TURN_BODY_BYTES;
+use countersign_wire::{Revoked, StopRequest, TurnAnswer, TurnRequest};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::{App, Lane};
+use crate::auth::{Authed, UrgentAuthed};
+use crate::body;
+use crate::error::ApiError;
+use crate::extract::{NoParameters, Segments, Strict, parse};
+use crate::reply;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(register_turn))
+        .routes(routes!(revoke_turn))
+        .routes(routes!(stop))
+}
+
+/// Register a turn
+///
+/// Role `ingress`. Body at most 8 MiB. The answer holds the intent document: whoever keeps it can
+/// check the link to any decision later.
+#[utoipa::path(
+    post, path = "/v1/turns", tag = "turns",
+    request_body = TurnRequest,
+    responses((status = 201, description = "The turn is registered", body = TurnAnswer))
+)]
+async fn register_turn(
+    State(app): State<Arc<App>>,
+    Authed(caller): Authed,
+    _: Strict<NoParameters>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    caller.require(Role::Ingress)?;
+    let body = body::json_bytes(&app, request, TURN_BODY_BYTES).await?;
+    let answer = app
+        .run(Lane::Commit, move |service| {
+            service.register_turn(&caller, &body)
+        })
+        .await?;
+    reply::json(StatusCode::CREATED, &answer)
+}
+
+/// Revoke a turn
+///
+/// Role `ingress`, `admin` or `reviewer`. From this entry on nothing can be done in its name.
+#[utoipa::path(
+    post, path = "/v1/turns/{intent_ref}/revoke", tag = "turns",
+    params(("intent_ref" = String, Path, description = "The turn")),
+    responses((status = 200, description = "The turn is revoked", body = Revoked))
+)]
+async fn revoke_turn(
+    State(app): State<Arc<App>>,
+    UrgentAuthed(caller): UrgentAuthed,
+    _: Strict<NoParameters>,
+    Segments(intent_ref): Segments<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    caller.require_any(&[Role::Ingress, Role::Admin, Role::Reviewer])?;
+    body::none(&request)?;
+    let intent_ref: IntentRef = parse(&intent_ref)?;
+    let revoked = app
+        .run(Lane::Urgent, move |service| {
+            service.revoke_turn(&caller, intent_ref)
+        })
+        .await?;
+    reply::json(StatusCode::OK, &revoked)
+}
+
+/// Stop an actor or everything
+///
+/// Role `admin` or `reviewer`. Effective at the next commit, also on a full disk and with a full
+/// queue; `"effect": "resume"` lifts it.
+#[utoipa::path(
+    post, path = "/v1/stop", tag = "turns",
+    request_body = StopRequest,
+    responses((status = 200, description = "It is in force", body = Revoked))
+)]
+async fn stop(
+    State(app): State<Arc<App>>,
+    UrgentAuthed(caller): UrgentAuthed,
+    _: Strict<NoParameters>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    caller.require_any(&[Role::Admin, Role::Reviewer])?;
+    let request: StopRequest = body::json(&app, request).await?;
+    let stopped = app
+        .run(Lane::Urgent, move |service| service.stop(&caller, &request))
+        .await?;
+    reply::json(StatusCode::OK, &stopped)
+}
