@@ -45,7 +45,11 @@ fn combine(per_target: Vec<Verdict>) -> Verdict {
         Outcome::Escalated => 1,
         Outcome::Rejected | Outcome::Modified | Outcome::Deferred => 2,
     };
-    let Some(worst) = per_target.iter().map(|v| v.outcome).max_by_key(|o| rank(*o)) else {
+    let Some(worst) = per_target
+        .iter()
+        .map(|v| v.outcome)
+        .max_by_key(|o| rank(*o))
+    else {
         return rejected(BuiltinReason::EvaluationError);
     };
     let reasons = per_target
@@ -121,11 +125,7 @@ impl<'a> Judgement<'a> {
             return None;
         }
         let resource = self.kinds.get(request.resource.kind.as_str())?.clone();
-        let context = self
-            .context
-            .clone()
-            .merge(pairs(&request.context)?)
-            .ok()?;
+        let context = self.context.clone().merge(pairs(&request.context)?).ok()?;
         Request::new(
             EntityUid::from_type_name_and_id(
                 self.bundle.actor_type().clone(),
@@ -170,7 +170,11 @@ impl<'a> Judgement<'a> {
     }
 
     fn evaluate(&self, policies: &PolicySet, request: &Request) -> Evaluated {
-        Evaluated::of(&self.authorizer.is_authorized(request, policies, &self.entities))
+        Evaluated::of(
+            &self
+                .authorizer
+                .is_authorized(request, policies, &self.entities),
+        )
     }
 }
 
@@ -242,9 +246,9 @@ fn expression(value: &Value) -> Option<RestrictedExpression> {
         Value::String(text) => RestrictedExpression::new_string(text.clone()),
         Value::Bool(bool) => RestrictedExpression::new_bool(*bool),
         Value::Number(number) => RestrictedExpression::new_long(number.as_i64()?),
-        Value::Array(items) => RestrictedExpression::new_set(
-            items.iter().map(expression).collect::<Option<Vec<_>>>()?,
-        ),
+        Value::Array(items) => {
+            RestrictedExpression::new_set(items.iter().map(expression).collect::<Option<Vec<_>>>()?)
+        }
         Value::Object(members) => RestrictedExpression::new_record(pairs(members)?).ok()?,
         Value::Null => return None,
     })

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::document::{
-    Call, Document, EntityUid, Facts, Intent, ToolResult,
-};
+use countersign_core::document::{Call, Document, EntityUid, Facts, Intent, ToolResult};
 use countersign_core::json::{CanonicalError, parse};
 use countersign_core::verdict::Verdict;
 use serde_json::Value;
@@ -172,7 +170,11 @@ struct Recorded<'a>(BTreeMap<&'a EntityUid, &'a BTreeMap<String, Value>>);
 impl<'a> Recorded<'a> {
     fn of(facts: &'a Facts) -> Self {
         let entities = facts.entities.iter();
-        Self(entities.map(|fact| (&fact.entity, &fact.attributes)).collect())
+        Self(
+            entities
+                .map(|fact| (&fact.entity, &fact.attributes))
+                .collect(),
+        )
     }
 }
 
@@ -201,7 +203,9 @@ fn first_difference(one: &Value, other: &Value, at: String) -> Option<String> {
                     return found;
                 }
             }
-            b.keys().find(|name| !a.contains_key(*name)).map(|name| step(name))
+            b.keys()
+                .find(|name| !a.contains_key(*name))
+                .map(|name| step(name))
         }
         (Value::Array(a), Value::Array(b)) => {
             let differing = a

@@ -89,7 +89,8 @@ fn is_plain(file: &str, extension: &str) -> bool {
 }
 
 fn has_extension(file: &str, extension: &str) -> bool {
-    file.rsplit_once('.').is_some_and(|(_, found)| found == extension)
+    file.rsplit_once('.')
+        .is_some_and(|(_, found)| found == extension)
 }
 
 fn read_head(text: &str, findings: &mut Vec<Finding>) -> Option<Head> {
@@ -107,12 +108,7 @@ fn read_head(text: &str, findings: &mut Vec<Finding>) -> Option<Head> {
 }
 
 /// A file holds one manifest or a list of them.
-fn read_tools(
-    path: &str,
-    text: &str,
-    tools: &mut Vec<ToolManifest>,
-    findings: &mut Vec<Finding>,
-) {
+fn read_tools(path: &str, text: &str, tools: &mut Vec<ToolManifest>, findings: &mut Vec<Finding>) {
     let value = match json::parse(text.as_bytes(), FILE_BYTES) {
         Ok(value) => value,
         Err(error) => {

@@ -29,7 +29,7 @@ pub(super) fn compile(
         done: HashSet::new(),
         open: HashSet::new(),
     };
-    reader.walk(schema, 0);
+    reader.walk(schema);
     if let Some(problem) = reader.problem {
         error(problem);
         return None;
@@ -47,7 +47,9 @@ pub(super) fn compile(
     match built {
         Err(problem) => {
             let text: String = problem.to_string().chars().take(400).collect();
-            error(format!("the schema of the arguments is no JSON Schema: {text}"));
+            error(format!(
+                "the schema of the arguments is no JSON Schema: {text}"
+            ));
             None
         }
         Ok(validator) => {
@@ -83,14 +85,14 @@ struct References<'a> {
 }
 
 impl<'a> References<'a> {
-    fn walk(&mut self, schema: &'a Value, depth: usize) {
+    fn walk(&mut self, schema: &'a Value) {
         match schema {
-            Value::Array(items) => items.iter().for_each(|item| self.walk(item, depth + 1)),
+            Value::Array(items) => items.iter().for_each(|item| self.walk(item)),
             Value::Object(members) => {
                 self.in_place(schema);
                 for (name, member) in members {
                     if !matches!(name.as_str(), "const" | "enum" | "default" | "examples") {
-                        self.walk(member, depth + 1);
+                        self.walk(member);
                     }
                 }
             }
@@ -200,7 +202,11 @@ pub(super) fn steps(at: &str) -> Option<Vec<Step>> {
 }
 
 /// Whether a target of this type can stand there.
-pub(super) fn can_hold(schema: &Value, steps: &[Step], kind: TargetType) -> Result<(), &'static str> {
+pub(super) fn can_hold(
+    schema: &Value,
+    steps: &[Step],
+    kind: TargetType,
+) -> Result<(), &'static str> {
     let mut reached = Vec::new();
     reach(schema, schema, steps, 0, &mut reached);
     if reached.is_empty() {
@@ -210,9 +216,9 @@ pub(super) fn can_hold(schema: &Value, steps: &[Step], kind: TargetType) -> Resu
         let mut leaves = Vec::new();
         leaf_types(schema, &mut leaves);
         leaves.is_empty()
-            || leaves.iter().any(|leaf| {
-                *leaf == "string" || (*leaf == "integer" && kind == TargetType::Id)
-            })
+            || leaves
+                .iter()
+                .any(|leaf| *leaf == "string" || (*leaf == "integer" && kind == TargetType::Id))
     };
     let mut items = Vec::new();
     for schema_there in &reached {
@@ -242,7 +248,12 @@ fn reach<'a>(
         return;
     };
     for keyword in ["anyOf", "oneOf", "allOf"] {
-        for option in schema.get(keyword).and_then(Value::as_array).into_iter().flatten() {
+        for option in schema
+            .get(keyword)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             reach(root, option, steps, depth + 1, out);
         }
     }

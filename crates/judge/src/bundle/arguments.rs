@@ -153,7 +153,10 @@ fn type_of(schema: &Value) -> Result<(&str, bool), &'static str> {
     match schema.get("type") {
         Some(Value::String(name)) => Ok((name, false)),
         Some(Value::Array(names)) => {
-            let mut others = names.iter().filter_map(Value::as_str).filter(|n| *n != "null");
+            let mut others = names
+                .iter()
+                .filter_map(Value::as_str)
+                .filter(|n| *n != "null");
             match (others.next(), others.next()) {
                 (Some(only), None) => Ok((only, names.len() > 1)),
                 _ => Err("it has no one type"),

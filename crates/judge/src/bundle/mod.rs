@@ -4,6 +4,7 @@ mod actions;
 mod argument_schema;
 mod arguments;
 mod diagnostic;
+mod nearest;
 mod policies;
 mod schema;
 mod slice;

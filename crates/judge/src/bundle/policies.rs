@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{
+    Effect, Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator,
+};
 use countersign_core::document::PolicyFile;
 use countersign_core::names::ReasonId;
 
 use super::diagnostic;
+use super::nearest::nearest;
 use crate::finding::Finding;
 use crate::limits::{FILE_BYTES, POLICIES, REASON_BYTES};
 
@@ -90,12 +93,19 @@ fn read_file(
                 .hint("write the value in place of `?principal` or `?resource`"),
         );
     }
-    let mut policies: Vec<(&Policy, (usize, usize))> =
-        set.policies().map(|policy| (policy, place(policy.id()))).collect();
+    let mut policies: Vec<(&Policy, (usize, usize))> = set
+        .policies()
+        .map(|policy| (policy, place(policy.id())))
+        .collect();
     policies.sort_by_key(|(_, place)| *place);
     for (policy, (start, end)) in policies {
         let text = file.text.get(start..end).unwrap_or_default();
-        let found = annotated(policy, |finding: Finding| finding.at(&file.text, start), file, findings);
+        let found = annotated(
+            policy,
+            |finding: Finding| finding.at(&file.text, start),
+            file,
+            findings,
+        );
         let Some((id, reason, escalates)) = found else {
             continue;
         };
@@ -105,7 +115,10 @@ fn read_file(
             findings.push(
                 Finding::error(&file.name, format!("two policies have the id `{id}`"))
                     .at(&file.text, start)
-                    .hint(format!("the other is in {}:{}", first.text.file, first.text.line)),
+                    .hint(format!(
+                        "the other is in {}:{}",
+                        first.text.file, first.text.line
+                    )),
             );
             continue;
         }
@@ -143,7 +156,10 @@ fn annotated(
     let id: ReasonId = match id.parse() {
         Ok(id) => id,
         Err(problem) => {
-            error(format!("{problem}"), "an id stands in the log, so it holds no text");
+            error(
+                format!("{problem}"),
+                "an id stands in the log, so it holds no text",
+            );
             return None;
         }
     };
@@ -220,7 +236,25 @@ pub(crate) fn validate(
         }
     };
     for error in result.validation_errors() {
-        findings.push(located(error.policy_id(), error));
+        let mut finding = located(error.policy_id(), error);
+        match error {
+            ValidationError::UnrecognizedActionId(_) => {
+                let declared = schema.actions().map(|uid| uid.id().unescaped());
+                finding.hint = guess(&finding.message, declared)
+                    .map(|name| format!("did you mean `Action::\"{name}\"`?"))
+                    .or(Some(
+                        "actions come from the manifests of the tools".to_owned(),
+                    ));
+            }
+            ValidationError::UnrecognizedEntityType(_) => {
+                let declared: Vec<String> =
+                    schema.entity_types().map(ToString::to_string).collect();
+                finding.hint = guess(&finding.message, declared.iter().map(String::as_str))
+                    .map(|name| format!("did you mean `{name}`?"));
+            }
+            _ => {}
+        }
+        findings.push(finding);
     }
     for warning in result.validation_warnings() {
         findings.push(Finding {
@@ -228,6 +262,16 @@ pub(crate) fn validate(
             ..located(warning.policy_id(), warning)
         });
     }
+}
+
+/// The declared name that is nearest to the last one that a message names.
+fn guess<'a>(message: &str, declared: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let quoted = message.rsplit('`').nth(1)?;
+    let name = quoted
+        .strip_prefix("Action::\"")
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(quoted);
+    nearest(name, declared)
 }
 
 /// Where each statement of a file stands, from its first word to its semicolon.

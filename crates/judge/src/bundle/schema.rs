@@ -44,8 +44,11 @@ pub(crate) fn build(
         } else if !attributes.contains_key(kind) {
             if kind.contains("::") {
                 findings.push(
-                    Finding::error("tools", format!("nothing declares the entity type `{kind}`"))
-                        .hint(format!("declare it in {FRAGMENT_FILE}")),
+                    Finding::error(
+                        "tools",
+                        format!("nothing declares the entity type `{kind}`"),
+                    )
+                    .hint(format!("declare it in {FRAGMENT_FILE}")),
                 );
             } else {
                 generated_types.insert(kind);
@@ -112,9 +115,12 @@ fn read_fragment(
         let members = |name: &str| content.get(name).and_then(Value::as_object);
         if let Some((action, _)) = members("actions").and_then(|actions| actions.iter().next()) {
             findings.push(
-                Finding::error(FRAGMENT_FILE, format!("the schema declares the action `{action}`"))
-                    .at(fragment, fragment.find("action").unwrap_or(0))
-                    .hint("actions come from the manifests of the tools"),
+                Finding::error(
+                    FRAGMENT_FILE,
+                    format!("the schema declares the action `{action}`"),
+                )
+                .at(fragment, fragment.find("action").unwrap_or(0))
+                .hint("actions come from the manifests of the tools"),
             );
         }
         for (name, kind) in members("entityTypes").into_iter().flatten() {
@@ -142,12 +148,18 @@ fn entity_attributes(
     findings: &mut Vec<Finding>,
 ) -> BTreeSet<String> {
     let place = fragment
-        .find(&format!("entity {}", name.rsplit("::").next().unwrap_or(name)))
+        .find(&format!(
+            "entity {}",
+            name.rsplit("::").next().unwrap_or(name)
+        ))
         .unwrap_or(0);
     if [ACTOR, CALL].contains(&name) {
         findings.push(
-            Finding::error(FRAGMENT_FILE, format!("the entity type `{name}` is built in"))
-                .at(fragment, place),
+            Finding::error(
+                FRAGMENT_FILE,
+                format!("the entity type `{name}` is built in"),
+            )
+            .at(fragment, place),
         );
     }
     if kind.get("tags").is_some() || kind.get("memberOfTypes").is_some_and(|m| m != &json!([])) {

@@ -81,7 +81,11 @@ pub(crate) fn slice(
     let mut made: HashMap<Vec<usize>, Arc<Slice>> = HashMap::new();
     let mut out = Slices::new();
     for (action, resource, fits) in chosen {
-        let fits = if whole { (0..all.len()).collect() } else { fits };
+        let fits = if whole {
+            (0..all.len()).collect()
+        } else {
+            fits
+        };
         let slice = made
             .entry(fits)
             .or_insert_with_key(|fits| Arc::new(build(fits.iter().filter_map(|n| all.get(*n)))));
@@ -104,7 +108,12 @@ fn build<'a>(policies: impl Iterator<Item = &'a &'a ReadPolicy>) -> Slice {
         };
         // Ids are the keys of a map, so none is there twice.
         let _unique = set.add(read.policy.clone());
-        literals.extend(read.policy.entity_literals().iter().filter_map(in_directory));
+        literals.extend(
+            read.policy
+                .entity_literals()
+                .iter()
+                .filter_map(in_directory),
+        );
     }
     Slice {
         base,

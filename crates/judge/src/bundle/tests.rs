@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::document::{
-    Bundle, CedarRequest, EntityFact, EntityUid, Facts, Inputs,
-};
+use countersign_core::document::{Bundle, CedarRequest, EntityFact, EntityUid, Facts, Inputs};
 use countersign_core::refs::Sha256;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::CompiledBundle;
+use crate::finding::Severity;
 use crate::judge::judge;
 
 fn x<T: std::str::FromStr>(text: &str) -> T
@@ -79,9 +78,11 @@ fn policy() -> impl Strategy<Value = String> {
         Just("unless { context.target_count > 0 }"),
         Just("when { context.target_count + 9223372036854775807 < 0 }"),
     ];
-    (effect, principal, action, resource, when).prop_map(|(effect, principal, action, resource, when)| {
-        format!("{effect} ({principal}, {action}, {resource}) {when};")
-    })
+    (effect, principal, action, resource, when).prop_map(
+        |(effect, principal, action, resource, when)| {
+            format!("{effect} ({principal}, {action}, {resource}) {when};")
+        },
+    )
 }
 
 fn facts(action: &str, resources: &[(String, String)], live: bool, count: i64) -> Facts {
@@ -117,7 +118,10 @@ fn facts(action: &str, resources: &[(String, String)], live: bool, count: i64) -
             .map(|(kind, id)| CedarRequest {
                 principal: "agent:x".into(),
                 action: action.into(),
-                resource: EntityUid { kind: kind.clone(), id: id.clone() },
+                resource: EntityUid {
+                    kind: kind.clone(),
+                    id: id.clone(),
+                },
                 context: if kind == "Call" {
                     Map::new()
                 } else {
@@ -126,13 +130,25 @@ fn facts(action: &str, resources: &[(String, String)], live: bool, count: i64) -
             })
             .collect(),
         entities: vec![EntityFact {
-            entity: EntityUid { kind: "Thing".into(), id: "2".into() },
+            entity: EntityUid {
+                kind: "Thing".into(),
+                id: "2".into(),
+            },
             attributes: BTreeMap::new(),
         }],
         obstacle: None,
         obstacle_at: None,
         salt: x("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
     }
+}
+
+fn bundle(lines: &[String]) -> Bundle {
+    serde_json::from_value(json!({"tenant": "acme", "content": {
+        "name": "test",
+        "policies": [{"name": "p.cedar", "text": lines.concat()}],
+        "tools": tools(),
+    }}))
+    .unwrap()
 }
 
 proptest! {
@@ -144,18 +160,21 @@ proptest! {
             1..12,
         ),
     ) {
-        let text: String = policies
+        let mut lines: Vec<String> = policies
             .iter()
             .enumerate()
             .map(|(n, policy)| format!("@id(\"p{n}\") {policy}\n"))
             .collect();
-        let bundle: Bundle = serde_json::from_value(json!({"tenant": "acme", "content": {
-            "name": "test", "policies": [{"name": "p.cedar", "text": text}], "tools": tools(),
-        }})).unwrap();
-        let whole = CompiledBundle::compile_with(bundle.clone(), true);
-        let sliced = CompiledBundle::compile_with(bundle, false);
-        // Strict validation refuses some of these sets, and then both ways.
-        prop_assert_eq!(whole.is_err(), sliced.is_err());
+        // Strict validation refuses policies that can never apply: those go.
+        if let Err(error) = CompiledBundle::compile_with(bundle(&lines), false) {
+            for finding in error.findings.iter().filter(|f| f.severity == Severity::Error) {
+                lines[finding.line as usize - 1] = "\n".to_owned();
+            }
+        }
+        let text = lines.concat();
+        let whole = CompiledBundle::compile_with(bundle(&lines), true);
+        let sliced = CompiledBundle::compile_with(bundle(&lines), false);
+        prop_assert!(whole.is_ok() && sliced.is_ok(), "{}", text);
         if let (Ok(whole), Ok(sliced)) = (whole, sliced) {
             for (n, resources, live, count) in asks {
                 let (action, kinds) = ACTIONS[n];

@@ -8,8 +8,8 @@ use countersign_core::names::ActionName;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::arguments::{self, ArgMember};
 use super::argument_schema;
+use super::arguments::{self, ArgMember};
 use crate::finding::Finding;
 use crate::limits::{TARGET_DECLARATIONS, TOOLS};
 use crate::value::type_name;
@@ -65,18 +65,18 @@ impl Tool {
         self.validator.is_valid(args)
     }
 
-    /// Why arguments do not fit the manifest's JSON Schema, for people: at most eight texts, each
-    /// with the JSON Pointer of the value. Not part of the facts: the wording is the validator's.
-    pub fn schema_errors(&self, args: &Value) -> Vec<String> {
-        self.validator
-            .iter_errors(args)
-            .take(8)
-            .map(|error| {
-                let at = error.instance_path().to_string();
-                let at = if at.is_empty() { "the arguments" } else { &at };
-                format!("{at}: {error}").chars().take(300).collect()
-            })
-            .collect()
+    /// Why arguments do not fit the manifest's JSON Schema, for people: the first reason, with the
+    /// JSON Pointer of the value. Not part of the facts: the wording is the validator's.
+    pub fn schema_error(&self, args: &Value) -> Option<String> {
+        let error = self.validator.validate(args).err()?;
+        let at = error.instance_path().to_string();
+        let at = if at.is_empty() { "the arguments" } else { &at };
+        Some(
+            format!("{at}: {}", error.masked())
+                .chars()
+                .take(300)
+                .collect(),
+        )
     }
 
     /// The values of all targets; those of arrays one by one, `null` counting as absent.
@@ -183,7 +183,10 @@ fn compile(manifest: &ToolManifest, file: String, findings: &mut Vec<Finding>) -
     if manifest.targets.len() > TARGET_DECLARATIONS {
         findings.push(Finding::error(
             &file,
-            format!("{} targets are more than {TARGET_DECLARATIONS}", manifest.targets.len()),
+            format!(
+                "{} targets are more than {TARGET_DECLARATIONS}",
+                manifest.targets.len()
+            ),
         ));
     }
     let validator = argument_schema::compile(&manifest.arguments, &file, findings);
@@ -241,8 +244,11 @@ fn compile_target(
         }
     } else {
         findings.push(
-            Finding::error(file, format!("the target `{at}` is no JSON Pointer and no JSONPath"))
-                .hint("a JSON Pointer begins with `/`, a JSONPath with `$`"),
+            Finding::error(
+                file,
+                format!("the target `{at}` is no JSON Pointer and no JSONPath"),
+            )
+            .hint("a JSON Pointer begins with `/`, a JSONPath with `$`"),
         );
         return None;
     };
@@ -254,9 +260,8 @@ fn compile_target(
         Some(steps) => {
             if let Err(problem) = argument_schema::can_hold(schema, &steps, target.kind) {
                 findings.push(
-                    Finding::error(file, format!("the target `{at}` {problem}")).hint(
-                        "a target names an argument that the schema's `properties` declare",
-                    ),
+                    Finding::error(file, format!("the target `{at}` {problem}"))
+                        .hint("a target names an argument that the schema's `properties` declare"),
                 );
                 return None;
             }

@@ -20,7 +20,10 @@ pub(super) fn shared(
     tool: Option<(&Tool, &Action)>,
     targets: &[ReadTarget],
 ) -> Map<String, Value> {
-    let lookups: BTreeSet<&str> = targets.iter().map(|target| target.parsed.lookup()).collect();
+    let lookups: BTreeSet<&str> = targets
+        .iter()
+        .map(|target| target.parsed.lookup())
+        .collect();
     let (args, effect) = match tool {
         Some((tool, action)) => (
             action.visible_args(&inputs.call.args),
@@ -42,7 +45,13 @@ pub(super) fn shared(
 
 /// What is the request's own: its target.
 pub(super) fn own(target: &ReadTarget) -> Map<String, Value> {
-    let sources: Vec<&str> = target.fact.sources.iter().copied().map(Source::name).collect();
+    let sources: Vec<&str> = target
+        .fact
+        .sources
+        .iter()
+        .copied()
+        .map(Source::name)
+        .collect();
     let mut members = Map::from_iter([
         ("at".to_owned(), json!(target.fact.at)),
         ("value".to_owned(), json!(target.fact.value)),

@@ -55,9 +55,8 @@ fn declared(
     mut attributes: BTreeMap<String, Value>,
 ) -> BTreeMap<String, Value> {
     let names = inputs.bundle.attributes(&uid.kind);
-    attributes.retain(|name, value| {
-        !value.is_null() && names.is_some_and(|names| names.contains(name))
-    });
+    attributes
+        .retain(|name, value| !value.is_null() && names.is_some_and(|names| names.contains(name)));
     attributes
 }
 
@@ -68,14 +67,18 @@ fn references(value: &Value, depth: usize, out: &mut Vec<EntityUid>) {
         return;
     }
     match value {
-        Value::Array(items) => items.iter().for_each(|item| references(item, depth + 1, out)),
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| references(item, depth + 1, out)),
         Value::Object(members) => {
             let entity = members.get("__entity").unwrap_or(value);
             let text = |name: &str| entity.get(name).and_then(Value::as_str).map(str::to_owned);
             if let (Some(kind), Some(id)) = (text("type"), text("id")) {
                 out.push(EntityUid { kind, id });
             } else {
-                members.values().for_each(|item| references(item, depth + 1, out));
+                members
+                    .values()
+                    .for_each(|item| references(item, depth + 1, out));
             }
         }
         _ => {}

@@ -7,8 +7,7 @@ mod targets;
 use std::collections::BTreeMap;
 
 use countersign_core::document::{
-    Call, CedarRequest, EntityUid, Facts, Inputs, Intent, IntentInput, Salt, TargetFact,
-    ToolResult,
+    Call, CedarRequest, EntityUid, Facts, Inputs, Intent, IntentInput, Salt, TargetFact, ToolResult,
 };
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::limits::TURN_CHAIN;

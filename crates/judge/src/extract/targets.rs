@@ -69,8 +69,8 @@ pub(super) fn draw(
     for (n, turn) in inputs.chain.iter().enumerate() {
         trail.turn(turn, &parsed, grounds(inputs, n, turn));
     }
-    let grounded = trail.sources.contains(&Source::User)
-        || trail.sources.contains(&Source::UserEarlier);
+    let grounded =
+        trail.sources.contains(&Source::User) || trail.sources.contains(&Source::UserEarlier);
     if let Some(skeleton) = parsed.skeleton.as_deref().filter(|_| !grounded) {
         for turn in inputs.chain {
             trail.look_alikes(turn, skeleton);

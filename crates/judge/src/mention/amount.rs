@@ -58,7 +58,8 @@ fn number_length(text: &str) -> usize {
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
         let next_is_digit = chars.peek().is_some_and(|(_, c)| c.is_ascii_digit());
-        if c.is_ascii_digit() || (matches!(c, '.' | ',' | '\'' | '’' | '\u{202f}') && next_is_digit) {
+        if c.is_ascii_digit() || (matches!(c, '.' | ',' | '\'' | '’' | '\u{202f}') && next_is_digit)
+        {
             end = at + c.len_utf8();
         } else {
             break;
@@ -103,7 +104,9 @@ fn plain(written: &str) -> Option<String> {
 }
 
 fn before(left: &str) -> Option<&'static str> {
-    let left = left.strip_suffix([' ', '\u{a0}', '\u{202f}']).unwrap_or(left);
+    let left = left
+        .strip_suffix([' ', '\u{a0}', '\u{202f}'])
+        .unwrap_or(left);
     if let Some(symbol) = left.chars().next_back().and_then(symbol) {
         return Some(symbol);
     }
@@ -114,7 +117,9 @@ fn before(left: &str) -> Option<&'static str> {
 }
 
 fn after(right: &str) -> Option<&'static str> {
-    let right = right.strip_prefix([' ', '\u{a0}', '\u{202f}']).unwrap_or(right);
+    let right = right
+        .strip_prefix([' ', '\u{a0}', '\u{202f}'])
+        .unwrap_or(right);
     if let Some(symbol) = right.chars().next().and_then(symbol) {
         return Some(symbol);
     }

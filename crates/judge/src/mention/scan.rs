@@ -104,9 +104,7 @@ fn is_domain(c: char) -> bool {
 fn ends_boundary(left: &str) -> bool {
     match left.chars().next_back() {
         None => true,
-        Some(c) if c.is_ascii() => {
-            c.is_ascii_whitespace() || "<>()[]{},;:\"'`*|\\".contains(c)
-        }
+        Some(c) if c.is_ascii() => c.is_ascii_whitespace() || "<>()[]{},;:\"'`*|\\".contains(c),
         Some(c) => c.is_whitespace() || "“”„‘’‚«»‹›–—、，（【「『：；".contains(c),
     }
 }
@@ -137,7 +135,9 @@ fn urls<'a>(text: &'a str, sink: Sink<'_, 'a>) {
     for link in finder.links(text) {
         let written = link.as_str();
         let after = text.get(link.end()..).and_then(|rest| rest.chars().next());
-        let before = text.get(..link.start()).and_then(|rest| rest.chars().next_back());
+        let before = text
+            .get(..link.start())
+            .and_then(|rest| rest.chars().next_back());
         let cut = |c: char| is_hidden(c) && !c.is_whitespace() && !matches!(c, '\n' | '\r' | '\t');
         if written.len() > TARGET_BYTES
             || after.is_some_and(|c| cut(c) || is_mark(c) || c == '\\')
@@ -217,8 +217,7 @@ fn word<'a>(text: &'a str, start: usize, chunk: &'a str, sink: Sink<'_, 'a>) {
     }
     let front = chunk.trim_start_matches(['\'', '‘', '’', '*']);
     let offset = start + chunk.len() - front.len();
-    let trimmed =
-        front.trim_end_matches(['.', ':', '!', '?', '…', '\'', '’', '*']);
+    let trimmed = front.trim_end_matches(['.', ':', '!', '?', '…', '\'', '’', '*']);
     if trimmed.is_empty() || trimmed.len() > QUOTED_BYTES {
         return;
     }

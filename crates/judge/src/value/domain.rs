@@ -2,6 +2,8 @@
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use super::{Key, KeyKind, Parsed, text};
 
 /// A domain that could be read.
@@ -27,15 +29,23 @@ impl Domain {
             .into_owned();
         // UTS 46 drops hidden characters and folds full-width ones: such a spelling reads as the
         // domain, and is not the one that somebody else wrote.
-        let plain = value.is_ascii() || {
-            let (unicode, result) = Uts46::new().to_unicode(
-                ascii.as_bytes(),
-                AsciiDenyList::STD3,
-                Hyphens::CheckFirstLast,
-            );
-            let lower: String = value.chars().flat_map(char::to_lowercase).collect();
-            result.is_ok() && text::nfc(&lower) == unicode
+        let stays = |c: char| {
+            c.is_ascii()
+                || std::iter::once(c)
+                    .nfkc()
+                    .flat_map(char::to_lowercase)
+                    .all(|c| !c.is_ascii())
         };
+        let plain = value.is_ascii()
+            || value.chars().all(stays) && {
+                let (unicode, result) = Uts46::new().to_unicode(
+                    ascii.as_bytes(),
+                    AsciiDenyList::STD3,
+                    Hyphens::CheckFirstLast,
+                );
+                let lower: String = value.chars().flat_map(char::to_lowercase).collect();
+                result.is_ok() && text::nfc(&lower) == unicode
+            };
         Some(Self { ascii, plain })
     }
 

@@ -2,16 +2,17 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// Whether a character cannot be seen, or changes how its neighbours are seen: controls,
-/// `Default_Ignorable_Code_Point` (Unicode 16, `DerivedCoreProperties.txt`), line and paragraph
-/// separators, annotations, the blank Braille pattern.
+/// Whether a character cannot be seen, changes how its neighbours are seen, or becomes ASCII under
+/// normalisation form C: controls, `Default_Ignorable_Code_Point` (Unicode 16,
+/// `DerivedCoreProperties.txt`), line and paragraph separators, annotations, the blank Braille
+/// pattern, the Kelvin sign, the Greek question mark and varia.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(u32::from(c),
             0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F
             | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0x2800 | 0x3164
             | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0x1BCA0..=0x1BCA3
-            | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
+            | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF | 0x212A | 0x37E | 0x1FEF)
 }
 
 /// Whether text holds a character that cannot be seen, other than plain white space.

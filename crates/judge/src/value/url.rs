@@ -12,10 +12,9 @@ pub(super) fn parse(value: &str) -> Option<Parsed> {
         Shape::Full => hierarchical(value, value, true),
         Shape::WithoutScheme => {
             let parsed = hierarchical(value, &format!("https://{value}"), false)?;
-            let named = parsed
-                .members
-                .iter()
-                .any(|(name, host)| *name == "domain" && (host.contains('.') || host == "localhost"));
+            let named = parsed.members.iter().any(|(name, host)| {
+                *name == "domain" && (host.contains('.') || host == "localhost")
+            });
             named.then_some(parsed)
         }
         Shape::Opaque => opaque(value),
@@ -69,7 +68,10 @@ fn hierarchical(value: &str, full: &str, has_scheme: bool) -> Option<Parsed> {
     let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
 
     let slash = if rest.starts_with('/') { "" } else { "/" };
-    let site = format!("{}{host}{port}", user.map(|u| format!("{u}@")).unwrap_or_default());
+    let site = format!(
+        "{}{host}{port}",
+        user.map(|u| format!("{u}@")).unwrap_or_default()
+    );
     let tail = format!("//{site}{slash}{}", text::nfc(rest));
     let mut keys = Vec::new();
     if is_plain_host(host_port, &host, url.port()) {
@@ -89,10 +91,7 @@ fn hierarchical(value: &str, full: &str, has_scheme: bool) -> Option<Parsed> {
     } else {
         lookup.strip_prefix("https:").unwrap_or(&lookup).to_owned()
     };
-    let mut members = vec![
-        ("domain", host),
-        ("path", decode_unreserved(url.path())),
-    ];
+    let mut members = vec![("domain", host), ("path", decode_unreserved(url.path()))];
     if has_scheme {
         members.push(("scheme", scheme));
     }
@@ -108,9 +107,7 @@ fn hierarchical(value: &str, full: &str, has_scheme: bool) -> Option<Parsed> {
 /// folded or hidden characters.
 fn is_plain_host(written: &str, host: &str, port: Option<u16>) -> bool {
     let name = match written.rsplit_once(':') {
-        Some((name, digits))
-            if digits.is_empty() || digits.bytes().all(|b| b.is_ascii_digit()) =>
-        {
+        Some((name, digits)) if digits.is_empty() || digits.bytes().all(|b| b.is_ascii_digit()) => {
             if port.is_some_and(|p| digits != p.to_string()) {
                 return false;
             }

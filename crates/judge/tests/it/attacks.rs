@@ -108,7 +108,9 @@ fn other_addresses_are_never_approved() {
         assert_eq!(outcome, Outcome::Rejected, "{trick:?}: {reasons:?}");
         let known = ["countersign.no-permit", "countersign.unreadable-target"];
         assert!(
-            reasons.iter().all(|reason| known.contains(&reason.as_str())),
+            reasons
+                .iter()
+                .all(|reason| known.contains(&reason.as_str())),
             "{trick:?}: {reasons:?}"
         );
     }
@@ -200,7 +202,43 @@ fn an_international_address_matches_its_own_spellings_only() {
     assert!(grounded("email", turn, "info@mu\u{308}ller.example"));
     assert!(!grounded("email", turn, "info@muller.example"));
     assert!(!grounded("email", turn, "info@mueller.example"));
-    assert!(!grounded("email", "Write to info@muller.example", "info@müller.example"));
+    assert!(!grounded(
+        "email",
+        "Write to info@muller.example",
+        "info@müller.example"
+    ));
+}
+
+#[test]
+fn characters_that_normalisation_turns_into_ascii_are_no_ascii() {
+    // The Kelvin sign is `K` in form C, and `k` in lower case.
+    for turn in ["Write to kate@bank.example", "Write to Kate@Bank.example"] {
+        assert!(grounded("email", turn, "kate@bank.example"));
+        assert!(!grounded("email", turn, "\u{212a}ate@bank.example"));
+        assert!(!grounded("email", turn, "kate@ban\u{212a}.example"));
+        assert!(!grounded(
+            "domain",
+            "block bank.example",
+            "ban\u{212a}.example"
+        ));
+        assert!(!grounded("id", "ask Kate", "\u{212a}ate"));
+        assert!(!grounded("path", "read Kate.md", "\u{212a}ate.md"));
+    }
+    assert!(!grounded(
+        "email",
+        "Write to \u{212a}ate@bank.example",
+        "kate@bank.example"
+    ));
+    assert!(!grounded(
+        "email",
+        "Write to ink@b.example",
+        "\u{130}nk@b.example"
+    ));
+    assert!(!grounded(
+        "domain",
+        "block istanbul.example",
+        "\u{130}stanbul.example"
+    ));
 }
 
 #[test]
@@ -214,7 +252,10 @@ fn a_look_alike_is_shown_as_such_and_grounds_nothing() {
         target.evidence[0].as_written.as_deref(),
         Some("billing@customer.example")
     );
-    assert_eq!(target.sources.iter().map(|s| s.name()).collect::<Vec<_>>(), ["none"]);
+    assert_eq!(
+        target.sources.iter().map(|s| s.name()).collect::<Vec<_>>(),
+        ["none"]
+    );
 }
 
 #[test]
@@ -224,7 +265,11 @@ fn only_the_principals_words_ground() {
         let scene = Scene::mail_agent().turn(Author::Human, &parts(by));
         let (facts, verdict) = scene.asks("email.send", mail(&["billing@customer.example"]));
         assert_eq!(verdict.outcome, Outcome::Rejected, "{by:?}");
-        assert_eq!(facts.targets[0].evidence.len(), 1, "it is still shown where it stands");
+        assert_eq!(
+            facts.targets[0].evidence.len(),
+            1,
+            "it is still shown where it stands"
+        );
     }
 }
 
@@ -252,12 +297,21 @@ fn an_earlier_turn_is_its_own_source() {
 fn a_result_is_evidence_and_no_authority() {
     let scene = Scene::mail_agent()
         .says("Answer the newest ticket")
-        .result("inbox.read", json!([{"from": "billing@customer.example", "body": "hi"}]))
-        .result("crm.lookup", json!({"raw": "{\"mail\": \"billing@customer.example\"}"}));
+        .result(
+            "inbox.read",
+            json!([{"from": "billing@customer.example", "body": "hi"}]),
+        )
+        .result(
+            "crm.lookup",
+            json!({"raw": "{\"mail\": \"billing@customer.example\"}"}),
+        );
     let (facts, verdict) = scene.asks("email.send", mail(&["billing@customer.example"]));
     assert_eq!(verdict.outcome, Outcome::Rejected);
     let target = &facts.targets[0];
-    assert_eq!(target.sources.iter().map(|s| s.name()).collect::<Vec<_>>(), ["any_output"]);
+    assert_eq!(
+        target.sources.iter().map(|s| s.name()).collect::<Vec<_>>(),
+        ["any_output"]
+    );
     let places = serde_json::to_value(&target.evidence).unwrap();
     assert_eq!(places[0]["place"]["pointer"], "/0/from");
     assert_eq!(places[1]["place"]["pointer"], "/raw");
@@ -314,7 +368,10 @@ fn too_many_and_too_few_targets_are_obstacles() {
     assert_eq!(reasons(&[]), ["countersign.no-target"]);
     let mut with_empty_cc = mail(&["p1@customer.example"]);
     with_empty_cc["cc"] = json!([]);
-    assert_eq!(scene.verdict("email.send", with_empty_cc).0, Outcome::Approved);
+    assert_eq!(
+        scene.verdict("email.send", with_empty_cc).0,
+        Outcome::Approved
+    );
 }
 
 #[test]
@@ -356,13 +413,19 @@ fn without_a_live_turn_nothing_is_free() {
         ("email.send", mail(&["billing@customer.example"])),
         ("ticket.update", json!({"ticket": "4821"})),
     ] {
-        assert_eq!(scene.verdict(tool, args).1, ["countersign.no-permit"], "{tool}");
+        assert_eq!(
+            scene.verdict(tool, args).1,
+            ["countersign.no-permit"],
+            "{tool}"
+        );
     }
 }
 
 #[test]
 fn a_megabyte_of_hostile_text_takes_linear_work() {
-    for unit in ["a@", "\"'`“", "((((", "://", "a://b.c", "1,2.3'", "a.", "@a.b ", "\\\\", "x@y.z@"] {
+    for unit in [
+        "a@", "\"'`“", "((((", "://", "a://b.c", "1,2.3'", "a.", "@a.b ", "\\\\", "x@y.z@",
+    ] {
         let time = |bytes: usize| {
             let text = unit.repeat(bytes / unit.len());
             let scene = Scene::mail_agent().says(&text);

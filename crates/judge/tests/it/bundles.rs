@@ -1,1 +1,346 @@
-//! Written next.
+//! What a bundle is refused for, and where the finding points.
+
+use countersign_judge::{Finding, Severity, check, lookup_form, source};
+use serde_json::{Value, json};
+
+use crate::support::{compile, content, files, repository, starter, x};
+use countersign_core::document::{BundleContent, TargetType};
+
+fn tool(action: &str, targets: Value) -> Value {
+    json!({"tool": action, "action": action, "effect": "write", "arguments": {
+        "type": "object", "additionalProperties": false, "properties": {
+            "to": {"type": "array", "items": {"type": "string"}}, "n": {"type": "integer"}}},
+        "targets": targets})
+}
+
+fn to_contact() -> Value {
+    json!([{"at": "/to", "type": "email", "entity": "Contact"}])
+}
+
+fn findings(content: &BundleContent) -> String {
+    let found: Vec<String> = check(content, &x("acme"))
+        .iter()
+        .map(Finding::to_string)
+        .collect();
+    found.join("\n\n")
+}
+
+fn of_policies(policies: &str) -> String {
+    let tools = json!([tool("mail.send", to_contact())]);
+    findings(&content(
+        policies,
+        r#"entity Contact = { "status"?: String };"#,
+        tools,
+    ))
+}
+
+fn of_tool(change: impl FnOnce(&mut Value)) -> String {
+    let mut one = tool("mail.send", to_contact());
+    change(&mut one);
+    findings(&content("", "", json!([one])))
+}
+
+#[test]
+fn findings_of_policies_point_at_the_place() {
+    let all = [
+        ("syntax", "@id(\"a\")\npermit (principal, action, resource)\nwhen { context. };"),
+        ("no id", "// a comment; with a semicolon\n\npermit (principal, action, resource);"),
+        ("same id", "@id(\"a\") permit (principal, action, resource);\n\n@id(\"a\")\nforbid (principal, action, resource);"),
+        ("reserved id", "@id(\"countersign.x\") permit (principal, action, resource);"),
+        ("id with text", "@id(\"send it all\") permit (principal, action, resource);"),
+        ("escalating permit", "@id(\"a\") @escalate permit (principal, action, resource);"),
+        ("escalating to whom", "@id(\"a\") @escalate(\"bob\") forbid (principal, action, resource);"),
+        ("unknown annotation", "@id(\"a\") @severity(\"high\") permit (principal, action, resource);"),
+        ("template", "@id(\"a\") permit (principal == ?principal, action, resource);"),
+        ("unknown action", "@id(\"a\")\npermit (principal, action == Action::\"mail.sned\", resource);"),
+        ("unknown entity type", "@id(\"a\")\npermit (principal, action, resource is Contract);"),
+        ("misspelt attribute", "@id(\"a\")\npermit (principal, action, resource)\nwhen { context.intent.alive };"),
+        ("unguarded attribute", "@id(\"a\")\npermit (principal, action, resource)\nwhen { resource.status == \"x\" };"),
+        ("wrong type", "@id(\"a\")\npermit (principal, action, resource)\nwhen { context.tool == 1 };"),
+        ("never applies", "@id(\"a\") permit (principal, action, resource) when { 1 == 2 };"),
+    ]
+    .map(|(name, text)| format!("=== {name}\n{}", of_policies(text)));
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn findings_of_tools_name_the_tool() {
+    let at = |at: &str| json!([{"at": at, "type": "email", "entity": "Contact"}]);
+    let all = [
+        ("misspelt target", of_tool(|t| t["targets"] = at("/too"))),
+        ("target is a number", of_tool(|t| t["targets"] = at("/n"))),
+        (
+            "neither pointer nor path",
+            of_tool(|t| t["targets"] = at("to")),
+        ),
+        ("misspelt path", of_tool(|t| t["targets"] = at("$.too[*]"))),
+        ("no path", of_tool(|t| t["targets"] = at("$..[?"))),
+        (
+            "target twice",
+            of_tool(|t| t["targets"] = json!([t["targets"][0], t["targets"][0]])),
+        ),
+        (
+            "reserved entity",
+            of_tool(|t| t["targets"][0]["entity"] = json!("Actor")),
+        ),
+        (
+            "bad entity",
+            of_tool(|t| t["targets"][0]["entity"] = json!("a contact")),
+        ),
+        (
+            "undeclared namespace",
+            of_tool(|t| t["targets"][0]["entity"] = json!("Crm::Contact")),
+        ),
+        ("reserved action", of_tool(|t| t["action"] = json!("reads"))),
+        (
+            "built-in action",
+            of_tool(|t| t["action"] = json!("countersign.unknown")),
+        ),
+        (
+            "no object",
+            of_tool(|t| t["arguments"] = json!({"type": "array"})),
+        ),
+        (
+            "no schema",
+            of_tool(|t| t["arguments"] = json!({"type": "object", "properties": 5})),
+        ),
+        (
+            "remote reference",
+            of_tool(|t| {
+                t["arguments"]["properties"]["n"] =
+                    json!({"$ref": "https://evil.test/schema.json"});
+            }),
+        ),
+        (
+            "file reference",
+            of_tool(|t| {
+                t["arguments"]["properties"]["n"] = json!({"$ref": "file:///etc/passwd"});
+            }),
+        ),
+        (
+            "dangling reference",
+            of_tool(|t| {
+                t["arguments"]["properties"]["n"] = json!({"$ref": "#/$defs/none"});
+            }),
+        ),
+        (
+            "endless reference",
+            of_tool(|t| t["arguments"]["allOf"] = json!([{"$ref": "#"}])),
+        ),
+        (
+            "huge pattern",
+            of_tool(|t| {
+                t["arguments"]["properties"]["n"] =
+                    json!({"type": "string", "pattern": "((a{1000}){1000}){1000}"});
+            }),
+        ),
+        (
+            "open schema, unseen arguments",
+            of_tool(|t| {
+                t["arguments"]["additionalProperties"] = json!(true);
+                t["arguments"]["properties"]["amount"] = json!({"type": "number"});
+                t["arguments"]["properties"]["free"] = json!({"type": "object"});
+                t["arguments"]["properties"]["any"] = json!({});
+                t["arguments"]["properties"]["maybe"] =
+                    json!({"anyOf": [{"type": "string"}, {"type": "null"}]});
+            }),
+        ),
+    ]
+    .map(|(name, text)| format!("=== {name}\n{text}"));
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn findings_across_files() {
+    let mut other = tool("mail.send", json!([]));
+    other["tool"] = json!("mail.send2");
+    other["effect"] = json!("read");
+    other["arguments"]["properties"]["n"] = json!({"type": "string"});
+    let two = content("", "", json!([tool("mail.send", to_contact()), other]));
+    let twice = content(
+        "",
+        "",
+        json!([tool("a", to_contact()), tool("a", to_contact())]),
+    );
+    let as_id = json!([{"at": "/to", "type": "id", "entity": "Contact"}]);
+    let kinds = content("", "", json!([tool("a", to_contact()), tool("b", as_id)]));
+    let mut counters = content("", "", json!([]));
+    counters.counters = serde_json::from_value(json!([{"name": "mails"}])).unwrap();
+    let schema = |text: &str| findings(&content("", text, json!([tool("a", to_contact())])));
+    let all = [
+        ("two effects", findings(&two)),
+        ("two manifests", findings(&twice)),
+        ("two types of one entity", findings(&kinds)),
+        ("counters", findings(&counters)),
+        (
+            "required attribute",
+            schema("entity Other;\nentity Contact = {\n  \"status\": String,\n};"),
+        ),
+        (
+            "required in a common type",
+            schema("type C = { status: String };\nentity Contact = C;"),
+        ),
+        (
+            "schema syntax",
+            schema("entity Contact = {\n  status?: Sting\n};\n"),
+        ),
+        (
+            "schema bracket",
+            schema("entity Contact = {\n  status?: String\n"),
+        ),
+        ("built-in type", schema("entity Actor;")),
+        (
+            "own action",
+            schema(
+                "entity Contact;\naction go appliesTo { principal: Contact, resource: Contact };",
+            ),
+        ),
+    ]
+    .map(|(name, text)| format!("=== {name}\n{text}"));
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn findings_of_files() {
+    let read = |files: &[(&str, &str)]| {
+        let files: Vec<(String, String)> = files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+            .collect();
+        match source::read(&files) {
+            Ok(_) => "no findings".to_owned(),
+            Err(found) => found
+                .iter()
+                .map(Finding::to_string)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        }
+    };
+    let head = ("bundle.toml", "name = \"x\"\n");
+    let all = [
+        ("empty", read(&[])),
+        (
+            "just a head",
+            read(&[head, ("README.md", "x"), (".gitignore", "x")]),
+        ),
+        (
+            "unknown member",
+            read(&[("bundle.toml", "name = \"x\"\nnmae = 1\n")]),
+        ),
+        (
+            "unknown setting",
+            read(&[("bundle.toml", "name = \"x\"\n[settings]\npermit_ttl = 5\n")]),
+        ),
+        ("no toml", read(&[("bundle.toml", "name = ")])),
+        ("misnamed policy", read(&[head, ("policies/a.cedr", "")])),
+        ("nested policy", read(&[head, ("policies/a/b.cedar", "")])),
+        (
+            "duplicate key",
+            read(&[
+                head,
+                ("tools/a.json", "{\n \"tool\": \"a\",\n \"tool\": \"b\"}"),
+            ]),
+        ),
+        (
+            "unknown manifest member",
+            read(&[
+                head,
+                ("tools/a.json", "{\"tool\": \"a\", \"efect\": \"read\"}"),
+            ]),
+        ),
+    ]
+    .map(|(name, text)| format!("=== {name}\n{text}"));
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn the_starter_bundles_have_no_findings() {
+    for name in ["mail-agent", "allow-all"] {
+        assert_eq!(findings(&starter(name)), "", "{name}");
+    }
+    let again = files(&repository().join("bundles/mail-agent"));
+    let mut backwards = again.clone();
+    backwards.reverse();
+    assert_eq!(
+        source::read(&again).unwrap(),
+        source::read(&backwards).unwrap()
+    );
+}
+
+#[test]
+fn a_policy_is_found_with_its_text_and_reason() {
+    let bundle = compile(starter("mail-agent"));
+    let id = x("no-churned-contacts");
+    let text = bundle.policy_text(&id).unwrap();
+    assert_eq!(text.file, "policies/mail.cedar");
+    assert_eq!(text.line, 12);
+    assert!(
+        text.text.starts_with("@id(\"no-churned-contacts\")"),
+        "{}",
+        text.text
+    );
+    assert!(text.text.ends_with("== \"churned\" };"), "{}", text.text);
+    assert!(bundle.reason_text(&id).unwrap().contains("churned"));
+    let built_in = x("countersign.no-permit");
+    assert_eq!(
+        bundle.reason_text(&built_in),
+        Some("no rule permits this call")
+    );
+    assert!(bundle.policy_text(&built_in).is_none());
+    assert!(bundle.schema_text().contains("email.send"));
+    assert_eq!(bundle.escalates_to_requester(&id), None);
+}
+
+#[test]
+fn the_directory_keeps_values_in_their_lookup_form() {
+    let bundle = compile(starter("mail-agent"));
+    let id = |kind: &str, id: &str| bundle.directory_id(kind, id);
+    assert_eq!(
+        id("Contact", "Jane@Customer.Example").as_deref(),
+        Some("jane@customer.example")
+    );
+    assert_eq!(id("Contact", "not an address"), None);
+    assert_eq!(id("Ticket", "#4821").as_deref(), Some("4821"));
+    assert_eq!(id("Elsewhere", "As It Is").as_deref(), Some("As It Is"));
+    assert_eq!(
+        lookup_form(TargetType::Email, "\u{ff2a}ane@Müller.example").as_deref(),
+        Some("jane@xn--mller-kva.example")
+    );
+}
+
+#[test]
+fn limits_are_errors() {
+    let many: String = (0..10_001)
+        .map(|n| format!("@id(\"p{n}\") permit (principal, action, resource);\n"))
+        .collect();
+    assert!(of_policies(&many).contains("10001 policies are more than 10000"));
+    let long = format!(
+        "@id(\"a\") @reason(\"{}\") permit (principal, action, resource);",
+        "x".repeat(1025)
+    );
+    assert!(of_policies(&long).contains("longer than 1024 bytes"));
+    let huge = format!("// {}", "x".repeat(1024 * 1024));
+    assert!(of_policies(&huge).contains("are more than 1048576"));
+    let tools: Vec<Value> = (0..1001)
+        .map(|n| tool(&format!("t{n}"), json!([])))
+        .collect();
+    assert!(findings(&content("", "", json!(tools))).contains("1001 tools are more than 1000"));
+    assert_eq!(
+        check(&content("", "", json!([])), &x("acme"))[0].severity,
+        Severity::Warning
+    );
+}
+
+#[test]
+fn tools_that_share_an_action_share_what_they_have_in_common() {
+    let mut other = tool("mail.send", to_contact());
+    other["tool"] = json!("mail.send2");
+    other["arguments"]["properties"]["extra"] = json!({"type": "boolean"});
+    other["arguments"]["required"] = json!(["n"]);
+    let both = json!([tool("mail.send", to_contact()), other]);
+    let guarded = r#"@id("a") permit (principal, action, resource)
+        when { context.args has extra && context.args.extra && context.args has n };"#;
+    assert_eq!(findings(&content(guarded, "", both.clone())), "");
+    let unguarded = r#"@id("a") permit (principal, action, resource) when { context.args.n > 1 };"#;
+    assert!(findings(&content(unguarded, "", both)).contains("optional attribute `args.n`"));
+}

@@ -86,7 +86,10 @@ fn the_worst_target_decides_and_gives_the_reasons() {
     );
     let named = r#"@id("named") permit (principal, action, resource == Contact::"a@b.example");"#;
     assert_eq!(
-        send(&scene(&format!("{named}{NEVER}")), &["a@never.example", "c@d.example", "a@b.example"]),
+        send(
+            &scene(&format!("{named}{NEVER}")),
+            &["a@never.example", "c@d.example", "a@b.example"]
+        ),
         (
             Outcome::Rejected,
             vec!["countersign.no-permit".to_owned(), "never".to_owned()]
@@ -101,7 +104,10 @@ fn every_request_sees_all_targets_of_the_call() {
            when { context.targets == ["a@b.example"] && context.target_count == 1 };"#,
     );
     assert_eq!(send(&alone, &["A@B.example"]).0, Outcome::Approved);
-    assert_eq!(send(&alone, &["a@b.example", "c@d.example"]).0, Outcome::Rejected);
+    assert_eq!(
+        send(&alone, &["a@b.example", "c@d.example"]).0,
+        Outcome::Rejected
+    );
 }
 
 #[test]
@@ -111,7 +117,10 @@ fn an_evaluation_error_is_a_rejection() {
            @id("sum") forbid (principal, action == Action::"net.ping", resource)
            when { context.args has count && context.args.count + 9223372036854775807 < 0 };"#,
     );
-    assert_eq!(overflowing.verdict("ping", json!({"count": 0})).0, Outcome::Approved);
+    assert_eq!(
+        overflowing.verdict("ping", json!({"count": 0})).0,
+        Outcome::Approved
+    );
     assert_eq!(
         overflowing.verdict("ping", json!({"count": 1})),
         (
@@ -124,14 +133,24 @@ fn an_evaluation_error_is_a_rejection() {
            @id("sum") @escalate forbid (principal, action == Action::"net.ping", resource)
            when { context.args has count && context.args.count + 9223372036854775807 < 0 };"#,
     );
-    assert_eq!(asking.verdict("ping", json!({"count": 1})).0, Outcome::Rejected);
+    assert_eq!(
+        asking.verdict("ping", json!({"count": 1})).0,
+        Outcome::Rejected
+    );
 }
 
 #[test]
 fn an_integer_that_cedar_cannot_hold_is_a_rejection() {
     let open = scene(PERMIT);
-    assert_eq!(open.verdict("ping", json!({"count": 5.0})).0, Outcome::Approved);
-    for big in [json!(1e20), json!(18_446_744_073_709_551_615_u64), json!(-1e300)] {
+    assert_eq!(
+        open.verdict("ping", json!({"count": 5.0})).0,
+        Outcome::Approved
+    );
+    for big in [
+        json!(1e20),
+        json!(18_446_744_073_709_551_615_u64),
+        json!(-1e300),
+    ] {
         assert_eq!(
             open.verdict("ping", json!({"big": big})).1,
             ["countersign.evaluation-error"],
@@ -146,7 +165,11 @@ fn null_is_the_absence_of_an_argument_that_may_be_null() {
         r#"@id("ok") permit (principal, action == Action::"mail.send", resource)
            unless { context.args has note };"#,
     );
-    let asks = |note: Value| with_note.verdict("send", json!({"to": ["a@b.example"], "note": note})).0;
+    let asks = |note: Value| {
+        with_note
+            .verdict("send", json!({"to": ["a@b.example"], "note": note}))
+            .0
+    };
     assert_eq!(asks(json!(null)), Outcome::Approved);
     assert_eq!(asks(json!("x")), Outcome::Rejected);
 }
@@ -159,10 +182,24 @@ fn an_entity_of_another_type_than_declared_is_a_rejection() {
     );
     let with = |attributes: Value| scene(&policies).entity("Contact", "a@b.example", attributes);
     let to = ["a@b.example"];
-    assert_eq!(send(&with(json!({"status": "active"})), &to).0, Outcome::Approved);
-    assert_eq!(send(&with(json!({"status": null})), &to).0, Outcome::Approved);
-    assert_eq!(send(&with(json!({"undeclared": 1})), &to).0, Outcome::Approved);
-    for bad in [json!(5), json!(["churned"]), json!({"is": "churned"}), json!(true)] {
+    assert_eq!(
+        send(&with(json!({"status": "active"})), &to).0,
+        Outcome::Approved
+    );
+    assert_eq!(
+        send(&with(json!({"status": null})), &to).0,
+        Outcome::Approved
+    );
+    assert_eq!(
+        send(&with(json!({"undeclared": 1})), &to).0,
+        Outcome::Approved
+    );
+    for bad in [
+        json!(5),
+        json!(["churned"]),
+        json!({"is": "churned"}),
+        json!(true),
+    ] {
         assert_eq!(
             send(&with(json!({"status": bad})), &to).1,
             ["countersign.evaluation-error"],
@@ -181,7 +218,11 @@ fn what_an_entity_refers_to_and_what_a_policy_names_is_in_the_slice() {
         when {{ Contact::"switch" has status && Contact::"switch".status == "off" }};"#
     );
     let boss = scene(&policies)
-        .entity("Contact", "a@b.example", json!({"boss": {"__entity": {"type": "Contact", "id": "c@d.example"}}}))
+        .entity(
+            "Contact",
+            "a@b.example",
+            json!({"boss": {"__entity": {"type": "Contact", "id": "c@d.example"}}}),
+        )
         .entity("Contact", "c@d.example", json!({"status": "gone"}));
     assert_eq!(send(&boss, &["a@b.example"]).1, ["boss"]);
     let switch = scene(&policies).entity("Contact", "switch", json!({"status": "off"}));
@@ -226,13 +267,29 @@ fn an_unknown_tool_is_judged_only_where_the_bundle_says_so() {
 #[test]
 fn the_two_constraints_of_the_first_issue_hold_in_both_directions() {
     let named = Scene::mail_agent().says("Write to jane@customer.example");
-    assert_eq!(named.verdict("email.send", mail(&["jane@customer.example"])).0, Outcome::Approved);
-    assert_eq!(named.verdict("email.send", mail(&["joe@customer.example"])).0, Outcome::Rejected);
+    assert_eq!(
+        named
+            .verdict("email.send", mail(&["jane@customer.example"]))
+            .0,
+        Outcome::Approved
+    );
+    assert_eq!(
+        named
+            .verdict("email.send", mail(&["joe@customer.example"]))
+            .0,
+        Outcome::Rejected
+    );
     let churned = Scene::mail_agent()
         .says("Write to jane@customer.example")
-        .entity("Contact", "jane@customer.example", json!({"status": "churned"}));
+        .entity(
+            "Contact",
+            "jane@customer.example",
+            json!({"status": "churned"}),
+        );
     assert_eq!(
-        churned.verdict("email.send", mail(&["jane@customer.example"])).1,
+        churned
+            .verdict("email.send", mail(&["jane@customer.example"]))
+            .1,
         ["no-churned-contacts"]
     );
 }

@@ -1,5 +1,12 @@
 //! The judge from the outside: bundles, facts, verdicts, and the attacks on each.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
 mod attacks;
 mod bundles;
 mod combining;

@@ -12,11 +12,23 @@ fn scene() -> Scene {
         .says("Ticket #4821 is about a refund")
         .says("Write to jane@customer.example and joe@left.example")
         .result("crm.lookup", json!({"mail": "joe@left.example"}))
-        .entity("Contact", "jane@customer.example", json!({"status": "active"}))
-        .entity("Contact", "joe@left.example", json!({"status": "churned", "other": 1}))
+        .entity(
+            "Contact",
+            "jane@customer.example",
+            json!({"status": "active"}),
+        )
+        .entity(
+            "Contact",
+            "joe@left.example",
+            json!({"status": "churned", "other": 1}),
+        )
 }
 
-fn again(scene: &Scene, facts: &Facts, call: &Call) -> Result<(Outcome, Vec<String>), RejudgeError> {
+fn again(
+    scene: &Scene,
+    facts: &Facts,
+    call: &Call,
+) -> Result<(Outcome, Vec<String>), RejudgeError> {
     let verdict = rejudge(&RejudgeInputs {
         bundle: &scene.bundle,
         facts,
@@ -38,8 +50,14 @@ fn stored_facts_judge_as_they_did() {
     for (tool, args) in [
         ("email.send", mail(&["jane@customer.example"])),
         ("email.send", mail(&["Jane+x@customer.example"])),
-        ("email.send", mail(&["joe@left.example", "jane@customer.example"])),
-        ("email.send", mail(&["joe+tag@left.example", "not an address"])),
+        (
+            "email.send",
+            mail(&["joe@left.example", "jane@customer.example"]),
+        ),
+        (
+            "email.send",
+            mail(&["joe+tag@left.example", "not an address"]),
+        ),
         ("email.send", mail(&[])),
         ("email.send", json!({"to": 1})),
         ("ticket.update", json!({"ticket": "4821"})),
@@ -92,14 +110,23 @@ fn facts_that_were_changed_are_found_out() {
         })
     };
     let digest = format!("sha256:{}", "0".repeat(64));
-    assert_eq!(tampered(&|f| f["inputs"]["call"] = json!(digest)), other("call"));
+    assert_eq!(
+        tampered(&|f| f["inputs"]["call"] = json!(digest)),
+        other("call")
+    );
     assert_eq!(
         tampered(&|f| f["inputs"]["intents"][0]["intent_ref"] = json!(digest)),
         other("intent 0")
     );
-    assert_eq!(tampered(&|f| f["inputs"]["results"] = json!([])), other("number of results"));
+    assert_eq!(
+        tampered(&|f| f["inputs"]["results"] = json!([])),
+        other("number of results")
+    );
     assert_eq!(
         tampered(&|f| f["extractor"] = json!(2)),
-        Err(RejudgeError::Extractor { found: 2, supported: 1 })
+        Err(RejudgeError::Extractor {
+            found: 2,
+            supported: 1
+        })
     );
 }

@@ -43,7 +43,12 @@ pub(crate) fn files(root: &Path) -> Vec<(String, String)> {
             if path.is_dir() {
                 open.push(path);
             } else {
-                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                let name = path
+                    .strip_prefix(root)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
                 out.push((name, std::fs::read_to_string(path).unwrap()));
             }
         }
