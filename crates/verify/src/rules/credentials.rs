@@ -81,12 +81,22 @@ impl Credentials {
 
     /// The credential of an agent that may speak for the actor.
     pub(crate) fn agent(&self, at: &mut At<'_>, id: CredentialId, actor: &ActorName) {
-        let Some(grant) = self.with_role(at, id, Role::Agent) else {
-            return;
-        };
-        let covers = grant.actors.iter().any(|pattern| pattern.covers(actor));
-        let expected = "an actor that the credential may speak for";
-        at.require(covers, Check::Credential, actor, expected);
+        if let Some(grant) = self.with_role(at, id, Role::Agent) {
+            check_actor(at, grant, id, actor);
+        }
+    }
+
+    /// The same where the call was refused unread: the credential may have been revoked while that
+    /// was on its way to the log.
+    pub(crate) fn refused_agent(&self, at: &mut At<'_>, id: CredentialId, actor: &ActorName) {
+        let grant = self.grants.get(&id);
+        match grant.filter(|grant| grant.roles.contains(&Role::Agent)) {
+            Some(grant) => check_actor(at, grant, id, actor),
+            None => {
+                let expected = "a credential of role `agent` that was granted before";
+                at.fail(Check::Credential, id, expected);
+            }
+        }
     }
 
     /// The credential of an ingress that may register such a turn.
@@ -184,4 +194,13 @@ impl Credentials {
         at.require(grant.is_some(), Check::Credential, id, expected);
         grant
     }
+}
+
+/// The credential covers the actor, or is itself the actor: of what could not be read.
+fn check_actor(at: &mut At<'_>, grant: &Grant, id: CredentialId, actor: &ActorName) {
+    let own = actor.as_str().strip_prefix("credential:");
+    let covers = own == Some(id.to_string().as_str())
+        || grant.actors.iter().any(|pattern| pattern.covers(actor));
+    let expected = "an actor that the credential may speak for";
+    at.require(covers, Check::Credential, actor, expected);
 }

@@ -6,7 +6,7 @@ use countersign_core::entry::{
     Decision, Mode, Review, ReviewAnswer, Revocation, RevocationEffect, RevocationScope,
 };
 use countersign_core::ids::EntryId;
-use countersign_core::names::{ActorName, BuiltinReason, KeyText, Origin, ReasonId};
+use countersign_core::names::{ActorName, KeyText, Origin};
 use countersign_core::pseudonym::Pseudonym;
 use countersign_core::refs::{CallRef, IntentRef, PolicyRef};
 use countersign_core::signed::entry_message;
@@ -53,10 +53,9 @@ struct Answer {
     is_used: bool,
 }
 
-/// Whether the call was refused because its credential may not speak for the actor it named.
-pub(crate) fn is_foreign_actor(body: &Decision) -> bool {
-    let foreign = ReasonId::builtin(BuiltinReason::ForeignActor);
-    body.outcome == Outcome::Rejected && body.reasons.contains(&foreign)
+/// Whether the call was refused before it was judged: it rests on no facts and no intent.
+pub(crate) fn is_unread(body: &Decision) -> bool {
+    body.outcome == Outcome::Rejected && body.facts_ref.is_none() && body.intent_ref.is_none()
 }
 
 impl Decisions {

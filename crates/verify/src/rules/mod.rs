@@ -202,8 +202,11 @@ impl<'a> Rules<'a> {
     }
 
     fn decision(&mut self, at: &mut At<'_>, body: &countersign_core::entry::Decision) {
-        if !decisions::is_foreign_actor(body) {
-            self.credentials.agent(at, body.credential, &body.actor);
+        match decisions::is_unread(body) {
+            true => self
+                .credentials
+                .refused_agent(at, body.credential, &body.actor),
+            false => self.credentials.agent(at, body.credential, &body.actor),
         }
         self.bundles.judged(at, body);
         self.intents.grounds(at, body);

@@ -449,6 +449,30 @@ fn every_lie_is_found_by_its_check() {
     }
 }
 
+/// What the service records of a request that it could not read is no lie.
+#[test]
+fn a_refusal_of_what_could_not_be_read_may_name_its_credential_even_a_revoked_one() {
+    for actor in ["agent:support-v3", "credential:01HYA000000000000000000004"] {
+        let mut story = story();
+        let mut revoked = body!(story, "agent", Credential).clone();
+        revoked.change = GrantChange::Revoked;
+        revoked.credential = Some(credential(1));
+        again(&mut story, "credential revoked", "directory");
+        story.entry("again").body = revoked.into();
+        let mut late = story.entry("unmandated").clone();
+        late.entry_id = entry_id(901);
+        let position = story.position("again");
+        late.timestamp = story.entries[position].1.timestamp;
+        if let Body::Decision(body) = &mut late.body {
+            body.actor = x(actor);
+        }
+        story.entries.insert(position + 1, ("late", late));
+        drop(&mut story, "throttled");
+        let report = audit(&publish(&story.leaves()), trust());
+        assert_eq!(report.word, Word::Unanchored, "{}", told(&report));
+    }
+}
+
 #[test]
 fn a_finding_names_its_entry_and_leaves_the_others_be() {
     let mut story = story();

@@ -14,4 +14,6 @@ mod large;
 mod lies;
 mod log;
 mod mutations;
+#[cfg(feature = "rejudge")]
+mod rejudge;
 mod story;
