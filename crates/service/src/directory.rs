@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use countersign_core::document::{Changeset, DirectoryChange, EntityUid, Salt};
 use countersign_core::entry::{self, Role};
 use countersign_core::json;
-use countersign_judge::{CompiledBundle, Directory, DirectoryError, lookup_form};
+use countersign_judge::{CompiledBundle, Directory, DirectoryError};
 use countersign_vault::Blinded;
 use countersign_wire::{DirectoryChanged, DirectoryLine};
 use serde_json::{Map, Value};
@@ -167,7 +167,12 @@ impl Service {
             );
             return Err(ServiceError::malformed(detail));
         }
-        let id = lookup_id(bundle, &line.kind, &line.id)?;
+        let id = bundle.directory_id(&line.kind, &line.id).ok_or_else(|| {
+            ServiceError::malformed(format!(
+                "the id of a `{}` cannot be read as its manifests' target type",
+                line.kind
+            ))
+        })?;
         let attributes = line
             .attributes
             .map(|attributes| attributes.into_iter().collect());
@@ -206,25 +211,6 @@ impl Service {
             .find(|change| change.entity == *uid);
         Ok(found.and_then(|change| change.attributes))
     }
-}
-
-/// The form in which the judge looks an entity up, if a manifest says how values of its type are
-/// read; else the id as it is.
-fn lookup_id(bundle: &CompiledBundle, kind: &str, id: &str) -> Result<String, ServiceError> {
-    let mut declared = bundle
-        .bundle()
-        .content
-        .tools
-        .iter()
-        .flat_map(|tool| &tool.targets);
-    let Some(target) = declared.find(|target| target.entity == kind) else {
-        return Ok(id.to_owned());
-    };
-    lookup_form(target.kind, id).ok_or_else(|| {
-        ServiceError::malformed(format!(
-            "the id of a `{kind}` cannot be read as its manifests' target type"
-        ))
-    })
 }
 
 impl Directory for Service {

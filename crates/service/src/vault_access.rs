@@ -86,7 +86,10 @@ impl Service {
         }
         let refs = opened.iter().map(|(reference, _)| *reference).collect();
         let (entry_id, _) = self.note_access(caller, refs, purpose)?;
-        Ok(OpenedGroup { records: opened, access: entry_id })
+        Ok(OpenedGroup {
+            records: opened,
+            access: entry_id,
+        })
     }
 
     fn note_access(

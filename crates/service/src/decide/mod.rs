@@ -107,6 +107,10 @@ impl Service {
         let Some(row) = state::read::<IdempotencyRow>(&self.ledger, &once)? else {
             return Ok(None);
         };
+        // Committed, and not released yet: then the request queues up behind that release.
+        if self.ledger.entry(row.value.entry)?.is_none() {
+            return Ok(None);
+        }
         self.replay(request, &row.value).map(Some)
     }
 
