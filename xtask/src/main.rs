@@ -1,2 +1,48 @@
-//! Commands for those who work on Countersign.
-fn main() {}
+//! Commands for those who work on Countersign: `cargo xtask replay`, `cargo xtask bench`.
+//!
+//! What comes out is on stdout, everything else on stderr. Exit codes: 0 yes, 1 no (a criterion is
+//! not met), 2 usage or I/O. It is *not* for those who use Countersign: that is `countersign-cli`.
+
+mod bench;
+mod bundle_dir;
+mod error;
+mod replay;
+mod server;
+mod stats;
+mod table;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Commands for those who work on Countersign.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Send recorded agent runs through a real server and count what comes of them.
+    Replay(replay::ReplayArguments),
+    /// Measure the judge, a durable decision, and a decision over HTTP.
+    Bench(bench::BenchArguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Decisions that end in a durable commit, in process and over HTTP, taking turns with a bare
+//! `fdatasync` on the same disk.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use countersign_core::entry::Surface;
+use countersign_service::{Caller, Service};
+use countersign_wire::{DecisionAnswer, DecisionRequest, TurnPartRequest, TurnRequest};
+use serde::Serialize;
+
+use super::Effort;
+use super::load::{Ask, Measured};
+use super::setting::{self, Scopes};
+use crate::error::Error;
+use crate::server::{ACTORS, Log, Server};
+use crate::stats::{Summary, micros};
+
+/// How many policies judge.
+const POLICIES: usize = 100;
+/// How many bytes of arguments each call has.
+const ARGS_BYTES: usize = 1_000;
+/// How many threads ask in process.
+const THREADS: [usize; 3] = [1, 16, 64];
+/// How many clients ask over HTTP.
+const CLIENTS: [usize; 3] = [1, 16, 128];
+/// The bare sync's share of the time that a case has.
+const SYNC_SHARE: u32 = 4;
+/// What is overwritten before each bare sync: one page.
+const PAGE: usize = 4_096;
+
+/// What was measured of decisions with their commit.
+#[derive(Debug, Serialize)]
+pub(super) struct DurableReport {
+    pub(super) policies: usize,
+    pub(super) args_bytes: usize,
+    /// Overwriting one page of a file that is there, and `fdatasync`.
+    pub(super) fdatasync: Summary,
+    pub(super) cases: Vec<DurableCase>,
+}
+
+/// One case.
+#[derive(Debug, Serialize)]
+pub(super) struct DurableCase {
+    /// `in process` or `http`.
+    pub(super) path: &'static str,
+    pub(super) clients: usize,
+    pub(super) wall: Summary,
+    pub(super) per_second: f64,
+    /// CPU time of the whole process per decision, its clients included, in microseconds.
+    pub(super) cpu_us: f64,
+    /// The median over that of the bare `fdatasync`.
+    pub(super) over_fdatasync: f64,
+}
+
+struct Case<'a> {
+    path: &'static str,
+    clients: Vec<Ask<'a>>,
+    measured: Measured,
+}
+
+/// Measures in `dir`.
+pub(super) fn measure(
+    dir: &Path,
+    effort: Effort,
+    in_process: bool,
+    http: bool,
+) -> Result<DurableReport, Error> {
+    let log = Log::begin(setting::bundle(POLICIES, Scopes::Named)?, None, dir)?;
+    let server = Server::over(log)?;
+    let mut cases = Vec::new();
+    if in_process {
+        for threads in THREADS {
+            cases.push(Case::in_process(&server, threads)?);
+        }
+    }
+    if http {
+        for clients in CLIENTS {
+            cases.push(Case::http(&server, clients)?);
+        }
+    }
+    let mut page = Page::new(dir)?;
+    let mut syncs = Vec::new();
+    for round in 1..=effort.rounds {
+        for case in &mut cases {
+            eprintln!(
+                "round {round} of {}: {}, {} at once",
+                effort.rounds,
+                case.path,
+                case.clients.len()
+            );
+            case.measured.round(&mut case.clients, effort.round)?;
+            page.sync_for(effort.round / SYNC_SHARE, &mut syncs)?;
+        }
+    }
+    let nothing = || Error::server("the measurement")("nothing was measured");
+    let fdatasync = Summary::of(syncs).ok_or_else(nothing)?;
+    let cases = cases
+        .into_iter()
+        .map(|case| case.result(&fdatasync).ok_or_else(nothing))
+        .collect::<Result<_, _>>()?;
+    server.stop()?;
+    Ok(DurableReport {
+        policies: POLICIES,
+        args_bytes: ARGS_BYTES,
+        fdatasync,
+        cases,
+    })
+}
+
+impl Case<'_> {
+    fn in_process(server: &Server, threads: usize) -> Result<Self, Error> {
+        let caller = |role| -> Result<Caller, Error> {
+            let token = server.log().token(role)?;
+            server
+                .log()
+                .service()
+                .authenticate(token)
+                .map_err(Error::server("the credential"))
+        };
+        let (ingress, agent) = (caller("ingress")?, caller("agent")?);
+        let clients = (0..threads)
+            .map(|n| -> Result<Ask<'_>, Error> {
+                let service = std::sync::Arc::clone(server.log().service());
+                let body = call(&service, &ingress, &format!("threads-{threads}-{n}"))?;
+                let agent = agent.clone();
+                Ok(Box::new(move || {
+                    let answer = service.decide(&agent, &body, Surface::Api, None);
+                    approved(answer.map_err(Error::server("a decision"))?)
+                }))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            path: "in process",
+            clients,
+            measured: Measured::default(),
+        })
+    }
+
+    fn http(server: &Server, clients: usize) -> Result<Self, Error> {
+        let ingress = server.log().token("ingress")?;
+        let service = server.log().service();
+        let ingress = service
+            .authenticate(ingress)
+            .map_err(Error::server("the credential"))?;
+        let clients = (0..clients)
+            .map(|n| -> Result<Ask<'_>, Error> {
+                let body = call(service, &ingress, &format!("clients-{clients}-{n}"))?;
+                let client = server.client("agent")?;
+                Ok(Box::new(move || {
+                    let answer = client.decide_bytes(body.clone(), None);
+                    approved(answer.map_err(Error::server("a decision"))?)
+                }))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            path: "http",
+            clients,
+            measured: Measured::default(),
+        })
+    }
+
+    fn result(self, fdatasync: &Summary) -> Option<DurableCase> {
+        let Measured {
+            times,
+            elapsed,
+            cpu,
+        } = self.measured;
+        let wall = Summary::of(times)?;
+        Some(DurableCase {
+            path: self.path,
+            clients: self.clients.len(),
+            wall,
+            per_second: wall.count as f64 / elapsed.as_secs_f64().max(f64::EPSILON),
+            cpu_us: micros(cpu) / wall.count as f64,
+            over_fdatasync: wall.p50_us / fdatasync.p50_us.max(f64::EPSILON),
+        })
+    }
+}
+
+/// A call under a turn of its own, as the body of a request.
+fn call(service: &Service, ingress: &Caller, session: &str) -> Result<Vec<u8>, Error> {
+    let failed = "the turn";
+    let actor = format!("{ACTORS}bench");
+    let turn = TurnRequest {
+        principal: "user:bench@customer.example".to_owned(),
+        author: None,
+        channel: "bench".to_owned(),
+        session: session.to_owned(),
+        actors: vec![actor.clone()],
+        parts: vec![TurnPartRequest {
+            by: "principal".to_owned(),
+            media_type: None,
+            text: setting::turn_text(1),
+            raw_sha256: None,
+        }],
+        expires_in_s: None,
+        mandate: None,
+    };
+    let turn = serde_json::to_vec(&turn).map_err(Error::server(failed))?;
+    let turn = service
+        .register_turn(ingress, &turn)
+        .map_err(Error::server(failed))?;
+    let call = DecisionRequest {
+        tool: setting::TOOL.to_owned(),
+        args: setting::args(1, ARGS_BYTES),
+        actor,
+        intent_ref: Some(turn.intent_ref),
+        reasoning: None,
+        links: None,
+        session: None,
+        external_call_id: None,
+    };
+    serde_json::to_vec(&call).map_err(Error::server("the call"))
+}
+
+fn approved(answer: DecisionAnswer) -> Result<(), Error> {
+    match answer.outcome.as_str() {
+        "approved" => Ok(()),
+        other => Err(Error::server("a decision")(format!("it was {other}"))),
+    }
+}
+
+/// A page of a file that is there already, so that nothing but its content has to reach the disk.
+struct Page {
+    file: File,
+    path: std::path::PathBuf,
+    // Removed with its directory at the end.
+    _dir: tempfile::TempDir,
+}
+
+impl Page {
+    fn new(dir: &Path) -> Result<Self, Error> {
+        let made = tempfile::Builder::new()
+            .prefix("fdatasync-")
+            .tempdir_in(dir);
+        let made = made.map_err(Error::io(dir))?;
+        let path = made.path().join("page");
+        let file = File::create(&path).map_err(Error::io(&path))?;
+        file.write_all_at(&[0; PAGE], 0).map_err(Error::io(&path))?;
+        file.sync_all().map_err(Error::io(&path))?;
+        Ok(Self {
+            file,
+            path,
+            _dir: made,
+        })
+    }
+
+    fn sync_for(&mut self, time: Duration, times: &mut Vec<Duration>) -> Result<(), Error> {
+        let begun = Instant::now();
+        let mut fill = 0_u8;
+        while begun.elapsed() < time {
+            fill = fill.wrapping_add(1);
+            let start = Instant::now();
+            self.file
+                .write_all_at(&[fill; PAGE], 0)
+                .map_err(Error::io(&self.path))?;
+            self.file.sync_data().map_err(Error::io(&self.path))?;
+            times.push(start.elapsed());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! What was measured, in words and as JSON.
+
+use serde::Serialize;
+
+use super::durable::DurableReport;
+use super::judge::JudgeReport;
+use super::machine::Machine;
+use crate::error::Error;
+use crate::stats::shown;
+use crate::table::{Table, grouped};
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    machine: Machine,
+    /// Whether each case ran only for a moment; then the numbers mean nothing.
+    smoke: bool,
+    pub(super) judge: Option<JudgeReport>,
+    pub(super) durable: Option<DurableReport>,
+}
+
+impl Report {
+    pub(super) fn new(machine: Machine, smoke: bool) -> Self {
+        Self {
+            machine,
+            smoke,
+            judge: None,
+            durable: None,
+        }
+    }
+
+    pub(super) fn json(&self) -> Result<String, Error> {
+        serde_json::to_string_pretty(self).map_err(Error::server("the report"))
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{}\n", self.machine)?;
+        if self.smoke {
+            writeln!(
+                f,
+                "A smoke run: each case ran, and the numbers mean nothing.\n"
+            )?;
+        }
+        if let Some(judge) = &self.judge {
+            write_judge(judge, f)?;
+        }
+        if let Some(durable) = &self.durable {
+            write_durable(durable, f)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_judge(judge: &JudgeReport, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    writeln!(f, "## The judge alone\n")?;
+    writeln!(
+        f,
+        "CPU time of the one thread. Inside the timer: drawing the facts (schema check, targets, sources, Cedar \
+         contexts) from a turn whose mentions are parsed already, as they are once per turn; the verdict; the entry, its \
+         canonical JSON and its leaf hash. Outside: reading the request, sealing, signing, the commit. Policies are spread \
+         over {} actions; `open` ones name no action, so that all are evaluated. Each stage holds one reading of the clock, \
+         {}, not subtracted. Stages are medians.\n",
+        super::setting::ACTIONS,
+        shown(judge.clock_us)
+    )?;
+    let mut table = Table::new(&[
+        ">policies",
+        "scopes",
+        ">targets",
+        ">arguments",
+        ">p50",
+        ">p99",
+        ">facts",
+        ">verdict",
+        ">leaf",
+        ">times",
+    ]);
+    for case in &judge.cases {
+        table.row(vec![
+            grouped(count(case.policies)),
+            if case.sliced { "named" } else { "open" }.to_owned(),
+            case.targets.to_string(),
+            format!("{} kB", case.args_bytes / 1_000),
+            shown(case.all.p50_us),
+            shown(case.all.p99_us),
+            shown(case.facts.p50_us),
+            shown(case.verdict.p50_us),
+            shown(case.leaf.p50_us),
+            grouped(count(case.all.count)),
+        ]);
+    }
+    writeln!(f, "{table}")
+}
+
+fn write_durable(durable: &DurableReport, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    writeln!(f, "## A decision with its durable commit\n")?;
+    writeln!(
+        f,
+        "Wall time, from the request's bytes to the answer with proof and permit: everything is inside the timer. {} \
+         policies over {} actions, one target, {} bytes of arguments, each client under a turn of its own; each asks again \
+         as soon as it was answered. Over HTTP the clients are threads of the same process on the same CPUs, with \
+         connections that are kept; `CPU` is the whole process's per decision, clients included. A commit is SQLite's, \
+         and then the head file's: two waits for the disk. The bare `fdatasync` overwrites 4 KiB of a file that is there; \
+         it takes turns with the cases.\n",
+        durable.policies,
+        super::setting::ACTIONS,
+        grouped(count(durable.args_bytes))
+    )?;
+    let mut table = Table::new(&[
+        "path",
+        ">at once",
+        ">p50",
+        ">p99",
+        ">decisions/s",
+        ">CPU",
+        ">p50 / fdatasync",
+        ">times",
+    ]);
+    let sync = &durable.fdatasync;
+    table.row(vec![
+        "bare `fdatasync`".to_owned(),
+        "1".to_owned(),
+        shown(sync.p50_us),
+        shown(sync.p99_us),
+        "–".to_owned(),
+        "–".to_owned(),
+        "1.0".to_owned(),
+        grouped(count(sync.count)),
+    ]);
+    for case in &durable.cases {
+        table.row(vec![
+            case.path.to_owned(),
+            case.clients.to_string(),
+            shown(case.wall.p50_us),
+            shown(case.wall.p99_us),
+            format!("{:.0}", case.per_second),
+            shown(case.cpu_us),
+            format!("{:.1}", case.over_fdatasync),
+            grouped(count(case.wall.count)),
+        ]);
+    }
+    writeln!(f, "{table}")
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

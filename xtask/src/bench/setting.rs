@@ -1,0 +1,144 @@
+//! The bundle, the turn and the calls that are measured.
+
+use std::fmt::Write as _;
+
+use countersign_core::document::{Bundle, BundleContent};
+use countersign_judge::CompiledBundle;
+use serde_json::{Value, json};
+
+use crate::bundle_dir;
+use crate::error::Error;
+use crate::server::TENANT;
+
+/// Over how many actions the policies are spread.
+pub(super) const ACTIONS: usize = 10;
+/// The tool that is called.
+pub(super) const TOOL: &str = "bench.a0";
+
+/// Whether a policy's scope says which calls it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scopes {
+    /// Each policy names its action: only a tenth of them is evaluated.
+    Named,
+    /// The forbids are for every action: all of them are evaluated.
+    Open,
+}
+
+/// A bundle of `policies` policies: one permit for each action, and forbids that do not apply.
+pub(super) fn bundle(policies: usize, scopes: Scopes) -> Result<BundleContent, Error> {
+    let mut text = String::new();
+    for n in 0..policies {
+        let action = format!("bench.a{}", n % ACTIONS);
+        let written = match (n < ACTIONS, scopes) {
+            (true, _) => writeln!(
+                text,
+                "@id(\"p{n}\") permit (principal, action == Action::\"{action}\", resource is Contact)\n\
+                 when {{ context.intent.live && context.target.sources.contains(\"user\") }};"
+            ),
+            (false, Scopes::Named) => writeln!(
+                text,
+                "@id(\"p{n}\") forbid (principal, action == Action::\"{action}\", resource is Contact)\n\
+                 when {{ {} }};",
+                condition(n)
+            ),
+            (false, Scopes::Open) => writeln!(
+                text,
+                "@id(\"p{n}\") forbid (principal, action, resource)\nwhen {{ {} }};",
+                condition(n)
+            ),
+        };
+        written.map_err(Error::server("the bundle"))?;
+    }
+    let tools: Vec<Value> = (0..ACTIONS).map(tool).collect();
+    let content = json!({
+        "name": "bench",
+        "policies": [{"name": "policies/bench.cedar", "text": text}],
+        "schema": "entity Contact = { \"status\"?: String };",
+        "tools": tools,
+    });
+    serde_json::from_value(content).map_err(Error::server("the bundle"))
+}
+
+/// The same, compiled.
+pub(super) fn compiled(policies: usize, scopes: Scopes) -> Result<CompiledBundle, Error> {
+    let tenant = TENANT.parse().map_err(Error::server("the tenant"))?;
+    CompiledBundle::compile(Bundle {
+        tenant,
+        content: bundle(policies, scopes)?,
+    })
+    .map_err(|error| Error::Bundle(bundle_dir::lines(&error.findings)))
+}
+
+/// A condition that is evaluated to its end and does not hold.
+fn condition(n: usize) -> String {
+    match n % 3 {
+        0 => {
+            format!("context.target has domain && context.target.domain == \"blocked-{n}.example\"")
+        }
+        1 => format!("resource has status && resource.status == \"blocked-{n}\""),
+        _ => format!("context.args.body like \"blocked-{n}*\""),
+    }
+}
+
+fn tool(n: usize) -> Value {
+    json!({
+        "tool": format!("bench.a{n}"),
+        "action": format!("bench.a{n}"),
+        "effect": "irreversible",
+        "arguments": {
+            "type": "object",
+            "properties": {
+                "to": {"type": "array", "items": {"type": "string"}},
+                "body": {"type": "string"},
+            },
+            "required": ["to", "body"],
+            "additionalProperties": false,
+        },
+        "targets": [{"at": "/to", "type": "email", "entity": "Contact"}],
+    })
+}
+
+/// A turn that names this many addresses.
+pub(super) fn turn_text(targets: usize) -> String {
+    let addresses: Vec<String> = (0..targets).map(address).collect();
+    format!(
+        "Please send the confirmation for ticket #4821 to {}.",
+        addresses.join(", ")
+    )
+}
+
+/// Arguments of exactly `bytes` bytes of JSON, with this many targets.
+pub(super) fn args(targets: usize, bytes: usize) -> Value {
+    let to: Vec<String> = (0..targets).map(address).collect();
+    let empty = json!({"to": to, "body": ""}).to_string().len();
+    let sentence = "The quick brown fox jumps over the lazy dog. ";
+    let body: String = sentence
+        .chars()
+        .cycle()
+        .take(bytes.saturating_sub(empty))
+        .collect();
+    json!({"to": to, "body": body})
+}
+
+fn address(n: usize) -> String {
+    format!("contact-{n}@customer.example")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_have_the_size_that_is_claimed() {
+        for (targets, bytes) in [(1, 1_000), (20, 1_000), (20, 64_000)] {
+            assert_eq!(args(targets, bytes).to_string().len(), bytes, "{targets}");
+        }
+    }
+
+    #[test]
+    fn the_bundles_compile() {
+        for scopes in [Scopes::Named, Scopes::Open] {
+            compiled(30, scopes).unwrap();
+        }
+    }
+}

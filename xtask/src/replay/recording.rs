@@ -1,0 +1,124 @@
+//! Recorded runs: what AgentDojo's ground truth and recorded runs of models have in common.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use ruzstd::decoding::StreamingDecoder;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::error::Error;
+
+/// Most bytes of a recording when it is unpacked: 1 GiB.
+const RECORDING_BYTES: u64 = 1024 * 1024 * 1024;
+/// How the calls of a ground truth are called where a model's name would stand.
+const GROUND_TRUTH: &str = "ground-truth";
+
+/// One run: a turn, and the calls that an agent made upon it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Run {
+    /// The suite of tools.
+    pub(super) suite: String,
+    /// Which model ran; a ground truth has none.
+    #[serde(default = "ground_truth")]
+    pub(super) pipeline: String,
+    /// The person's words.
+    pub(super) user_turn: String,
+    /// The calls, in order.
+    pub(super) steps: Vec<Step>,
+    /// The attacker's task, where there was an attack.
+    #[serde(default)]
+    pub(super) injection_task: Option<String>,
+}
+
+/// One call of a run.
+#[derive(Debug, Deserialize)]
+pub(super) struct Step {
+    /// The tool.
+    pub(super) function: String,
+    /// The arguments, byte by byte as they were recorded.
+    pub(super) args: Box<RawValue>,
+    /// What the model saw of the result.
+    pub(super) output: String,
+    /// The tool's error, if it failed.
+    #[serde(default)]
+    pub(super) error: Option<String>,
+    /// Whether the recorded call ran; a ground truth's always did.
+    #[serde(default = "yes")]
+    pub(super) executed: bool,
+    /// Who is behind the call, where the recording says: `user` or `injection`.
+    #[serde(default)]
+    pub(super) origin: Option<String>,
+}
+
+fn ground_truth() -> String {
+    GROUND_TRUTH.to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// All runs of a file.
+pub(super) fn read(path: &Path) -> Result<Vec<Run>, Error> {
+    let text = text(path)?;
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(n, line)| {
+            serde_json::from_str(line).map_err(|error| Error::Line {
+                path: path.to_path_buf(),
+                line: n + 1,
+                reason: error.to_string(),
+            })
+        })
+        .collect()
+}
+
+fn text(path: &Path) -> Result<String, Error> {
+    let file = BufReader::new(File::open(path).map_err(Error::io(path))?);
+    let mut text = String::new();
+    let mut limited: Box<dyn Read> = match path.extension().is_some_and(|end| end == "zst") {
+        true => {
+            let unpacked = StreamingDecoder::new(file).map_err(std::io::Error::other);
+            Box::new(unpacked.map_err(Error::io(path))?.take(RECORDING_BYTES))
+        }
+        false => Box::new(file.take(RECORDING_BYTES)),
+    };
+    limited.read_to_string(&mut text).map_err(Error::io(path))?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_recordings_are_read() {
+        let ground_truth: Run = serde_json::from_str(
+            r#"{"kind":"attack","suite":"slack","user_task":"user_task_0","user_turn":"Hi.",
+                "injection_task":"injection_task_1","goal":"…","steps":[{"origin":"injection",
+                "function":"f","args":{"a": 1.10},"output":"x","error":null}]}"#,
+        )
+        .unwrap();
+        let step = &ground_truth.steps[0];
+        assert_eq!(ground_truth.pipeline, GROUND_TRUTH);
+        assert_eq!((step.args.get(), step.executed), (r#"{"a": 1.10}"#, true));
+        assert_eq!(step.origin.as_deref(), Some("injection"));
+
+        let run: Run = serde_json::from_str(
+            r#"{"pipeline":"gpt-4o","suite":"slack","injection_task":null,"user_turn":"Hi.",
+                "steps":[{"function":"f","args":{},"output":"","error":"E","executed":false}]}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (run.pipeline.as_str(), run.injection_task.is_none()),
+            ("gpt-4o", true)
+        );
+        assert_eq!(
+            (run.steps[0].error.as_deref(), run.steps[0].executed),
+            (Some("E"), false)
+        );
+    }
+}
