@@ -1,7 +1,6 @@
 //! Recorded runs: what AgentDojo's ground truth and recorded runs of models have in common.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read as _;
 use std::path::Path;
 
 use ruzstd::decoding::StreamingDecoder;
@@ -77,22 +76,44 @@ pub(super) fn read(path: &Path) -> Result<Vec<Run>, Error> {
 }
 
 fn text(path: &Path) -> Result<String, Error> {
-    let file = BufReader::new(File::open(path).map_err(Error::io(path))?);
-    let mut text = String::new();
-    let mut limited: Box<dyn Read> = match path.extension().is_some_and(|end| end == "zst") {
-        true => {
-            let unpacked = StreamingDecoder::new(file).map_err(std::io::Error::other);
-            Box::new(unpacked.map_err(Error::io(path))?.take(RECORDING_BYTES))
-        }
-        false => Box::new(file.take(RECORDING_BYTES)),
+    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    let bytes = match path.extension().is_some_and(|end| end == "zst") {
+        true => unpacked(&bytes).map_err(Error::io(path))?,
+        false => bytes,
     };
-    limited.read_to_string(&mut text).map_err(Error::io(path))?;
-    Ok(text)
+    String::from_utf8(bytes).map_err(|error| Error::io(path)(std::io::Error::other(error)))
+}
+
+/// All frames of compressed data, one after the other (RFC 8878 section 3).
+fn unpacked(mut packed: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    while !packed.is_empty() {
+        let frame = StreamingDecoder::new(&mut packed).map_err(std::io::Error::other)?;
+        // One byte more than allowed, so that a longer recording is met and not cut.
+        frame.take(RECORDING_BYTES + 1).read_to_end(&mut out)?;
+        if out.len() as u64 > RECORDING_BYTES {
+            return Err(std::io::Error::other(format!(
+                "it holds more than {RECORDING_BYTES} bytes"
+            )));
+        }
+    }
+    Ok(out)
 }
 
 #[cfg(test)]
 mod tests {
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
     use super::*;
+
+    #[test]
+    fn every_frame_is_unpacked_and_a_cut_one_is_an_error() {
+        let frame = |text: &str| compress_to_vec(text.as_bytes(), CompressionLevel::Fastest);
+        let packed = [frame("one\n"), frame("two\n")].concat();
+        assert_eq!(unpacked(&packed).unwrap(), b"one\ntwo\n");
+        assert!(unpacked(&packed[..packed.len() - 1]).is_err());
+        assert!(unpacked(b"no frame").is_err());
+    }
 
     #[test]
     fn both_kinds_of_recordings_are_read() {
