@@ -24,6 +24,6 @@ pub use extract::{ChainTurn, Directory, DirectoryError, ExtractInputs, SeenResul
 pub use finding::{Finding, Severity};
 pub use judge::judge;
 pub use mention::{ResultIndex, TurnMentions};
-pub use rejudge::{RejudgeError, RejudgeInputs, rejudge};
+pub use rejudge::{RejudgeError, RejudgeInputs, rejudge, rejudge_with};
 pub use value::lookup_form;
 pub use version::{EXTRACTOR, judge_version};

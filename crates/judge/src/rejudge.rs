@@ -69,6 +69,15 @@ impl From<CanonicalError> for RejudgeError {
 ///
 /// [`directory_revision`]: countersign_core::document::Inputs::directory_revision
 pub fn rejudge(inputs: &RejudgeInputs<'_>) -> Result<Verdict, RejudgeError> {
+    rejudge_with(inputs, &Recorded::of(inputs.facts))
+}
+
+/// The same over the directory as it was then, for those who know it: so facts that leave an entity
+/// or an attribute out are found too.
+pub fn rejudge_with(
+    inputs: &RejudgeInputs<'_>,
+    directory: &dyn Directory,
+) -> Result<Verdict, RejudgeError> {
     let facts = inputs.facts;
     if facts.extractor != EXTRACTOR {
         return Err(RejudgeError::Extractor {
@@ -77,7 +86,7 @@ pub fn rejudge(inputs: &RejudgeInputs<'_>) -> Result<Verdict, RejudgeError> {
         });
     }
     compare_documents(inputs)?;
-    let again = draw_again(inputs)?;
+    let again = draw_again(inputs, directory)?;
     if let Some(at) = first_difference(&canonical(facts)?, &canonical(&again)?, String::new()) {
         return Err(RejudgeError::Differs { at });
     }
@@ -117,7 +126,10 @@ fn compare_documents(inputs: &RejudgeInputs<'_>) -> Result<(), RejudgeError> {
     Ok(())
 }
 
-fn draw_again(inputs: &RejudgeInputs<'_>) -> Result<Facts, RejudgeError> {
+fn draw_again(
+    inputs: &RejudgeInputs<'_>,
+    directory: &dyn Directory,
+) -> Result<Facts, RejudgeError> {
     let facts = inputs.facts;
     let mentions: Vec<TurnMentions> = inputs.intents.iter().map(TurnMentions::of).collect();
     let indices: Vec<ResultIndex> = inputs.results.iter().map(ResultIndex::of).collect();
@@ -144,7 +156,6 @@ fn draw_again(inputs: &RejudgeInputs<'_>) -> Result<Facts, RejudgeError> {
             index,
         })
         .collect();
-    let directory = Recorded::of(facts);
     extract(&ExtractInputs {
         tenant: &facts.tenant,
         salt: facts.salt,
@@ -156,7 +167,7 @@ fn draw_again(inputs: &RejudgeInputs<'_>) -> Result<Facts, RejudgeError> {
         claimed_intent: facts.inputs.claimed_intent,
         chain: &chain,
         results: &results,
-        directory: &directory,
+        directory,
         directory_revision: facts.inputs.directory_revision,
         credential: facts.inputs.credential,
         review: facts.inputs.review,

@@ -319,6 +319,7 @@ fn not_shown(
         (Code::WordsOfThePerson, of_kind("intent")),
         (Code::ExecutionsAsReported, of_kind("execution")),
         (Code::EscalationDeadlines, counts.open_escalations),
+        (Code::DirectoryAsRecorded, rules.directory.sealed()),
         (Code::UnknownKinds, rules.unknown_kinds()),
     ] {
         if count > 0 {

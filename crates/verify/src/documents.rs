@@ -94,7 +94,8 @@ impl<'a> Documents<'a> {
         }
     }
 
-    pub(crate) fn decision(&mut self, at: &mut At<'_>, body: &Decision) {
+    /// The documents of a decision; its facts, if they were given.
+    pub(crate) fn decision(&mut self, at: &mut At<'_>, body: &Decision) -> Option<Facts> {
         if let Some(reference) = body.call_ref
             && let Some(call) = self.open::<Call>(at, reference.into())
         {
@@ -102,14 +103,12 @@ impl<'a> Documents<'a> {
             let holds = digest.is_ok_and(|digest| digest == call.args_sha256);
             agree(at, "call", "args_sha256", holds);
         }
-        if let Some(reference) = body.facts_ref
-            && let Some(facts) = self.open::<Facts>(at, reference.into())
-        {
-            facts_agree(at, body, &facts);
-        }
         if let Some(reference) = body.reasoning_ref {
             let _reasoning = self.open::<Reasoning>(at, reference.into());
         }
+        let facts = self.open::<Facts>(at, body.facts_ref?.into())?;
+        facts_agree(at, body, &facts);
+        Some(facts)
     }
 
     /// A document that was given under this ref and is of this kind; whether it hashes to its ref
@@ -151,7 +150,8 @@ fn facts_agree(at: &mut At<'_>, body: &Decision, facts: &Facts) {
     }
 }
 
-fn agree(at: &mut At<'_>, document: &str, member: &str, holds: bool) {
+/// Fails unless a member of a document says what the log says.
+pub(crate) fn agree(at: &mut At<'_>, document: &str, member: &str, holds: bool) {
     let found = format!("`{member}` of the {document} document");
     at.require(holds, Check::DocumentContent, found, "what the entry says");
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::document::{Call, Document, Facts, Intent, ToolResult};
+use countersign_core::document::{Call, Changeset, Document, EntityUid, Facts, Intent, ToolResult};
 use countersign_core::entry::Decision;
 use countersign_core::ids::EntryId;
 use countersign_core::names::{BuiltinReason, ReasonId};
 use countersign_core::refs::{PolicyRef, Sha256};
-use countersign_judge::{CompiledBundle, RejudgeError, RejudgeInputs};
+use countersign_judge::{CompiledBundle, Directory, DirectoryError, RejudgeError, RejudgeInputs};
+use serde_json::Value;
 
 use crate::audit::Audit;
 use crate::report::{Check, Findings, NotRejudged, Rejudged};
@@ -28,9 +29,14 @@ pub(crate) fn all(audit: &Audit, rules: &Rules<'_>, findings: &mut Findings) -> 
         rules,
         findings,
         bundles: BTreeMap::new(),
+        directory: Known::default(),
     };
     let mut rejudged = Rejudged::default();
+    let mut changes = rules.directory.changes.iter().peekable();
     for (index, id, decision) in &rules.decisions.all {
+        while let Some((_, change)) = changes.next_if(|(changed, _)| changed < index) {
+            court.directory.apply(change.as_ref());
+        }
         match court.again(*index, *id, decision) {
             Ok(true) => rejudged.agreed += 1,
             Ok(false) => {}
@@ -46,6 +52,37 @@ struct Court<'a, 'r> {
     findings: &'a mut Findings,
     /// `None` for a bundle that does not compile.
     bundles: BTreeMap<PolicyRef, Option<CompiledBundle>>,
+    directory: Known,
+}
+
+/// The directory as it was at some entry, as far as its changes were given.
+#[derive(Default)]
+struct Known {
+    entities: BTreeMap<EntityUid, BTreeMap<String, Value>>,
+    is_partial: bool,
+}
+
+impl Known {
+    fn apply(&mut self, changeset: Option<&Changeset>) {
+        let Some(changeset) = changeset else {
+            self.is_partial = true;
+            return;
+        };
+        for change in &changeset.changes {
+            match &change.attributes {
+                Some(attributes) => self
+                    .entities
+                    .insert(change.entity.clone(), attributes.clone()),
+                None => self.entities.remove(&change.entity),
+            };
+        }
+    }
+}
+
+impl Directory for Known {
+    fn entity(&self, uid: &EntityUid) -> Result<Option<BTreeMap<String, Value>>, DirectoryError> {
+        Ok(self.entities.get(uid).cloned())
+    }
 }
 
 impl Court<'_, '_> {
@@ -82,7 +119,12 @@ impl Court<'_, '_> {
             intents: &intents,
             results: &results,
         };
-        let verdict = match countersign_judge::rejudge(&inputs) {
+        // Where a change of the directory is sealed, the slice that the facts recorded has to do.
+        let again = match self.directory.is_partial {
+            true => countersign_judge::rejudge(&inputs),
+            false => countersign_judge::rejudge_with(&inputs, &self.directory),
+        };
+        let verdict = match again {
             Ok(verdict) => verdict,
             Err(RejudgeError::Extractor { .. }) => return Err(NotRejudged::OtherExtractor),
             Err(error) => {

@@ -134,3 +134,34 @@ fn facts_that_their_inputs_do_not_give_are_found() {
         .collect();
     assert!(checks.contains(&Check::RejudgeFacts), "{checks:?}");
 }
+
+#[test]
+fn facts_with_another_directory_than_the_logs_are_found() {
+    let kit = Kit::new();
+    let author = kit.caller(Role::Author);
+    let churned = br#"{"status":"churned"}"#;
+    kit.service()
+        .put_entity(&author, "Contact", "a@b.example", churned)
+        .unwrap();
+    let turn = kit.turn("s1", "Write to a@b.example").intent_ref;
+    assert_eq!(kit.mail(&turn, "a@b.example").outcome, "rejected");
+    let mut documents = kit.documents().unwrap();
+    let honest = kit.log().iter().find_map(|entry| match entry.body() {
+        Some(Body::Decision(decision)) => decision.facts_ref,
+        _ => None,
+    });
+    let honest = Sha256::from(honest.unwrap());
+    let mut facts = Facts::from_canonical(&documents[&honest]).unwrap();
+    let attributes = &mut facts.entities[0].attributes;
+    attributes.insert("status".into(), "active".into());
+    let forged = Sha256::from(facts.reference().unwrap());
+    documents.insert(forged, facts.canonical().unwrap().into_bytes());
+    let swap = (honest.to_string(), forged.to_string());
+    let report = kit.audit(documents, Some(swap));
+    let checks: Vec<Check> = report
+        .findings
+        .iter()
+        .map(|finding| finding.check)
+        .collect();
+    assert!(checks.contains(&Check::RejudgeFacts), "{checks:?}");
+}

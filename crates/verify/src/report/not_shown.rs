@@ -39,6 +39,8 @@ pub enum NotShownCode {
     ExecutionsAsReported,
     /// Whether an escalation is past its deadline.
     EscalationDeadlines,
+    /// That the directory was as the facts say.
+    DirectoryAsRecorded,
     /// What entries of unknown kinds mean.
     UnknownKinds,
 }
@@ -85,6 +87,9 @@ fn text(code: NotShownCode) -> &'static str {
         }
         NotShownCode::EscalationDeadlines => {
             "whether an open escalation is past its deadline: this version of the format holds none"
+        }
+        NotShownCode::DirectoryAsRecorded => {
+            "that the directory was as the facts say: these changes of it were not given"
         }
         NotShownCode::UnknownKinds => {
             "what entries of kinds unknown to this version mean: only their form, order and place in the tree are checked"

@@ -2,19 +2,23 @@
 
 use std::collections::HashMap;
 
-use countersign_core::document::ToolResult;
-use countersign_core::entry::{Execution, ExecutionPhase, Mode};
+use countersign_core::document::{Facts, ToolResult};
+use countersign_core::entry::{Decision, Execution, ExecutionPhase, Mode};
 use countersign_core::ids::EntryId;
+use countersign_core::pseudonym::Pseudonym;
+use countersign_core::refs::ResultRef;
 use countersign_core::verdict::Outcome;
 
 use super::decisions::Decisions;
-use crate::documents::Documents;
+use crate::documents::{Documents, agree};
 use crate::report::{At, Check};
 
 /// How far each execution is.
 #[derive(Default)]
 pub(crate) struct Executions {
     phases: HashMap<EntryId, ExecutionPhase>,
+    /// Results, and the session that each belongs to.
+    results: HashMap<ResultRef, Option<Pseudonym>>,
 }
 
 impl Executions {
@@ -27,6 +31,7 @@ impl Executions {
     ) {
         check_members(at, body);
         if let Some(reference) = body.result_ref {
+            self.results.insert(reference, body.session);
             let document = documents.open::<ToolResult>(at, reference.into());
             if let Some(result) = document {
                 let holds = Some(result.decision) == body.links.decision
@@ -53,6 +58,14 @@ impl Executions {
             expected,
         );
         self.advance(at, id, body.phase);
+    }
+
+    /// The results that facts were drawn from were reported before, in the same session.
+    pub(crate) fn results(&self, at: &mut At<'_>, body: &Decision, facts: &Facts) {
+        for result in &facts.inputs.results {
+            let fits = self.results.get(result) == Some(&body.session);
+            agree(at, "facts", "inputs.results", fits);
+        }
     }
 
     /// `started` once, then `unknown`, then `finished` once: never back.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use countersign_core::document::Author;
+use countersign_core::document::{Author, Facts};
 use countersign_core::entry::{
     Decision, Delegation, Intent, Revocation, RevocationEffect, RevocationScope,
 };
@@ -13,7 +13,7 @@ use countersign_core::refs::IntentRef;
 use countersign_core::time::Timestamp;
 
 use super::may_mandate;
-use crate::documents::Documents;
+use crate::documents::{Documents, agree};
 use crate::report::{At, Check};
 
 /// Every turn and delegation of the log.
@@ -24,6 +24,7 @@ pub(crate) struct Intents {
 }
 
 struct Turn {
+    entry: EntryId,
     author: Author,
     principal: Pseudonym,
     session: Pseudonym,
@@ -84,6 +85,7 @@ impl Intents {
         }
         documents.intent(at, body);
         let turn = Turn {
+            entry: at.entry.entry_id,
             author: body.author,
             principal: body.principal,
             session: body.session,
@@ -174,6 +176,27 @@ impl Intents {
                 at.require(named, Check::Intent, &body.actor, expected);
             }
             Some(id) => self.check_receiver(at, body, &id),
+        }
+    }
+
+    /// The turns that the facts were drawn from are live ones of the same session and principal, or
+    /// the mandate of one of them.
+    pub(crate) fn chain(&self, at: &mut At<'_>, body: &Decision, facts: &Facts) {
+        let mut mandates = Vec::new();
+        for input in &facts.inputs.intents {
+            let Some(turn) = self.live_turn(at, &input.intent_ref) else {
+                continue;
+            };
+            let is_of_session =
+                body.session == Some(turn.session) && body.principal == Some(turn.principal);
+            let fits = is_of_session || mandates.contains(&input.intent_ref);
+            agree(
+                at,
+                "facts",
+                "inputs.intents",
+                fits && turn.entry == input.entry,
+            );
+            mandates.extend(turn.mandate);
         }
     }
 

@@ -4,6 +4,7 @@ mod alerts;
 mod bundles;
 mod credentials;
 mod decisions;
+mod directory;
 mod executions;
 mod genesis;
 mod intents;
@@ -12,7 +13,7 @@ mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use countersign_core::document::{Author, Changeset, Statement};
+use countersign_core::document::{Author, Statement};
 use countersign_core::entry::{AnyEntry, Body, Entry};
 use countersign_core::ids::EntryId;
 use countersign_core::names::Origin;
@@ -20,7 +21,7 @@ use countersign_core::refs::Sha256;
 use countersign_core::time::Timestamp;
 
 use crate::audit::Audit;
-use crate::documents::Documents;
+use crate::documents::{Documents, agree};
 use crate::head::Head;
 use crate::report::{At, Check, Counts, Findings};
 
@@ -29,6 +30,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) documents: Documents<'a>,
     pub(crate) bundles: bundles::Bundles,
     pub(crate) decisions: decisions::Decisions,
+    pub(crate) directory: directory::Directory,
     /// Refs that an erasure names.
     pub(crate) erased: BTreeSet<Sha256>,
     audit: &'a Audit,
@@ -58,6 +60,7 @@ impl<'a> Rules<'a> {
             documents: Documents::new(&audit.documents),
             bundles: bundles::Bundles::default(),
             decisions: decisions::Decisions::default(),
+            directory: directory::Directory::default(),
             erased: BTreeSet::new(),
             audit,
             genesis: genesis::Keys::new(origin),
@@ -144,13 +147,7 @@ impl<'a> Rules<'a> {
             }
             Body::Directory(body) => {
                 self.credentials.author(at, Some(body.credential), is_setup);
-                let reference = body.changeset_ref.into();
-                if let Some(document) = self.documents.open::<Changeset>(at, reference) {
-                    let changes = u32::try_from(document.changes.len()).ok();
-                    let found = document.changes.len();
-                    let holds = changes == Some(body.changes);
-                    at.require(holds, Check::DocumentContent, found, body.changes);
-                }
+                self.directory.change(at, body, &mut self.documents);
             }
             Body::Credential(body) => self.credentials.change(at, body, is_setup),
             Body::Intent(body) => {
@@ -211,7 +208,13 @@ impl<'a> Rules<'a> {
         self.bundles.judged(at, body);
         self.intents.grounds(at, body);
         self.decisions.decide(at, body);
-        self.documents.decision(at, body);
+        if let Some(facts) = self.documents.decision(at, body) {
+            self.intents.chain(at, body, &facts);
+            self.executions.results(at, body, &facts);
+            let revision = facts.inputs.directory_revision;
+            let holds = revision == self.directory.revision();
+            agree(at, "facts", "inputs.directory_revision", holds);
+        }
         self.sessions.decision(body.session.as_ref());
     }
 
