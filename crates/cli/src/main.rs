@@ -1,2 +1,25 @@
-//! The `countersign` command.
-fn main() {}
+//! The `countersign` command: thin. It reads arguments, asks a server (or opens a data directory),
+//! and shows the answer.
+//!
+//! It is *not* the judge, the ledger or the verifier: each is a crate of its own, and every command
+//! here is a few lines over one of them.
+
+mod bundles;
+mod cli;
+mod commands;
+mod connection;
+mod demo;
+mod error;
+mod exit;
+mod input;
+mod profile;
+mod render;
+mod serve;
+mod terminal;
+mod units;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run().into()
+}

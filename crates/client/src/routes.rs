@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_wire::{
     BundleCurrent, BundleStored, CredentialCreated, CredentialList, DecisionAnswer, DecisionRequest, DirectoryChanged,
-    EntryAnswer, EntryPage, ExecutionAnswer, ExecutionRequest, Explanation, FlagList, Head, NewCredential, OpenRequest,
+    EntryAnswer, EntryPage, ExecutionAnswer, ExecutionRequest, Explanation, FlagList, Head, HealthView, NewCredential, OpenRequest,
     Opened, Revoked, SetCurrentBundle, StopRequest, TurnAnswer, TurnRequest,
 };
 use serde_json::{Map, Value};
@@ -25,7 +25,7 @@ impl Client {
 
     /// Ends a turn. Role `ingress`, `admin` or `reviewer`.
     pub fn revoke_turn(&self, intent_ref: &str) -> Result<Revoked, ClientError> {
-        self.post(&format!("/v1/turns/{}/revoke", encode(intent_ref)), &Map::new())
+        self.post_nothing(&format!("/v1/turns/{}/revoke", encode(intent_ref)))
     }
 
     /// Stops an actor or everything, or lifts a stop. Role `admin` or `reviewer`.
@@ -126,9 +126,9 @@ impl Client {
         String::from_utf8(bytes).map_err(|_| ClientError::Request("the key set is not utf-8".to_owned()))
     }
 
-    /// Whether the server is well; its answer if it is. No token.
-    pub fn health(&self) -> Result<Value, ClientError> {
-        self.get("/healthz")
+    /// How the server fares, also if it fares badly. No token.
+    pub fn health(&self) -> Result<HealthView, ClientError> {
+        self.json(Request { is_telling_unavailable: true, ..Request::get("/healthz") })
     }
 }
 
@@ -181,6 +181,6 @@ impl Client {
 
     /// Revokes a credential. Role `admin`.
     pub fn revoke_credential(&self, credential: &str) -> Result<Revoked, ClientError> {
-        self.post(&format!("/v1/credentials/{}/revoke", encode(credential)), &Map::new())
+        self.post_nothing(&format!("/v1/credentials/{}/revoke", encode(credential)))
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Request<'a> {
     pub(crate) limit: u64,
     /// Time beyond the usual that the answer may take.
     pub(crate) extra: Duration,
+    /// Whether an answer of status 503 is a document like any other.
+    pub(crate) is_telling_unavailable: bool,
 }
 
 impl Client {
@@ -83,6 +85,11 @@ impl Client {
         self.json(Request::with_json(http::Method::POST, path, body)?)
     }
 
+    /// A POST without a body.
+    pub(crate) fn post_nothing<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.json(Request { method: http::Method::POST, ..Request::get(path) })
+    }
+
     /// Sends a request whose answer is a document.
     pub(crate) fn json<T: DeserializeOwned>(&self, request: Request<'_>) -> Result<T, ClientError> {
         let bytes = self.send(request)?;
@@ -91,10 +98,11 @@ impl Client {
 
     /// Sends a request; the answer's bytes, if it is one of success.
     pub(crate) fn send(&self, request: Request<'_>) -> Result<Vec<u8>, ClientError> {
-        let (limit, allowed) = (request.limit, self.options.request_timeout + request.extra);
+        let (limit, allowed) = (request.limit, self.options.request_timeout.saturating_add(request.extra));
+        let is_telling_unavailable = request.is_telling_unavailable;
         let mut answer = self.exchange(request, allowed)?;
         let status = answer.status().as_u16();
-        if (200..300).contains(&status) {
+        if (200..300).contains(&status) || (is_telling_unavailable && status == 503) {
             return self.read(answer.body_mut(), limit, allowed);
         }
         let retry_after = retry_after(answer.headers());
@@ -183,6 +191,7 @@ impl<'a> Request<'a> {
             body: None,
             limit: limit::DOCUMENT,
             extra: Duration::ZERO,
+            is_telling_unavailable: false,
         }
     }
 

@@ -1,0 +1,136 @@
+//! The commands and what they share.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    checkpoint, credential, decide, directory, entries, execution, explain, export, flags, key, policy, revoke, stop,
+    turn, vault, verify,
+};
+use crate::connection::ConnectionArgs;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+use crate::{demo, serve};
+
+/// Decide whether each tool call of an agent follows from what a person asked for, and prove it later
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "\
+Exit codes: 0 yes (approved, trusted, done) · 1 no (rejected, escalated, failed, refused by the server)
+            2 usage, or something could not be read, written or reached · 3 the log is inconsistent
+            4 verify: nothing wrong, but unanchored
+
+Start here: `countersign demo` plays a story on a server of its own; `countersign serve` starts one to use.")]
+struct Cli {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    /// Write JSON documents on stdout, one per line
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play the story of the agent that was talked into it at 2 a.m., on a real server
+    Demo(demo::DemoArgs),
+    /// Run a server; on the first start, make its data directory, keys and credentials
+    Serve(serve::ServeArgs),
+    /// Make a data directory, keys and credentials without starting a server
+    Init(serve::InitArgs),
+    /// Register a turn: what a person asked for
+    Turn(turn::TurnArgs),
+    /// Ask whether a tool call may be made
+    Decide(decide::DecideArgs),
+    /// Report what became of an approved call
+    Execution(execution::ExecutionArgs),
+    /// Stop an actor or everything, at the next commit; or let it go on
+    Stop(stop::StopArgs),
+    /// End a turn: nothing more can be done in its name
+    Revoke(revoke::RevokeArgs),
+    /// List entries of the ledger, or show one
+    Entries(entries::EntriesArgs),
+    /// Say why a decision came out as it did
+    Explain(explain::ExplainArgs),
+    /// Check, publish, show and compare policy bundles
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Change the directory that policies look things up in
+    #[command(subcommand)]
+    Directory(directory::DirectoryCommand),
+    /// Grant, revoke and list credentials
+    #[command(subcommand)]
+    Credential(credential::CredentialCommand),
+    /// Show the public keys, for handing over out of band
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// List the flags that the detectors raised
+    Flags(flags::FlagsArgs),
+    /// Open sealed records
+    #[command(subcommand)]
+    Vault(vault::VaultCommand),
+    /// Fetch the present checkpoint: what an auditor keeps, to hold later exports against
+    Checkpoint(checkpoint::CheckpointArgs),
+    /// Copy the log, and documents that may be opened, for checking offline
+    Export(export::ExportArgs),
+    /// Check an exported log offline
+    Verify(verify::VerifyArgs),
+}
+
+/// Reads the command line and carries it out.
+pub(crate) fn run() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let is_help = !error.use_stderr();
+            // Nothing can be done about a closed stderr.
+            let _ = error.print();
+            return if is_help { Exit::Yes } else { Exit::Trouble };
+        }
+    };
+    let terminal = Terminal::new(cli.json);
+    match dispatch(&cli, &terminal) {
+        Ok(exit) => exit,
+        Err(error) => {
+            terminal.error(&error);
+            error.exit()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<Exit, CliError> {
+    let connection = &cli.connection;
+    match &cli.command {
+        Command::Demo(args) => demo::run(args, terminal),
+        Command::Serve(args) => serve::run(args, connection, terminal),
+        Command::Init(args) => serve::init(args, connection, terminal),
+        Command::Turn(args) => turn::run(args, connection, terminal),
+        Command::Decide(args) => decide::run(args, connection, terminal),
+        Command::Execution(args) => execution::run(args, connection, terminal),
+        Command::Stop(args) => stop::run(args, connection, terminal),
+        Command::Revoke(args) => revoke::run(args, connection, terminal),
+        Command::Entries(args) => entries::run(args, connection, terminal),
+        Command::Explain(args) => explain::run(args, connection, terminal),
+        Command::Policy(command) => policy::run(command, connection, terminal),
+        Command::Directory(command) => directory::run(command, connection, terminal),
+        Command::Credential(command) => credential::run(command, connection, terminal),
+        Command::Key(command) => key::run(command, connection, terminal),
+        Command::Flags(args) => flags::run(args, connection, terminal),
+        Command::Vault(command) => vault::run(command, connection, terminal),
+        Command::Checkpoint(args) => checkpoint::run(args, connection, terminal),
+        Command::Export(args) => export::run(args, connection, terminal),
+        Command::Verify(args) => verify::run(args, connection, terminal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,11 @@
+//! What people read: each document of the API and of the verifier as text.
+
+mod entries;
+mod explanation;
+mod report;
+mod text;
+
+pub(crate) use entries::{entries, entry, flags};
+pub(crate) use explanation::explanation;
+pub(crate) use report::report;
+pub(crate) use text::{finding, indented, outcome_tone, plain, reasons, short_ref, trimmed, wrapped};

@@ -1,0 +1,221 @@
+//! What a server says when it starts: credentials once, the profile, the address, what to try.
+
+use std::path::PathBuf;
+
+use comfy_table::Cell;
+use countersign_client::Token;
+use countersign_host::{DataDir, Host};
+use countersign_service::FirstCredential;
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+
+use crate::commands::turn::LOCAL_ACTOR;
+use crate::error::CliError;
+use crate::profile::{Profile, ProfilePath, Saved};
+use crate::render::trimmed;
+use crate::terminal::Terminal;
+
+/// What a first start made, and whether the tokens are shown.
+pub(super) struct Announced {
+    credentials: Vec<Made>,
+    profile: Option<PathBuf>,
+    is_hidden: bool,
+}
+
+struct Made {
+    id: String,
+    name: String,
+    roles: String,
+    token: Token,
+}
+
+/// The tokens of a first start, as `--json` prints them.
+#[derive(Serialize)]
+struct Begun<'a> {
+    event: &'static str,
+    credentials: Vec<Shown<'a>>,
+    profile: Option<&'a PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    credential: &'a str,
+    name: &'a str,
+    roles: &'a str,
+    token: Option<&'a str>,
+}
+
+/// Where a server listens, as `--json` prints it.
+#[derive(Serialize)]
+struct Listening<'a> {
+    event: &'static str,
+    url: &'a str,
+    data: &'a std::path::Path,
+}
+
+impl Announced {
+    /// Nothing was made: the log is not new.
+    pub(super) fn nothing() -> Self {
+        Self { credentials: Vec::new(), profile: None, is_hidden: true }
+    }
+
+    fn is_first(&self) -> bool {
+        !self.credentials.is_empty()
+    }
+
+    /// Shows the credentials, once.
+    pub(super) fn show(&self, terminal: &Terminal) -> Result<(), CliError> {
+        if !self.is_first() {
+            return Ok(());
+        }
+        if terminal.is_json() {
+            return terminal.json(&self.document());
+        }
+        let mut table = terminal.table(["role", "credential", "token"]);
+        for made in &self.credentials {
+            let token = if self.is_hidden { "(hidden)" } else { made.token.reveal() };
+            table.add_row([Cell::new(&made.name), Cell::new(&made.id), Cell::new(token)]);
+        }
+        terminal.line(trimmed(&table.to_string()))?;
+        if self.is_hidden {
+            terminal.note("the tokens are in the profile only");
+        } else {
+            terminal.warn("these tokens are shown this once; whoever has one can act in its role");
+        }
+        Ok(())
+    }
+
+    fn document(&self) -> Begun<'_> {
+        let credentials = self.credentials.iter().map(|made| made.shown(self.is_hidden)).collect();
+        Begun { event: "begun", credentials, profile: self.profile.as_ref() }
+    }
+}
+
+/// Writes the profile, so that commands work on this machine without pasting tokens.
+pub(super) fn credentials(
+    host: &Host,
+    first: Vec<FirstCredential>,
+    place: &ProfilePath,
+    url: &str,
+    hide_tokens: bool,
+    terminal: &Terminal,
+) -> Result<Announced, CliError> {
+    let credentials: Vec<Made> = first.into_iter().map(Made::from).collect();
+    let keys = host.service().public_keys();
+    let profile = Profile {
+        server: url.to_owned(),
+        log_key: keys.log_key.clone(),
+        root_key: keys.root_key.clone(),
+        ca_file: None,
+        tokens: credentials.iter().map(|made| (made.name.clone(), made.token.clone())).collect(),
+    };
+    let saved = profile.save(place.path());
+    let mut announced = Announced { credentials, profile: None, is_hidden: hide_tokens || is_journal() };
+    match saved {
+        Ok(saved) => {
+            announced.profile = Some(place.path().to_owned());
+            if let Saved::Moved(aside) = saved {
+                let (aside, path) = (aside.display(), place.path().display());
+                terminal.warn(format!("`{path}` was another log's profile; it is now `{aside}`: name it with --profile"));
+            }
+        }
+        Err(error) => {
+            // Tokens that are in no file must not be hidden, too.
+            announced.is_hidden = false;
+            terminal.warn(format!("the profile could not be written, so keep the tokens below: {error}"));
+        }
+    }
+    Ok(announced)
+}
+
+/// Says what `init` made.
+pub(super) fn begun(data: &DataDir, announced: &Announced, terminal: &Terminal) -> Result<(), CliError> {
+    announced.show(terminal)?;
+    if terminal.is_json() {
+        return Ok(());
+    }
+    told_places(data, announced, terminal);
+    terminal.hint(format!("countersign serve --data {}", data.path().display()));
+    Ok(())
+}
+
+/// Says where the server listens and, after a first start, what to try.
+pub(super) fn listening(
+    url: &str,
+    data: &DataDir,
+    profile: &ProfilePath,
+    announced: &Announced,
+    terminal: &Terminal,
+) -> Result<(), CliError> {
+    announced.show(terminal)?;
+    if terminal.is_json() {
+        return terminal.json(&Listening { event: "listening", url, data: data.path() });
+    }
+    if announced.is_first() {
+        told_places(data, announced, terminal);
+    } else {
+        terminal.note(format!("data directory `{}`", data.path().display()));
+    }
+    terminal.line(format!("listening on {url}"))?;
+    if announced.is_first() {
+        let option = match ProfilePath::usual() {
+            Some(usual) if usual.path() == profile.path() => String::new(),
+            _ => format!(" --profile {}", profile.path().display()),
+        };
+        terminal.note("\ntry, in another terminal:");
+        terminal.note(format!("  intent=$(countersign{option} turn \"Send billing@customer.example the refund confirmation for ticket #4821\")"));
+        terminal.note(format!("  countersign{option} decide email.send '{{\"to\": [\"billing@customer.example\"], \"subject\": \"Your refund\", \"body\": \"It is on its way.\"}}' --intent $intent"));
+        terminal.note(format!("  countersign{option} entries\n"));
+    }
+    Ok(())
+}
+
+/// Notes the server's present address in the profile, if the profile is of this log.
+pub(super) fn update_server(place: &ProfilePath, host: &Host, url: &str, terminal: &Terminal) {
+    let keys = host.service().public_keys();
+    // A profile that cannot be read keeps nobody from serving; commands will say what is wrong.
+    let Ok(Some(mut profile)) = place.read() else { return };
+    if profile.log_key != keys.log_key || profile.server == url {
+        return;
+    }
+    let before = std::mem::replace(&mut profile.server, url.to_owned());
+    match profile.save(place.path()) {
+        Ok(_) => terminal.note(format!("the profile `{}` now names {url} in place of {before}", place.path().display())),
+        Err(error) => terminal.warn(format!("the profile still names {before}: {error}")),
+    }
+}
+
+fn told_places(data: &DataDir, announced: &Announced, terminal: &Terminal) {
+    let dir = data.path().display();
+    terminal.note(format!("data directory `{dir}`; back up `{dir}/keys` apart from the database"));
+    terminal.note(format!("root key `{dir}/keys/root.key`: take it offline, the server does not need it"));
+    if let Some(profile) = &announced.profile {
+        terminal.note(format!("profile `{}`: the countersign command finds server and tokens there", profile.display()));
+    }
+    terminal.note(format!("the agent and the ingress may speak for {LOCAL_ACTOR} and {LOCAL_ACTOR}/…; others: countersign credential add"));
+}
+
+/// Whether stdout goes to the system's journal, where tokens would stay.
+fn is_journal() -> bool {
+    use std::io::IsTerminal as _;
+    std::env::var_os("JOURNAL_STREAM").is_some_and(|value| !value.is_empty()) && !std::io::stdout().is_terminal()
+}
+
+impl Made {
+    fn shown(&self, is_hidden: bool) -> Shown<'_> {
+        let Self { id, name, roles, token } = self;
+        Shown { credential: id, name, roles, token: (!is_hidden).then(|| token.reveal()) }
+    }
+}
+
+impl From<FirstCredential> for Made {
+    fn from(first: FirstCredential) -> Self {
+        let roles: Vec<&str> = first.roles.iter().map(|role| role.name()).collect();
+        Self {
+            id: first.id.to_string(),
+            name: first.name.unwrap_or_default(),
+            roles: roles.join(","),
+            token: Token::new(first.token.expose_secret()),
+        }
+    }
+}

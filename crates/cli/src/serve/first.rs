@@ -1,0 +1,49 @@
+//! The first start: a data directory, its keys, and a credential per role.
+
+use countersign_host::{Beginning, DataDir, Host};
+use countersign_service::FirstCredential;
+use countersign_wire::NewCredential;
+
+use super::settings::FirstStart;
+use crate::bundles;
+use crate::commands::turn::LOCAL_ACTOR;
+use crate::error::CliError;
+
+/// A role, the roles of its credential, and whether it speaks for actors. What a vault-reader may
+/// open is named by entries, so it reads those, too.
+const CREDENTIALS: &[(&str, &[&str], bool)] = &[
+    ("ingress", &["ingress"], true),
+    ("agent", &["agent"], true),
+    ("tool", &["tool"], false),
+    ("reviewer", &["reviewer"], false),
+    ("author", &["author"], false),
+    ("auditor", &["auditor"], false),
+    ("vault-reader", &["vault-reader", "auditor"], false),
+    ("admin", &["admin"], false),
+];
+
+/// Begins a log.
+pub(super) fn begin(data: &DataDir, first: &FirstStart) -> Result<(Host, Vec<FirstCredential>), CliError> {
+    let beginning = Beginning {
+        tenant: first.tenant()?,
+        public_name: first.public_name.clone(),
+        bundle: bundles::check(first.bundle())?.0,
+        credentials: CREDENTIALS.iter().map(|(name, roles, speaks)| credential(name, roles, *speaks)).collect(),
+    };
+    Ok(data.begin(beginning)?)
+}
+
+fn credential(name: &str, roles: &[&str], speaks: bool) -> NewCredential {
+    let actors: Vec<String> = match speaks {
+        true => vec![LOCAL_ACTOR.to_owned(), format!("{LOCAL_ACTOR}/")],
+        false => Vec::new(),
+    };
+    NewCredential {
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        name: Some(name.to_owned()),
+        actors,
+        // The profile puts its token beside the agent's, for the same user of the same machine.
+        assurance: (name == "ingress").then(|| "same-uid".to_owned()),
+        ..NewCredential::default()
+    }
+}

@@ -1,0 +1,78 @@
+//! `countersign serve` and `countersign init`
+
+mod announce;
+mod first;
+mod logging;
+mod running;
+mod settings;
+
+pub(crate) use settings::{InitArgs, ServeArgs};
+
+use countersign_host::{DataDir, Host};
+
+use crate::connection::{ConnectionArgs, DEFAULT_SERVER};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::profile::ProfilePath;
+use crate::terminal::Terminal;
+use announce::Announced;
+use settings::{FirstStart, Settings};
+
+/// Serves until a signal, or until the ledger stops.
+pub(crate) fn run(args: &ServeArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+    let settings = Settings::gather(args)?;
+    logging::start(&settings.log)?;
+    let data = DataDir::new(settings.first.data()?);
+    let profile = profile_place(connection, &data);
+    let (host, announced) = open(&data, &settings.first, &profile, &settings.client_url(), terminal)?;
+    let bound = running::Bound::new(&host, settings.server.clone()).map_err(|error| not_served(error, &announced, terminal))?;
+    let url = settings.url_of(&bound);
+    announce::update_server(&profile, &host, &url, terminal);
+    announce::listening(&url, &data, &profile, &announced, terminal)?;
+    bound.run(&host, terminal)
+}
+
+/// Makes the data directory and says how to go on.
+pub(crate) fn init(args: &InitArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+    let data = DataDir::new(args.first.data()?);
+    if data.is_begun() {
+        return Err(countersign_host::HostError::Exists(data.path().to_owned()).into());
+    }
+    let profile = profile_place(connection, &data);
+    let (host, announced) = open(&data, &args.first, &profile, DEFAULT_SERVER, terminal)?;
+    host.service().close()?;
+    announce::begun(&data, &announced, terminal)?;
+    Ok(Exit::Yes)
+}
+
+/// Opens the log of a data directory, or begins one if there is none.
+fn open(
+    data: &DataDir,
+    first: &FirstStart,
+    profile: &ProfilePath,
+    url: &str,
+    terminal: &Terminal,
+) -> Result<(Host, Announced), CliError> {
+    if data.is_begun() {
+        let host = data.open()?;
+        first.warn_of_unused(&host, terminal);
+        return Ok((host, Announced::nothing()));
+    }
+    let (host, credentials) = first::begin(data, first)?;
+    // Whatever comes after this, the tokens are not lost.
+    let announced = announce::credentials(&host, credentials, profile, url, first.hide_tokens, terminal)?;
+    Ok((host, announced))
+}
+
+/// Where the profile is written: the usual place, or, for a service without a home, beside the data.
+fn profile_place(connection: &ConnectionArgs, data: &DataDir) -> ProfilePath {
+    connection.profile_path().unwrap_or_else(|| ProfilePath::named(&data.path().join("profile.toml")))
+}
+
+/// The server does not listen, but the log was begun: the tokens are shown all the same.
+fn not_served(error: CliError, announced: &Announced, terminal: &Terminal) -> CliError {
+    if let Err(second) = announced.show(terminal) {
+        terminal.error(&second);
+    }
+    error
+}

@@ -1,0 +1,137 @@
+//! A server that runs: its signals, its background work, and what ends it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_api::{ServeError, Server, ServerConfig};
+use countersign_host::Host;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+
+/// How often it is looked whether the ledger has stopped.
+const HALT_STEP: Duration = Duration::from_millis(500);
+
+/// A server that has its address and does not accept yet.
+pub(super) struct Bound {
+    runtime: Runtime,
+    server: Server,
+}
+
+/// What ends a server.
+enum End {
+    Signal,
+    Halted(String),
+}
+
+impl Bound {
+    /// Takes the address.
+    pub(super) fn new(host: &Host, config: ServerConfig) -> Result<Self, CliError> {
+        let runtime = Runtime::new().map_err(|error| CliError::usage(format!("the runtime did not start: {error}")))?;
+        let service = Arc::clone(host.service());
+        let server = runtime.block_on(Server::bind(service, config))?;
+        Ok(Self { runtime, server })
+    }
+
+    /// The address that it has.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// The address as a URL.
+    pub(super) fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Serves until a signal or until the ledger stops. A second signal ends the process at once;
+    /// what was answered is durable.
+    pub(super) fn run(self, host: &Host, terminal: &Terminal) -> Result<Exit, CliError> {
+        let service = host.service();
+        let background = service.spawn_background().map_err(|error| CliError::usage(format!("a thread did not start: {error}")))?;
+        let halted = self.runtime.block_on(async {
+            let mut signals = Signals::listen()?;
+            let (tell, told) = tokio::sync::oneshot::channel();
+            let (watched, speaker) = (Arc::clone(service), *terminal);
+            let end = tokio::spawn(async move {
+                let end = tokio::select! {
+                    () = signals.next() => End::Signal,
+                    reason = halted(&watched) => End::Halted(reason),
+                };
+                if matches!(end, End::Signal) {
+                    speaker.note("stopping: requests in work are finished; a second signal ends at once");
+                }
+                // The server may be gone by itself.
+                let _ = tell.send(());
+                // Dropped when the process ends, which is what the second signal is for.
+                tokio::spawn(async move {
+                    signals.next().await;
+                    std::process::exit(i32::from(Exit::Trouble.code()));
+                });
+                end
+            });
+            self.server.run(async { drop(told.await) }).await;
+            let end = end.await.map_err(|error| CliError::usage(error.to_string()))?;
+            Ok::<_, CliError>(match end {
+                End::Signal => None,
+                End::Halted(reason) => Some(reason),
+            })
+        })?;
+        let closed = service.close();
+        let _ = background.join();
+        match halted.or_else(|| service.ledger().health().halted) {
+            None => {
+                closed?;
+                Ok(Exit::Yes)
+            }
+            Some(reason) => Err(CliError::usage(format!("the ledger has stopped: {reason}"))
+                .exiting(Exit::Inconsistent)
+                .hint("keep the data directory as it is; nothing is decided until somebody has looked (SECURITY.md)")),
+        }
+    }
+}
+
+/// The signals that ask a process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, CliError> {
+        let listen = |kind| signal(kind).map_err(|error| CliError::usage(format!("signals cannot be listened to: {error}")));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn halted(service: &countersign_service::Service) -> String {
+    loop {
+        if let Some(reason) = service.ledger().health().halted {
+            return reason;
+        }
+        tokio::time::sleep(HALT_STEP).await;
+    }
+}
+
+impl From<ServeError> for CliError {
+    fn from(error: ServeError) -> Self {
+        let own = Self::usage(error.to_string());
+        match &error {
+            ServeError::Config(config) => own.hint(config.hint()),
+            ServeError::Listen { error, .. } if error.kind() == std::io::ErrorKind::AddrInUse => {
+                own.hint("another process listens there; take another port with --listen 127.0.0.1:PORT (0 takes a free one)")
+            }
+            _ => own,
+        }
+    }
+}
