@@ -3,7 +3,7 @@
 docs/wire-format.md, `cryptography` for Ed25519 and `rfc8785` for canonical JSON.
 
     pip install -r tools/requirements.txt
-    python3 tools/check_export.py DIR VKEY [--held CHECKPOINT] [--root-key VKEY] [--allow-unanchored]
+    python3 tools/check_export.py DIR VKEY [--checkpoint FILE] [--root-key VKEY] [--allow-unanchored]
 
 Prints `trusted`, `unanchored` or `failed`; exit codes 0, 4 (0 if allowed) and 1; 3 if two signed heads
 contradict each other; 2 for usage or I/O. It checks less than `countersign verify`: see its findings.
@@ -172,7 +172,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("vkey")
-    parser.add_argument("--held", type=pathlib.Path)
+    parser.add_argument("--checkpoint", dest="held", type=pathlib.Path, help="one that you got earlier and kept")
     parser.add_argument("--root-key")
     parser.add_argument("--allow-unanchored", action="store_true")
     args = parser.parse_args()

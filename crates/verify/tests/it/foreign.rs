@@ -60,7 +60,7 @@ fn says(python: &str, log: &MemoryLog, held: Option<&str>) -> (String, i32) {
     if let Some(held) = held {
         let path = directory.path().join("held");
         std::fs::write(&path, held).unwrap();
-        command.arg("--held").arg(path);
+        command.arg("--checkpoint").arg(path);
     }
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].concat();
