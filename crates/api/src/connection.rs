@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use crate::config::{HANDSHAKE, HEAD_BYTES, HEADERS, LINGER, ServerConfig};
+use crate::config::{HANDSHAKE, HEAD_BYTES, LINGER, ServerConfig};
 use crate::context::Link;
 use crate::error::{ApiError, HttpCode};
 use crate::linger::Lingering;
@@ -91,8 +91,7 @@ impl Carrier {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
-            .max_headers(HEADERS)
-            .max_buf_size(HEAD_BYTES)
+            .max_header_size(HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let result = tokio::select! {

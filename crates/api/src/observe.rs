@@ -126,3 +126,26 @@ fn log(line: &Line<'_>) {
         false => line!(info),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_service::ErrorCode;
+
+    use crate::error::Code;
+
+    #[test]
+    fn a_panic_is_an_internal_error_whose_message_stays_here() {
+        let messages: [Box<dyn Any + Send>; 2] =
+            [Box::new("index 7"), Box::new("index 7".to_owned())];
+        for message in messages {
+            let response = panicked(message);
+            assert_eq!(response.status(), 500);
+            let error = response.extensions().get::<Arc<ApiError>>().unwrap();
+            assert_eq!(error.code, Code::Service(ErrorCode::Internal));
+            assert!(error.internal.as_ref().unwrap().contains("index 7"));
+            let shown = serde_json::to_string(&error.problem("R")).unwrap();
+            assert!(!shown.contains("index 7"), "{shown}");
+        }
+    }
+}

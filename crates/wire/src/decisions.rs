@@ -94,7 +94,6 @@ pub struct ExecutionRequest {
     pub phase: String,
     /// What the tool returned: any JSON, or a string of text; for `finished`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Object)]
     pub result: Option<Value>,
     /// Whether the tool says that it failed; for `finished`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

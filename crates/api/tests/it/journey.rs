@@ -1,0 +1,351 @@
+//! The whole path over HTTP, as a newcomer would walk it.
+
+use countersign_core::json::CanonicalJson;
+use countersign_core::refs::Sha256;
+use countersign_merkle::leaf_hash;
+use countersign_note::{TlogProof, VerifierKey};
+use serde_json::{Value, json};
+
+use crate::world::{AGENT, Reply, World, bundle, call};
+
+/// Checks an entry's proof as a stranger would: with the head's key and nothing else.
+fn verify(world: &World, entry: &Value) {
+    let head = world.ask("GET", "/v1/head", None, &[], None).expect(200);
+    let key = VerifierKey::parse(head["log_key"].as_str().unwrap()).unwrap();
+    let mut leaf = entry.clone();
+    let proof = leaf.as_object_mut().unwrap().remove("proof").unwrap();
+    let leaf = CanonicalJson::of(&leaf).unwrap();
+    let proof = TlogProof::parse(proof.as_str().unwrap()).unwrap();
+    let signed = proof.verify(&leaf_hash(leaf.as_bytes()), &[key]).unwrap();
+    assert_eq!(
+        signed.checkpoint().origin(),
+        head["origin"].as_str().unwrap()
+    );
+}
+
+#[test]
+fn a_decision_is_proved_by_its_own_answer() {
+    let world = World::new();
+    let turn = world.turn();
+    verify(&world, &turn["entry"]);
+    let document = CanonicalJson::of(&turn["intent"]).unwrap();
+    assert_eq!(
+        turn["intent_ref"],
+        Sha256::of(document.as_bytes()).to_string()
+    );
+    let intent_ref = turn["intent_ref"].as_str().unwrap();
+    let reply = world.post(
+        "agent",
+        "/v1/decisions",
+        &call(intent_ref, "billing@customer.example"),
+    );
+    let approved = reply.expect(200);
+    assert_eq!(approved["outcome"], "approved", "{approved}");
+    assert!(approved["permit"].as_str().unwrap().split('.').count() == 3);
+    verify(&world, &approved["entry"]);
+    let reply = world.post(
+        "agent",
+        "/v1/decisions",
+        &call(intent_ref, "jane@former.example"),
+    );
+    let rejected = reply.expect(200);
+    assert_eq!(rejected["outcome"], "rejected");
+    assert_eq!(rejected["permit"], Value::Null);
+    verify(&world, &rejected["entry"]);
+}
+
+#[test]
+fn the_bytes_of_a_served_entry_are_those_of_the_leaf() {
+    let world = World::new();
+    let id = world.turn()["entry"]["entry_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let served = world.get("auditor", &format!("/v1/entries/{id}"));
+    let text = served.text();
+    let index = served.json()["index"].as_u64().unwrap();
+    let leaf = world
+        .service()
+        .ledger()
+        .leaf(countersign_merkle::LeafIndex::new(index))
+        .unwrap();
+    let leaf = String::from_utf8(leaf.unwrap().bytes).unwrap();
+    assert!(
+        text.contains(leaf.strip_suffix('}').unwrap()),
+        "{text}\n{leaf}"
+    );
+}
+
+#[test]
+fn executions_entries_explanations_flags_and_the_vault_hang_together() {
+    let world = World::new();
+    let intent_ref = world.intent_ref();
+    let approved = world
+        .post(
+            "agent",
+            "/v1/decisions",
+            &call(&intent_ref, "billing@customer.example"),
+        )
+        .expect(200);
+    let id = approved["entry_id"].as_str().unwrap();
+    let again = world
+        .get("agent", &format!("/v1/decisions/{id}"))
+        .expect(200);
+    assert_eq!(again["permit"], approved["permit"]);
+    let foreign = world
+        .get("auditor", &format!("/v1/decisions/{id}?wait_s=0"))
+        .expect(200);
+    assert_eq!(foreign["permit"], Value::Null, "an auditor gets no permit");
+    let started = world.post(
+        "tool",
+        "/v1/executions",
+        &json!({"decision": id, "phase": "started"}),
+    );
+    assert_eq!(started.status, 201);
+    let twice = world.post(
+        "tool",
+        "/v1/executions",
+        &json!({"decision": id, "phase": "started"}),
+    );
+    twice.problem(409, "conflict");
+    let finished = json!({"decision": id, "phase": "finished", "result": {"sent": true}});
+    let finished = world.post("tool", "/v1/executions", &finished).expect(201);
+    let opened = world.post(
+        "vault-reader",
+        &format!(
+            "/v1/vault/{}/open",
+            finished["result_ref"].as_str().unwrap()
+        ),
+        &json!({"purpose": "a test"}),
+    );
+    assert_eq!(
+        opened.expect(200)["document"]["result"],
+        json!({"sent": true})
+    );
+    let page = world.get(
+        "auditor",
+        &format!("/v1/entries?actor={AGENT}&outcome=approved&limit=5"),
+    );
+    assert_eq!(page.expect(200)["entries"][0]["entry"]["entry_id"], id);
+    let explained = world
+        .get("auditor", &format!("/v1/entries/{id}/explain"))
+        .expect(200);
+    assert_eq!(explained["call"]["state"], "sealed");
+    assert_eq!(
+        explained["reasons"][0]["id"],
+        "only-addresses-named-in-the-turn"
+    );
+    let unmandated = json!({"tool": "email.send", "args": {"to": ["x@y.example"], "subject": "", "body": ""}, "actor": AGENT});
+    world
+        .post("agent", "/v1/decisions", &unmandated)
+        .expect(200);
+    world.service().settle_watch().unwrap();
+    let flags = world.get("auditor", "/v1/flags").expect(200);
+    assert_eq!(flags["flags"][0]["detector"], "unmandated");
+}
+
+#[test]
+fn pages_of_entries_follow_each_other_without_gap_or_repetition() {
+    let world = World::new();
+    world.turn();
+    world.turn();
+    let size = world.size();
+    let mut seen = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = world
+            .get(
+                "auditor",
+                &format!("/v1/entries?order=oldest&limit=3{cursor}"),
+            )
+            .expect(200);
+        let entries = page["entries"].as_array().unwrap();
+        seen.extend(entries.iter().map(|entry| entry["index"].as_u64().unwrap()));
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen, (0..size).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_bundle_comes_into_force_only_over_the_one_that_was_seen() {
+    let world = World::new();
+    let before = world.get("author", "/v1/bundles/current");
+    let etag = before.header("etag").unwrap().to_owned();
+    assert_eq!(
+        etag,
+        format!("\"{}\"", before.json()["policy_ref"].as_str().unwrap())
+    );
+    let content = serde_json::to_value(bundle("allow-all")).unwrap();
+    let stored = world.post("author", "/v1/bundles", &content).expect(201);
+    let set = json!({"policy_ref": stored["policy_ref"]});
+    let again = world.post("author", "/v1/bundles", &content).expect(200);
+    assert_eq!(again["known"], true);
+    let put =
+        |if_match: &[(&str, &str)]| world.put("author", "/v1/bundles/current", if_match, &set);
+    put(&[]).problem(428, "precondition-required");
+    for bad in [
+        "*",
+        "sha256:ab",
+        "\"x\", \"y\"",
+        "W/\"x\"",
+        "\"nonsense\"",
+        "",
+    ] {
+        put(&[("if-match", bad)]).problem(400, "malformed-request");
+    }
+    put(&[("if-match", &etag), ("if-match", &etag)]).problem(400, "malformed-request");
+    let other = format!("\"sha256:{}\"", "0".repeat(64));
+    put(&[("if-match", &other)]).problem(412, "precondition-failed");
+    let now = put(&[("if-match", &etag)]);
+    assert_eq!(now.status, 200, "{now:?}");
+    assert_eq!(
+        now.header("etag").unwrap(),
+        format!("\"{}\"", stored["policy_ref"].as_str().unwrap())
+    );
+    put(&[("if-match", &etag)]).problem(412, "precondition-failed");
+    let text = world.get(
+        "auditor",
+        &format!("/v1/bundles/{}", stored["policy_ref"].as_str().unwrap()),
+    );
+    assert_eq!(
+        Sha256::of(&text.body).to_string(),
+        stored["policy_ref"].as_str().unwrap()
+    );
+}
+
+#[test]
+fn a_bundle_that_does_not_pass_its_check_is_answered_with_the_findings() {
+    let world = World::new();
+    let mut content = serde_json::to_value(bundle("mail-agent")).unwrap();
+    content["policies"][0]["text"] =
+        json!("permit (principal, action, resource) when { context.nonsense };");
+    let problem = world
+        .post("author", "/v1/bundles", &content)
+        .problem(422, "invalid-bundle");
+    assert_eq!(problem["findings"][0]["severity"], "error");
+    assert!(
+        problem["findings"][0]["line"].as_u64().unwrap() > 0,
+        "{problem}"
+    );
+}
+
+#[test]
+fn the_directory_takes_one_entity_or_many_and_all_or_none() {
+    let world = World::new();
+    let one = world.put(
+        "author",
+        "/v1/directory/Contact/jane%40former.example",
+        &[],
+        &json!({"status": "churned"}),
+    );
+    assert_eq!(one.expect(200)["changes"], 1);
+    let lines = |text: &str, media_type: &str| {
+        let headers = [("content-type", media_type)];
+        world.ask(
+            "POST",
+            "/v1/directory",
+            Some("author"),
+            &headers,
+            Some(text.as_bytes()),
+        )
+    };
+    let good = "{\"type\":\"Contact\",\"id\":\"a@b.example\",\"attributes\":{}}\n\n{\"type\":\"Contact\",\"id\":\"c@b.example\",\"attributes\":null}";
+    assert_eq!(lines(good, "application/jsonl").expect(200)["changes"], 2);
+    lines(good, "application/json").problem(415, "unsupported-media-type");
+    let size = world.size();
+    let half =
+        "{\"type\":\"Contact\",\"id\":\"a@b.example\",\"attributes\":{}}\n{\"type\":\"Contact\"";
+    let problem = lines(half, "application/jsonl").problem(400, "malformed-json");
+    assert!(
+        problem["detail"].as_str().unwrap().starts_with("line 2"),
+        "{problem}"
+    );
+    assert_eq!(world.size(), size);
+    let removed = world.put(
+        "author",
+        "/v1/directory/Contact/jane%40former.example",
+        &[],
+        &Value::Null,
+    );
+    removed.expect(200);
+}
+
+#[test]
+fn a_granted_credential_works_until_it_is_revoked() {
+    let world = World::new();
+    let new = json!({"roles": ["auditor"], "name": "an auditor"});
+    let created = world.post("admin", "/v1/credentials", &new).expect(201);
+    let token = created["token"].as_str().unwrap();
+    let id = created["credential"].as_str().unwrap();
+    let with = |token: &str| -> Reply {
+        world.ask(
+            "GET",
+            "/v1/flags",
+            None,
+            &[("authorization", &format!("Bearer {token}"))],
+            None,
+        )
+    };
+    with(token).expect(200);
+    let listed = world.get("admin", "/v1/credentials");
+    assert!(!listed.text().contains(token), "a token is listed");
+    let revoke = || {
+        world.ask(
+            "POST",
+            &format!("/v1/credentials/{id}/revoke"),
+            Some("admin"),
+            &[],
+            None,
+        )
+    };
+    revoke().expect(200);
+    with(token).problem(401, "unauthenticated");
+    revoke().problem(409, "conflict");
+    let both = json!({"roles": ["agent", "ingress"], "actors": ["agent:x"]});
+    world
+        .post("admin", "/v1/credentials", &both)
+        .problem(400, "malformed-request");
+}
+
+#[test]
+fn a_stop_holds_from_its_entry_on_and_is_lifted() {
+    let world = World::new();
+    let intent_ref = world.intent_ref();
+    let outcome = || {
+        let call = call(&intent_ref, "billing@customer.example");
+        world.post("agent", "/v1/decisions", &call).expect(200)["outcome"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(outcome(), "approved");
+    world
+        .post(
+            "reviewer",
+            "/v1/stop",
+            &json!({"scope": "actor", "actor": AGENT}),
+        )
+        .expect(200);
+    assert_eq!(outcome(), "rejected");
+    world
+        .post(
+            "admin",
+            "/v1/stop",
+            &json!({"scope": "actor", "actor": AGENT, "effect": "resume"}),
+        )
+        .expect(200);
+    assert_eq!(outcome(), "approved");
+    world
+        .ask(
+            "POST",
+            &format!("/v1/turns/{intent_ref}/revoke"),
+            Some("ingress"),
+            &[],
+            None,
+        )
+        .expect(200);
+    assert_eq!(outcome(), "rejected");
+}
