@@ -16,6 +16,7 @@ use countersign_wire::{ExecutionAnswer, ExecutionRequest};
 use crate::Service;
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
+use crate::render::as_hashed;
 use crate::state::{self, ExecutionRow, ResultRow, key};
 use crate::turns::{name, word};
 
@@ -59,7 +60,7 @@ impl Service {
                 decision: decision_id,
                 tool,
                 is_error: request.is_error.unwrap_or(false),
-                result,
+                result: as_hashed(&result)?.1,
                 salt: Salt::fresh(&*self.random),
             };
             let (reference, record) = self.vault.seal(&document, &*self.random)?;

@@ -1,6 +1,8 @@
 //! Entries as readers see them: the leaf's own bytes, with `proof` as their last member.
 
+use countersign_core::json::{self, CanonicalJson};
 use countersign_wire::RawJson;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::ServiceError;
@@ -22,4 +24,15 @@ pub(crate) fn with_proof(bytes: &[u8], proof: &str) -> Result<RawJson, ServiceEr
     Ok(RawValue::from_string(format!(
         "{members},\"proof\":{proof}}}"
     ))?)
+}
+
+/// A value in its canonical form, and as it reads back from there.
+///
+/// What facts are drawn from must be what is hashed: the order of members and the spelling of
+/// numbers would otherwise be seen here and by nobody who draws the facts again.
+pub(crate) fn as_hashed(value: &Value) -> Result<(CanonicalJson, Value), ServiceError> {
+    let canonical = CanonicalJson::of(value)?;
+    let bytes = canonical.as_bytes();
+    let again = json::parse(bytes, bytes.len()).map_err(ServiceError::internal)?;
+    Ok((canonical, again))
 }

@@ -2,7 +2,7 @@
 
 use countersign_core::document::{Call, Salt};
 use countersign_core::ids::EntryId;
-use countersign_core::json::{self, CanonicalJson};
+use countersign_core::json;
 use countersign_core::limits::{CALL_ARGS_BYTES, REASONING_BYTES, TOOL_NAME_BYTES};
 use countersign_core::names::{ActorName, SessionId, TenantId};
 use countersign_core::random::Random;
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
+use crate::render::as_hashed;
 use crate::state::key;
 use crate::turns::name;
 
@@ -59,8 +60,8 @@ impl CallRequest {
         if !request.args.is_object() {
             return Err(ServiceError::malformed("`args` is not a json object"));
         }
-        let args = CanonicalJson::of(&request.args)?;
-        limit("args", args.as_bytes().len(), CALL_ARGS_BYTES)?;
+        let (canonical, args) = as_hashed(&request.args)?;
+        limit("args", canonical.as_bytes().len(), CALL_ARGS_BYTES)?;
         if let Some(key) = idempotency_key
             && (key.is_empty()
                 || key.len() > IDEMPOTENCY_KEY_BYTES
@@ -72,8 +73,8 @@ impl CallRequest {
         }
         Ok(Self {
             tool: request.tool,
-            args_sha256: args.digest(),
-            args: request.args,
+            args_sha256: canonical.digest(),
+            args,
             actor: name(&request.actor)?,
             intent_ref: request.intent_ref.as_deref().map(name).transpose()?,
             reasoning: request.reasoning,

@@ -11,6 +11,8 @@ use countersign_merkle::AnyTile;
 use countersign_service::ExportProgress;
 use countersign_verify::{Audit, Check, LogSource, Report, SourceError, Trust, Word};
 
+use serde_json::json;
+
 use crate::kit::Kit;
 
 /// The log of a kit; `swap` puts one text in the place of another of the same length.
@@ -164,4 +166,27 @@ fn facts_with_another_directory_than_the_logs_are_found() {
         .map(|finding| finding.check)
         .collect();
     assert!(checks.contains(&Check::RejudgeFacts), "{checks:?}");
+}
+
+/// Judged again at the end of the test, from what was hashed.
+#[test]
+fn facts_do_not_hang_on_how_a_call_or_result_was_spelt() {
+    let kit = Kit::new();
+    let turn = kit.turn("s1", "Answer ticket 7").intent_ref;
+    let read = json!({"tool": "inbox.read", "actor": "agent:support", "intent_ref": turn, "args": {"limit": 1}});
+    let read = kit.decide(&read).unwrap();
+    assert_eq!(read.outcome, "approved", "{:?}", read.reasons);
+    // Members out of order, and a number that is written otherwise in canonical JSON.
+    let body = format!(
+        r#"{{"decision": "{}", "phase": "finished", "result": {{"z": "a@b.example", "n": 7.0, "a": "a@b.example"}}}}"#,
+        read.entry_id
+    );
+    let tool = kit.caller(Role::Tool);
+    kit.service()
+        .report_execution(&tool, body.as_bytes())
+        .unwrap();
+    kit.mail(&turn, "a@b.example");
+    let facts = kit.last_decision().facts_ref.unwrap();
+    let facts = Facts::from_canonical(&kit.documents().unwrap()[&facts.into()]).unwrap();
+    assert_eq!(facts.targets[0].sources, [Source::AnyOutput].into());
 }
