@@ -163,8 +163,8 @@ impl Metrics {
     }
 }
 
-/// A client can make up methods, and must not make up label values.
-fn method_name(method: &Method) -> &'static str {
+/// A client can make up methods, and must not make up label values or words in the log.
+pub(crate) fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

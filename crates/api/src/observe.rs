@@ -14,6 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::app::App;
 use crate::context::{Link, RequestContext};
 use crate::error::ApiError;
+use crate::metrics::method_name;
 
 /// The name of requests that match no route.
 const UNMATCHED: &str = "unmatched";
@@ -106,7 +107,7 @@ fn log(line: &Line<'_>) {
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
-                method = %line.method,
+                method = method_name(line.method),
                 route = line.route,
                 status = status.as_u16(),
                 latency_us = u64::try_from(line.begun.elapsed().as_micros()).unwrap_or(u64::MAX),

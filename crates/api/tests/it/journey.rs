@@ -1,5 +1,7 @@
 //! The whole path over HTTP, as a newcomer would walk it.
 
+use std::thread;
+
 use countersign_core::json::CanonicalJson;
 use countersign_core::refs::Sha256;
 use countersign_merkle::leaf_hash;
@@ -348,4 +350,39 @@ fn a_stop_holds_from_its_entry_on_and_is_lifted() {
         )
         .expect(200);
     assert_eq!(outcome(), "rejected");
+}
+
+#[test]
+fn who_waits_for_an_escalation_learns_how_it_was_closed() {
+    let world = World::new();
+    let mut content = serde_json::to_value(bundle("allow-all")).unwrap();
+    let ask =
+        r#"@id("ask") @reason("ask somebody") @escalate forbid (principal, action, resource);"#;
+    content["policies"][0]["text"] = json!(format!(
+        "{}\n{ask}",
+        content["policies"][0]["text"].as_str().unwrap()
+    ));
+    let stored = world.post("author", "/v1/bundles", &content).expect(201);
+    let current = world.get("author", "/v1/bundles/current");
+    let if_match = [("if-match", current.header("etag").unwrap())];
+    let set = json!({"policy_ref": stored["policy_ref"]});
+    world
+        .put("author", "/v1/bundles/current", &if_match, &set)
+        .expect(200);
+    let call = call(&world.intent_ref(), "billing@customer.example");
+    let escalated = world.post("agent", "/v1/decisions", &call).expect(200);
+    assert_eq!(escalated["outcome"], "escalated", "{escalated}");
+    assert_eq!(escalated["permit"], Value::Null);
+    let path = format!("/v1/decisions/{}", escalated["entry_id"].as_str().unwrap());
+    let open = world.get("agent", &format!("{path}?wait_s=0")).expect(200);
+    assert_eq!(open["resolution"], Value::Null);
+    let closed = thread::scope(|scope| {
+        let waiting = scope.spawn(|| world.get("agent", &format!("{path}?wait_s=30")).expect(200));
+        world.clock.turn(16 * 60 * 1_000);
+        assert_eq!(world.service().expire_escalations().unwrap(), 1);
+        waiting.join().unwrap()
+    });
+    assert_eq!(closed["outcome"], "escalated");
+    assert_eq!(closed["resolution"]["kind"], "expired");
+    assert_eq!(closed["permit"], Value::Null);
 }

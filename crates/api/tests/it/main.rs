@@ -14,6 +14,7 @@ mod idempotency;
 mod journey;
 mod limits;
 mod log;
+mod logging;
 mod protocol;
 mod roles;
 mod secure;
