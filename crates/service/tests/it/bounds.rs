@@ -163,7 +163,8 @@ fn an_ingress_registers_only_what_it_may_speak_for() {
             .register_turn(&ingress, request.to_string().as_bytes())
     };
     register(&|_| ()).unwrap();
-    let changes: [(&str, &dyn Fn(&mut Value)); 4] = [
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
+    let changes: [Change<'_>; 4] = [
         ("actor", &|r| r["actors"] = json!(["agent:team/a", AGENT])),
         ("author", &|r| r["author"] = json!("schedule")),
         ("channel", &|r| r["channel"] = json!("mail")),
