@@ -64,8 +64,11 @@ impl Mailer {
 impl Mail {
     fn message(&self) -> Result<Message, MailError> {
         let mut message = Message::builder().from(Mailbox::new(None, address(FROM)?));
-        let kinds: [(&[String], fn(MessageBuilder, Mailbox) -> MessageBuilder); 3] =
-            [(&self.to, MessageBuilder::to), (&self.cc, MessageBuilder::cc), (&self.bcc, MessageBuilder::bcc)];
+        let kinds: [(&[String], fn(MessageBuilder, Mailbox) -> MessageBuilder); 3] = [
+            (&self.to, MessageBuilder::to),
+            (&self.cc, MessageBuilder::cc),
+            (&self.bcc, MessageBuilder::bcc),
+        ];
         for (addresses, add) in kinds {
             for text in addresses {
                 message = add(message, Mailbox::new(None, address(text)?));
@@ -102,13 +105,26 @@ mod tests {
             "subject": "Hello", "body": ".\n..\nBye",
         });
         Mailer::new(sink.address()).send(&args).unwrap();
-        let [message] = &sink.messages()[..] else { panic!("one message") };
+        let [message] = &sink.messages()[..] else {
+            panic!("one message")
+        };
         assert_eq!(message.from, FROM);
-        assert_eq!(message.to, ["a@one.example", "b@two.example", "c@three.example", "d@four.example"]);
+        assert_eq!(
+            message.to,
+            [
+                "a@one.example",
+                "b@two.example",
+                "c@three.example",
+                "d@four.example"
+            ]
+        );
         let data = String::from_utf8(message.data.clone()).unwrap();
         let (header, body) = data.split_once("\r\n\r\n").unwrap();
         assert!(header.contains("Subject: Hello"), "{header}");
-        assert!(header.contains("Cc: c@three.example") && !header.contains("d@four"), "{header}");
+        assert!(
+            header.contains("Cc: c@three.example") && !header.contains("d@four"),
+            "{header}"
+        );
         assert_eq!(body, ".\r\n..\r\nBye\r\n");
     }
 
@@ -125,7 +141,10 @@ mod tests {
             with_to(json!("a@one.example")),
             json!({"to": ["a@one.example"], "subject": "s", "body": "b", "reply_to": "x"}),
         ] {
-            assert!(matches!(mailer.send(&args), Err(MailError::Message(_))), "{args}");
+            assert!(
+                matches!(mailer.send(&args), Err(MailError::Message(_))),
+                "{args}"
+            );
         }
         assert_eq!(sink.messages(), []);
     }

@@ -39,7 +39,13 @@ impl Cast {
         let jwks = world.anonymous().jwks()?;
         let contacts = json!({CUSTOMER: {"status": "active"}, "jane.doe@former.example": {"status": "churned"}});
         let mail_server = world.mail_server().address();
-        let tools = ToolSide::new(world.client("tool")?, &jwks, world.origin(), mail_server, contacts);
+        let tools = ToolSide::new(
+            world.client("tool")?,
+            &jwks,
+            world.origin(),
+            mail_server,
+            contacts,
+        );
         Ok(Self {
             agent: Agent::new(world.client("agent")?),
             tools: tools.map_err(failed)?,
@@ -48,8 +54,13 @@ impl Cast {
     }
 
     /// A person asks for one mail, and the agent does what it takes.
-    pub(super) fn afternoon(&mut self, world: &World, teller: &Teller<'_>) -> Result<Afternoon, CliError> {
-        self.tools.deliver(json!({"id": "#4821", "from": CUSTOMER, "body": TICKET}));
+    pub(super) fn afternoon(
+        &mut self,
+        world: &World,
+        teller: &Teller<'_>,
+    ) -> Result<Afternoon, CliError> {
+        self.tools
+            .deliver(json!({"id": "#4821", "from": CUSTOMER, "body": TICKET}));
         let turn = register(
             world,
             TurnRequest {
@@ -63,9 +74,16 @@ impl Cast {
         for call in agent::afternoon() {
             let answer = self.agent.ask(&call, &turn.intent_ref)?;
             teller.outcome(&answer, call.tool)?;
-            teller.expect(answer.outcome == "approved", &format!("`{}` is approved", call.tool))?;
-            let permit = answer.permit.ok_or_else(|| failed("an approval without a permit"))?;
-            self.tools.run(call.tool, &call.args, &permit).map_err(failed)?;
+            teller.expect(
+                answer.outcome == "approved",
+                &format!("`{}` is approved", call.tool),
+            )?;
+            let permit = answer
+                .permit
+                .ok_or_else(|| failed("an approval without a permit"))?;
+            self.tools
+                .run(call.tool, &call.args, &permit)
+                .map_err(failed)?;
             if call.tool == "email.send" {
                 self.mail_permit = Some(permit);
             }
@@ -81,12 +99,21 @@ impl Cast {
         )?;
         teller.say("Then Sam leaves, with a standing instruction:")?;
         teller.quote(STANDING)?;
-        Ok(Afternoon { approved, standing: standing.intent_ref })
+        Ok(Afternoon {
+            approved,
+            standing: standing.intent_ref,
+        })
     }
 
     /// A ticket tells the agent what to do, and the agent tries.
-    pub(super) fn night(&mut self, world: &World, teller: &Teller<'_>, standing: &str) -> Result<Night, CliError> {
-        self.tools.deliver(json!({"id": "#4822", "from": "unknown", "body": NIGHT_TICKET}));
+    pub(super) fn night(
+        &mut self,
+        world: &World,
+        teller: &Teller<'_>,
+        standing: &str,
+    ) -> Result<Night, CliError> {
+        self.tools
+            .deliver(json!({"id": "#4822", "from": "unknown", "body": NIGHT_TICKET}));
         let turn = register(
             world,
             TurnRequest {
@@ -100,30 +127,54 @@ impl Cast {
         let reading = agent::night_reading();
         let answer = self.agent.ask(&reading, &turn.intent_ref)?;
         teller.outcome(&answer, reading.tool)?;
-        teller.expect(answer.outcome == "approved", "reading the inbox is approved")?;
-        let permit = answer.permit.ok_or_else(|| failed("an approval without a permit"))?;
-        self.tools.run(reading.tool, &reading.args, &permit).map_err(failed)?;
+        teller.expect(
+            answer.outcome == "approved",
+            "reading the inbox is approved",
+        )?;
+        let permit = answer
+            .permit
+            .ok_or_else(|| failed("an approval without a permit"))?;
+        self.tools
+            .run(reading.tool, &reading.args, &permit)
+            .map_err(failed)?;
         teller.say("The agent was talked into it. It tries, retries, and varies the call:")?;
         let mut tried = Vec::new();
         for attempt in agent::attempts() {
             let answer = self.agent.ask(&attempt.call, &turn.intent_ref)?;
             teller.outcome(&answer, attempt.label)?;
             let is_refused = answer.outcome == "rejected" && answer.permit.is_none();
-            teller.expect(is_refused, &format!("the mail {} is rejected", attempt.label))?;
+            teller.expect(
+                is_refused,
+                &format!("the mail {} is rejected", attempt.label),
+            )?;
             tried.push(Tried::new(attempt.label, &answer));
         }
         let refusal = self.replay_permit()?;
-        teller.say("At last it hands the mail tool the afternoon's permit for another recipient:")?;
+        teller
+            .say("At last it hands the mail tool the afternoon's permit for another recipient:")?;
         teller.refusal(&refusal.to_string())?;
         let is_for_other = matches!(refusal, PermitError::Arguments { .. });
-        teller.expect(is_for_other, "the mail tool refuses a permit for other arguments")?;
-        Ok(Night { intent_ref: turn.intent_ref, tried, permit_refused: refusal.to_string() })
+        teller.expect(
+            is_for_other,
+            "the mail tool refuses a permit for other arguments",
+        )?;
+        Ok(Night {
+            intent_ref: turn.intent_ref,
+            tried,
+            permit_refused: refusal.to_string(),
+        })
     }
 
     /// The mail tool's answer to a permit that is for another mail.
     fn replay_permit(&self) -> Result<PermitError, CliError> {
-        let permit = self.mail_permit.as_deref().ok_or_else(|| failed("there was no permit for a mail"))?;
-        match self.tools.run("email.send", &agent::confirmation_to_another(), permit) {
+        let permit = self
+            .mail_permit
+            .as_deref()
+            .ok_or_else(|| failed("there was no permit for a mail"))?;
+        match self
+            .tools
+            .run("email.send", &agent::confirmation_to_another(), permit)
+        {
             Err(ToolError::Permit(refusal)) => Ok(refusal),
             Err(other) => Err(failed(other)),
             Ok(_) => Err(failed("the mail tool took a permit for another mail")),
@@ -137,7 +188,10 @@ pub(super) fn load_directory(world: &World) -> Result<(), CliError> {
         json!({"type": "Contact", "id": CUSTOMER, "attributes": {"name": "Billing", "status": "active"}}),
         json!({"type": "Contact", "id": "jane.doe@former.example", "attributes": {"name": "Jane Doe", "status": "churned"}}),
     ];
-    let lines: String = contacts.iter().map(|contact| format!("{contact}\n")).collect();
+    let lines: String = contacts
+        .iter()
+        .map(|contact| format!("{contact}\n"))
+        .collect();
     world.client("author")?.load_directory(lines.into_bytes())?;
     Ok(())
 }
@@ -160,5 +214,10 @@ fn turn_by(author: &str, channel: &str, session: &str) -> TurnRequest {
 }
 
 fn part(by: &str, text: &str) -> TurnPartRequest {
-    TurnPartRequest { by: by.to_owned(), media_type: None, text: text.to_owned(), raw_sha256: None }
+    TurnPartRequest {
+        by: by.to_owned(),
+        media_type: None,
+        text: text.to_owned(),
+        raw_sha256: None,
+    }
 }

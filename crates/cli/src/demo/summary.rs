@@ -37,7 +37,11 @@ impl Tried {
             attempt,
             entry_id: answer.entry_id.clone(),
             outcome: answer.outcome.clone(),
-            reasons: answer.reasons.iter().map(|reason| reason.id.clone()).collect(),
+            reasons: answer
+                .reasons
+                .iter()
+                .map(|reason| reason.id.clone())
+                .collect(),
         }
     }
 }

@@ -44,13 +44,18 @@ impl<'a> Teller<'a> {
     /// Says what somebody wrote.
     pub(super) fn quote(&self, text: &str) -> Result<(), CliError> {
         let text = render::wrapped(&format!("\u{201c}{text}\u{201d}"), "      ");
-        text.lines().try_for_each(|line| self.raw(&self.paint(Tone::Quiet, line)))
+        text.lines()
+            .try_for_each(|line| self.raw(&self.paint(Tone::Quiet, line)))
     }
 
     /// Says what was decided about a call.
     pub(super) fn outcome(&self, answer: &DecisionAnswer, call: &str) -> Result<(), CliError> {
         let tone = render::outcome_tone(&answer.outcome);
-        let reasons: Vec<&str> = answer.reasons.iter().map(|reason| reason.id.as_str()).collect();
+        let reasons: Vec<&str> = answer
+            .reasons
+            .iter()
+            .map(|reason| reason.id.as_str())
+            .collect();
         let outcome = self.paint(tone, &format!("{:<9}", answer.outcome));
         let reasons = self.paint(Tone::Quiet, &reasons.join(", "));
         self.raw(&format!("    {outcome}  {call:<CALL_COLUMNS$}  {reasons}"))
@@ -60,7 +65,11 @@ impl<'a> Teller<'a> {
     pub(super) fn refusal(&self, reason: &str) -> Result<(), CliError> {
         let short = reason.split_once(": ").map_or(reason, |(short, _)| short);
         let refused = self.paint(Tone::Bad, "refused  ");
-        self.raw(&format!("    {refused}  {:<CALL_COLUMNS$}  {}", "by the mail tool", self.paint(Tone::Quiet, short)))
+        self.raw(&format!(
+            "    {refused}  {:<CALL_COLUMNS$}  {}",
+            "by the mail tool",
+            self.paint(Tone::Quiet, short)
+        ))
     }
 
     /// Writes text as it is, unless programs read.

@@ -32,7 +32,11 @@ struct Row {
 /// Every entry, oldest first.
 pub(super) fn read(auditor: &Client) -> Result<Vec<(u64, Value)>, CliError> {
     let mut entries = Vec::new();
-    let mut query = EntriesQuery { order: Some("oldest".to_owned()), limit: Some(PAGE), ..EntriesQuery::default() };
+    let mut query = EntriesQuery {
+        order: Some("oldest".to_owned()),
+        limit: Some(PAGE),
+        ..EntriesQuery::default()
+    };
     loop {
         let page = auditor.entries(&query)?;
         for EntryAnswer { index, entry } in &page.entries {
@@ -48,32 +52,55 @@ pub(super) fn read(auditor: &Client) -> Result<Vec<(u64, Value)>, CliError> {
 /// Shows the turns, decisions, messages sent and flags; the rest is counted.
 pub(super) fn show(entries: &[(u64, Value)], teller: &Teller<'_>) -> Result<(), CliError> {
     let sent = sent_messages(entries);
-    let mut table = teller.terminal().table(["#", "time", "actor", "action", "outcome", "reasons", "entry"]);
+    let mut table = teller.terminal().table([
+        "#", "time", "actor", "action", "outcome", "reasons", "entry",
+    ]);
     let mut others: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, entry) in entries {
         match row(*index, entry, &sent) {
             Some(row) => {
                 let outcome = teller.paint(row.tone, &row.outcome);
                 let entry = short(&row.entry_id);
-                table.add_row([row.index.to_string(), row.time, row.actor, row.action, outcome, row.reasons, entry]);
+                table.add_row([
+                    row.index.to_string(),
+                    row.time,
+                    row.actor,
+                    row.action,
+                    outcome,
+                    row.reasons,
+                    entry,
+                ]);
             }
             None => *others.entry(text(entry, "kind")).or_default() += 1,
         }
     }
     for line in table.to_string().lines() {
-        teller.raw(&format!(" {}", line.trim_end()))?;
+        teller.raw(line.trim_end())?;
     }
-    let others: Vec<String> = others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let others: Vec<String> = others
+        .iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
     teller.say(&format!("Not shown: {}.", others.join(", ")))
 }
 
 /// Shows a flag with the entry where it began.
-pub(super) fn show_flag(flag: &FlagView, onset: Option<u64>, teller: &Teller<'_>) -> Result<(), CliError> {
+pub(super) fn show_flag(
+    flag: &FlagView,
+    onset: Option<u64>,
+    teller: &Teller<'_>,
+) -> Result<(), CliError> {
     let what = format!("{} {}", teller.paint(Tone::Careful, "flag"), flag.detector);
     let actor = flag.actor.as_deref().unwrap_or("an actor");
     let place = onset.map_or_else(String::new, |index| format!(" (#{index} above)"));
-    teller.raw(&format!("  {what} ({}): {} rejections of {actor} under one turn.", flag.severity, flag.count))?;
-    teller.say(&format!("It began with entry {}{place}: the first of them.", flag.onset))
+    teller.raw(&format!(
+        "  {what} ({}): at least {} rejections of {actor} under one turn.",
+        flag.severity, flag.count
+    ))?;
+    teller.say(&format!(
+        "It began with the first of them, entry {}{place}.",
+        flag.onset
+    ))
 }
 
 /// The decisions whose call is a message that was sent, by the entry of the execution.
@@ -85,7 +112,9 @@ fn sent_messages(entries: &[(u64, Value)]) -> BTreeMap<&str, &str> {
         .collect();
     entries
         .iter()
-        .filter(|(_, entry)| text(entry, "kind") == "execution" && text(entry, "phase") == "finished")
+        .filter(|(_, entry)| {
+            text(entry, "kind") == "execution" && text(entry, "phase") == "finished"
+        })
         .filter_map(|(_, entry)| {
             let decision = entry.pointer("/links/decision")?.as_str()?;
             let action = *actions.get(decision)?;
@@ -103,14 +132,32 @@ fn row(index: u64, entry: &Value, sent: &BTreeMap<&str, &str>) -> Option<Row> {
         "decision" => {
             let outcome = text(entry, "outcome");
             let tone = render::outcome_tone(outcome);
-            (text(entry, "actor"), text(entry, "action"), outcome, tone, reasons(entry))
+            (
+                text(entry, "actor"),
+                text(entry, "action"),
+                outcome,
+                tone,
+                reasons(entry),
+            )
         }
         "execution" => {
             let action = sent.get(text(entry, "entry_id"))?;
             ("tool", *action, "sent", Tone::Quiet, String::new())
         }
-        "flag" => ("watch", "flag", text(entry, "severity"), Tone::Careful, text(entry, "detector").to_owned()),
-        "vault-access" => ("vault-reader", "open", "opened", Tone::Quiet, "sealed documents".to_owned()),
+        "flag" => (
+            "watch",
+            "flag",
+            text(entry, "severity"),
+            Tone::Careful,
+            text(entry, "detector").to_owned(),
+        ),
+        "vault-access" => (
+            "vault-reader",
+            "open",
+            "opened",
+            Tone::Quiet,
+            "sealed documents".to_owned(),
+        ),
         _ => return None,
     };
     Some(Row {
@@ -128,12 +175,19 @@ fn row(index: u64, entry: &Value, sent: &BTreeMap<&str, &str>) -> Option<Row> {
 /// The reasons, one a line.
 fn reasons(entry: &Value) -> String {
     let reasons = entry.get("reasons").and_then(Value::as_array);
-    let texts: Vec<&str> = reasons.into_iter().flatten().filter_map(Value::as_str).collect();
+    let texts: Vec<&str> = reasons
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     texts.join("\n")
 }
 
 fn text<'a>(entry: &'a Value, member: &str) -> &'a str {
-    entry.get(member).and_then(Value::as_str).unwrap_or_default()
+    entry
+        .get(member)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// The end of an id: the beginning is the time, and much the same for all.

@@ -89,10 +89,15 @@ impl ToolSide {
         match tool {
             "inbox.read" => Ok(json!({"messages": self.inbox})),
             "crm.lookup" => {
-                let contact = args.get("contact").and_then(Value::as_str).unwrap_or_default();
+                let contact = args
+                    .get("contact")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
                 Ok(self.contacts.get(contact).cloned().unwrap_or(Value::Null))
             }
-            "ticket.update" => Ok(json!({"ticket": args.get("ticket"), "status": args.get("status")})),
+            "ticket.update" => {
+                Ok(json!({"ticket": args.get("ticket"), "status": args.get("status")}))
+            }
             "email.send" => {
                 self.mailer.send(args)?;
                 Ok(json!({"sent": true}))
@@ -101,9 +106,19 @@ impl ToolSide {
         }
     }
 
-    fn report(&self, decision: &str, phase: &str, result: Option<Value>) -> Result<(), ClientError> {
+    fn report(
+        &self,
+        decision: &str,
+        phase: &str,
+        result: Option<Value>,
+    ) -> Result<(), ClientError> {
         let is_error = result.is_some().then_some(false);
-        let report = ExecutionRequest { decision: decision.to_owned(), phase: phase.to_owned(), result, is_error };
+        let report = ExecutionRequest {
+            decision: decision.to_owned(),
+            phase: phase.to_owned(),
+            result,
+            is_error,
+        };
         self.client.report_execution(&report).map(drop)
     }
 }

@@ -65,9 +65,14 @@ impl World {
             tenant: TENANT.parse().map_err(failed)?,
             public_name: None,
             bundle: bundles::read("mail-agent")?,
-            credentials: CREDENTIALS.iter().map(|(name, roles)| credential(name, roles)).collect(),
+            credentials: CREDENTIALS
+                .iter()
+                .map(|(name, roles)| credential(name, roles))
+                .collect(),
         };
         let (host, first) = data.begin(beginning).map_err(failed)?;
+        // It watches from a thread of its own, as that of `serve` does.
+        drop(host.service().spawn_background().map_err(failed)?);
         let (serving, address) = Serving::start(&host)?;
         let url: ServerUrl = format!("http://{address}").parse().map_err(failed)?;
         Ok(Self {
@@ -103,7 +108,8 @@ impl World {
     /// A client with the token of a role.
     pub(super) fn client(&self, role: &str) -> Result<Client, CliError> {
         let found = self.tokens.iter().find(|(name, _)| name == role);
-        let (_, token) = found.ok_or_else(|| CliError::usage(format!("there is no credential `{role}`")))?;
+        let (_, token) =
+            found.ok_or_else(|| CliError::usage(format!("there is no credential `{role}`")))?;
         Ok(self.anonymous.with_token(token.clone()))
     }
 
@@ -154,21 +160,33 @@ impl World {
 
 impl Serving {
     fn start(host: &Host) -> Result<(Self, SocketAddr), CliError> {
-        let config = ServerConfig { listen: (Ipv4Addr::LOCALHOST, 0).into(), ..ServerConfig::default() };
+        let config = ServerConfig {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            ..ServerConfig::default()
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .map_err(failed)?;
         let service = Arc::clone(host.service());
-        let server = runtime.block_on(Server::bind(service, config)).map_err(failed)?;
+        let server = runtime
+            .block_on(Server::bind(service, config))
+            .map_err(failed)?;
         let address = server.local_addr();
         let (stop, stopped) = oneshot::channel();
         let served = runtime.spawn(async move {
             let stopped = async { drop(stopped.await) };
             server.run(stopped).await;
         });
-        Ok((Self { runtime, stop, served }, address))
+        Ok((
+            Self {
+                runtime,
+                stop,
+                served,
+            },
+            address,
+        ))
     }
 
     fn end(self) -> Result<(), CliError> {
@@ -183,7 +201,11 @@ fn credential(name: &str, roles: &[&str]) -> NewCredential {
     NewCredential {
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         name: Some(name.to_owned()),
-        actors: if speaks { ACTORS.map(str::to_owned).to_vec() } else { Vec::new() },
+        actors: if speaks {
+            ACTORS.map(str::to_owned).to_vec()
+        } else {
+            Vec::new()
+        },
         ..NewCredential::default()
     }
 }

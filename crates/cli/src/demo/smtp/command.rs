@@ -109,7 +109,10 @@ fn mail(rest: &str) -> Result<Command, Refusal> {
     if !path.is_empty() && !is_address(path) {
         return Err(Refusal::Arguments);
     }
-    Ok(Command::Mail { from: path.to_owned(), size })
+    Ok(Command::Mail {
+        from: path.to_owned(),
+        size,
+    })
 }
 
 fn recipient(rest: &str) -> Result<Command, Refusal> {
@@ -138,10 +141,18 @@ fn is_address(path: &str) -> bool {
     let Some((local, domain)) = path.split_once('@') else {
         return false;
     };
-    let is_local = local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext));
+    let is_local = local
+        .split('.')
+        .all(|atom| !atom.is_empty() && atom.bytes().all(is_atext));
     let is_domain = domain.split('.').all(|label| {
-        let is_inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        !label.is_empty() && label.len() <= 63 && is_inner && !label.starts_with('-') && !label.ends_with('-')
+        let is_inner = label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        !label.is_empty()
+            && label.len() <= 63
+            && is_inner
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     });
     is_local && local.len() <= 64 && is_domain
 }
@@ -157,14 +168,20 @@ mod tests {
 
     #[test]
     fn commands_are_read_in_any_case() {
-        let mail = |from: &str, size| Command::Mail { from: from.into(), size };
+        let mail = |from: &str, size| Command::Mail {
+            from: from.into(),
+            size,
+        };
         let cases: [(&str, Command); 10] = [
             ("EHLO client.example", Command::Hello { is_extended: true }),
             ("helo [127.0.0.1]", Command::Hello { is_extended: false }),
             ("MAIL FROM:<a@b.example>", mail("a@b.example", None)),
             ("mail from:<> size=12", mail("", Some(12))),
             ("MAIL FROM:<a.b+c@x> SIZE=0", mail("a.b+c@x", Some(0))),
-            ("Rcpt To:<a@b.example>", Command::Recipient("a@b.example".into())),
+            (
+                "Rcpt To:<a@b.example>",
+                Command::Recipient("a@b.example".into()),
+            ),
             ("DATA", Command::Data),
             ("noop what ever", Command::Noop),
             ("VRFY a", Command::Verify),

@@ -136,14 +136,19 @@ impl<'a, R: BufRead, W: Write> Session<'a, R, W> {
         if size.is_some_and(|size| size > MESSAGE_BYTES) {
             return self.refuse("552 the message is too long");
         }
-        self.envelope = Some(Envelope { from, to: Vec::new() });
+        self.envelope = Some(Envelope {
+            from,
+            to: Vec::new(),
+        });
         self.agree("250 go on")
     }
 
     fn recipient(&mut self, to: String) -> io::Result<Next> {
         match &mut self.envelope {
             None => self.refuse("503 say MAIL first"),
-            Some(envelope) if envelope.to.len() >= RECIPIENTS => self.refuse("452 too many recipients"),
+            Some(envelope) if envelope.to.len() >= RECIPIENTS => {
+                self.refuse("452 too many recipients")
+            }
             Some(envelope) => {
                 envelope.to.push(to);
                 self.agree("250 go on")
@@ -152,7 +157,10 @@ impl<'a, R: BufRead, W: Write> Session<'a, R, W> {
     }
 
     fn data(&mut self) -> io::Result<Next> {
-        let is_addressed = self.envelope.as_ref().is_some_and(|envelope| !envelope.to.is_empty());
+        let is_addressed = self
+            .envelope
+            .as_ref()
+            .is_some_and(|envelope| !envelope.to.is_empty());
         let Some(envelope) = self.envelope.take_if(|_| is_addressed) else {
             return self.refuse("503 say RCPT first");
         };

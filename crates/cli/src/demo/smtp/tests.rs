@@ -8,7 +8,9 @@ use std::io::{BufRead as _, Read as _, Write as _};
 fn talk(input: impl AsRef<[u8]>) -> (Vec<String>, Vec<Message>) {
     let mailbox = Mailbox::default();
     let mut output = Vec::new();
-    Session::new(input.as_ref(), &mut output, &mailbox).run().unwrap();
+    Session::new(input.as_ref(), &mut output, &mailbox)
+        .run()
+        .unwrap();
     let output = String::from_utf8(output).unwrap();
     assert!(output.ends_with("\r\n"));
     let replies = output.lines().map(|line| line[..3].to_owned()).collect();
@@ -23,7 +25,8 @@ const AGREED: [&str; 7] = ["220", "250", "250", "250", "250", "250", "354"];
 #[test]
 fn a_pipelined_conversation_hands_over_each_message_once() {
     let second = "MAIL FROM:<>\r\nRCPT TO:<e@f.example>\r\nRCPT TO:<g@h.example>\r\nDATA\r\n";
-    let input = format!("{ENVELOPE}Subject: 1\r\n\r\none\r\n.\r\n{second}two\r\n.\r\nQUIT\r\nNOOP\r\n");
+    let input =
+        format!("{ENVELOPE}Subject: 1\r\n\r\none\r\n.\r\n{second}two\r\n.\r\nQUIT\r\nNOOP\r\n");
     let (replies, messages) = talk(input);
     let after = ["250", "250", "250", "250", "354", "250", "221"];
     assert_eq!(replies, [&AGREED[..], &after[..]].concat());
@@ -45,7 +48,14 @@ fn stuffed_dots_are_taken_off_and_end_nothing() {
 #[test]
 fn a_second_message_cannot_be_smuggled_behind_bare_line_ends() {
     let smuggled = "MAIL FROM:<x@y>\r\nRCPT TO:<victim@z>\r\nDATA\r\ngotcha\r\n.\r\n";
-    for end in ["\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r.\r\n", "\r\n.\r\r\n"] {
+    for end in [
+        "\n.\n",
+        "\n.\r\n",
+        "\r.\r",
+        "\r\n.\n",
+        "\r.\r\n",
+        "\r\n.\r\r\n",
+    ] {
         let (replies, messages) = talk(format!("{ENVELOPE}hello{end}{smuggled}QUIT\r\n"));
         assert_eq!(messages, [], "{end:?}");
         assert_eq!(replies.last().unwrap(), "221", "{end:?}");
@@ -61,7 +71,10 @@ fn a_message_over_the_limit_is_refused_as_a_whole() {
     let line = format!("{}\r\n", "x".repeat(998));
     let fits = MESSAGE_BYTES / line.len();
     let (replies, messages) = talk(format!("{ENVELOPE}{}.\r\n", line.repeat(fits)));
-    assert_eq!((replies.last().unwrap().as_str(), messages.len()), ("250", 1));
+    assert_eq!(
+        (replies.last().unwrap().as_str(), messages.len()),
+        ("250", 1)
+    );
     let (replies, messages) = talk(format!("{ENVELOPE}{}.\r\nNOOP\r\n", line.repeat(fits + 1)));
     assert_eq!(replies[AGREED.len()..], ["552", "250"]);
     assert_eq!(messages, []);
@@ -76,7 +89,10 @@ fn a_message_over_the_limit_is_refused_as_a_whole() {
 #[test]
 fn lines_have_limits() {
     let (replies, messages) = talk(format!("{ENVELOPE}{}\r\n.\r\n", "x".repeat(1000)));
-    assert_eq!((replies.last().unwrap().as_str(), messages.len()), ("500", 0));
+    assert_eq!(
+        (replies.last().unwrap().as_str(), messages.len()),
+        ("500", 0)
+    );
     let (replies, _) = talk(format!("NOOP {}\r\nNOOP\r\n", "x".repeat(510)));
     assert_eq!(replies, ["220", "500", "250"]);
 }
@@ -89,8 +105,14 @@ fn commands_come_in_order() {
         ("EHLO c\r\nDATA\r\n", "503"),
         ("EHLO c\r\nMAIL FROM:<a@b>\r\nDATA\r\n", "503"),
         ("EHLO c\r\nMAIL FROM:<a@b>\r\nMAIL FROM:<a@b>\r\n", "503"),
-        ("EHLO c\r\nMAIL FROM:<a@b>\r\nRSET\r\nRCPT TO:<c@d>\r\n", "503"),
-        ("EHLO c\r\nMAIL FROM:<a@b>\r\nEHLO c\r\nRCPT TO:<c@d>\r\n", "503"),
+        (
+            "EHLO c\r\nMAIL FROM:<a@b>\r\nRSET\r\nRCPT TO:<c@d>\r\n",
+            "503",
+        ),
+        (
+            "EHLO c\r\nMAIL FROM:<a@b>\r\nEHLO c\r\nRCPT TO:<c@d>\r\n",
+            "503",
+        ),
         ("EHLO c\r\nSTARTTLS\r\n", "502"),
     ] {
         assert_eq!(talk(input).0.last().unwrap(), reply, "{input:?}");
@@ -104,7 +126,10 @@ fn recipients_and_messages_have_limits() {
     assert_eq!(replies.iter().filter(|reply| *reply == "452").count(), 1);
     let one = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n";
     let (replies, messages) = talk(format!("EHLO c\r\n{}", one.repeat(MESSAGES + 1)));
-    assert_eq!((replies.last().unwrap().as_str(), messages.len()), ("452", MESSAGES));
+    assert_eq!(
+        (replies.last().unwrap().as_str(), messages.len()),
+        ("452", MESSAGES)
+    );
 }
 
 #[test]
@@ -124,7 +149,11 @@ fn garbage_is_answered_and_then_hung_up_on() {
 fn half_a_message_is_no_message() {
     for input in ["Subject: x\r\n", "x\r\n.", "x\r\n.\r", ""] {
         let (replies, messages) = talk(format!("{ENVELOPE}{input}"));
-        assert_eq!((replies.len(), messages.len()), (AGREED.len(), 0), "{input:?}");
+        assert_eq!(
+            (replies.len(), messages.len()),
+            (AGREED.len(), 0),
+            "{input:?}"
+        );
     }
 }
 
@@ -133,7 +162,9 @@ fn the_sink_serves_over_a_socket_and_ends() {
     let sink = Sink::start().unwrap();
     let address = sink.address();
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     write!(stream, "{ENVELOPE}hello\r\n.\r\nQUIT\r\n").unwrap();
     let mut replies = String::new();
     stream.read_to_string(&mut replies).unwrap();
@@ -156,7 +187,10 @@ fn connections_are_limited_and_places_come_back() {
         held.push(TcpStream::connect(sink.address()).unwrap());
         assert_eq!(greeting(held.last().unwrap()), "220");
     }
-    assert_eq!(greeting(&TcpStream::connect(sink.address()).unwrap()), "421");
+    assert_eq!(
+        greeting(&TcpStream::connect(sink.address()).unwrap()),
+        "421"
+    );
     let mut leaving = held.pop().unwrap();
     leaving.write_all(b"QUIT\r\n").unwrap();
     let mut rest = String::new();
