@@ -51,7 +51,11 @@ pub(crate) const DEFAULT: &str = "mail-agent";
 /// Reads a bundle: one that comes with the program by its name, or else a directory.
 pub(crate) fn read(name_or_dir: &str) -> Result<BundleContent, CliError> {
     let files = match STARTERS.iter().find(|starter| starter.name == name_or_dir) {
-        Some(starter) => starter.files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect(),
+        Some(starter) => starter
+            .files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+            .collect(),
         None => directory(Path::new(name_or_dir))?,
     };
     source::read(&files).map_err(|findings| refused(name_or_dir, &findings))
@@ -60,9 +64,14 @@ pub(crate) fn read(name_or_dir: &str) -> Result<BundleContent, CliError> {
 /// Reads and checks a bundle; what is only worth a warning is in the answer.
 pub(crate) fn check(name_or_dir: &str) -> Result<(BundleContent, Vec<Finding>), CliError> {
     let content = read(name_or_dir)?;
-    let tenant: TenantId = "local".parse().map_err(|error| CliError::usage(format!("{error}")))?;
+    let tenant: TenantId = "local"
+        .parse()
+        .map_err(|error| CliError::usage(format!("{error}")))?;
     let findings = countersign_judge::check(&content, &tenant);
-    match findings.iter().any(|finding| finding.severity == Severity::Error) {
+    match findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error)
+    {
         true => Err(refused(name_or_dir, &findings)),
         false => Ok((content, findings)),
     }
@@ -74,7 +83,10 @@ pub(crate) fn to_json(content: &BundleContent) -> Result<Vec<u8>, CliError> {
 }
 
 fn refused(name: &str, findings: &[Finding]) -> CliError {
-    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .count();
     let plural = if errors == 1 { "" } else { "s" };
     CliError::usage(format!("the bundle `{name}` has {errors} error{plural}"))
         .exiting(crate::exit::Exit::No)
@@ -83,8 +95,15 @@ fn refused(name: &str, findings: &[Finding]) -> CliError {
 
 fn directory(root: &Path) -> Result<Vec<(String, String)>, CliError> {
     if !root.is_dir() {
-        let names: Vec<String> = STARTERS.iter().map(|starter| format!("`{}`", starter.name)).collect();
-        let message = format!("`{}` is no bundle: allowed are a directory and {}", root.display(), names.join(" and "));
+        let names: Vec<String> = STARTERS
+            .iter()
+            .map(|starter| format!("`{}`", starter.name))
+            .collect();
+        let message = format!(
+            "`{}` is no bundle: allowed are a directory and {}",
+            root.display(),
+            names.join(" and ")
+        );
         return Err(CliError::usage(message));
     }
     let mut files = Vec::new();
@@ -101,7 +120,10 @@ fn directory(root: &Path) -> Result<Vec<(String, String)>, CliError> {
                 continue;
             }
             if files.len() == FILES {
-                return Err(CliError::io(root, format!("a bundle has at most {FILES} files")));
+                return Err(CliError::io(
+                    root,
+                    format!("a bundle has at most {FILES} files"),
+                ));
             }
             files.push((relative(root, &path)?, text(&path)?));
         }
@@ -112,13 +134,20 @@ fn directory(root: &Path) -> Result<Vec<(String, String)>, CliError> {
 fn relative(root: &Path, path: &Path) -> Result<String, CliError> {
     let inside: PathBuf = path.strip_prefix(root).unwrap_or(path).to_owned();
     let names: Option<Vec<&str>> = inside.iter().map(|name| name.to_str()).collect();
-    names.map(|names| names.join("/")).ok_or_else(|| CliError::io(path, "the file's name is not utf-8"))
+    names
+        .map(|names| names.join("/"))
+        .ok_or_else(|| CliError::io(path, "the file's name is not utf-8"))
 }
 
 fn text(path: &Path) -> Result<String, CliError> {
-    let length = std::fs::metadata(path).map_err(|error| CliError::io(path, error))?.len();
+    let length = std::fs::metadata(path)
+        .map_err(|error| CliError::io(path, error))?
+        .len();
     if length > FILE_BYTES {
-        return Err(CliError::io(path, format!("{length} bytes are more than {FILE_BYTES}")));
+        return Err(CliError::io(
+            path,
+            format!("{length} bytes are more than {FILE_BYTES}"),
+        ));
     }
     crate::input::file(path)
 }
@@ -130,7 +159,8 @@ mod tests {
     #[test]
     fn every_starter_passes_its_check() {
         for starter in STARTERS {
-            let (content, _) = check(starter.name).unwrap_or_else(|error| panic!("{}: {error}", starter.name));
+            let (content, _) =
+                check(starter.name).unwrap_or_else(|error| panic!("{}: {error}", starter.name));
             assert_eq!(content.name, starter.name);
         }
         assert!(STARTERS.iter().any(|starter| starter.name == DEFAULT));
@@ -139,9 +169,15 @@ mod tests {
     #[test]
     fn what_is_built_in_is_what_lies_in_the_repository() {
         for starter in STARTERS {
-            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bundles").join(starter.name);
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../../bundles")
+                .join(starter.name);
             let on_disk = directory(&root).unwrap();
-            let mut names: Vec<String> = on_disk.into_iter().map(|(path, _)| path).filter(|path| !path.ends_with(".md")).collect();
+            let mut names: Vec<String> = on_disk
+                .into_iter()
+                .map(|(path, _)| path)
+                .filter(|path| !path.ends_with(".md"))
+                .collect();
             names.sort();
             let mut built_in: Vec<&str> = starter.files.iter().map(|(path, _)| *path).collect();
             built_in.sort_unstable();

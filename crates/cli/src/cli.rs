@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    checkpoint, credential, decide, directory, entries, execution, explain, export, flags, key, policy, revoke, stop,
-    turn, vault, verify,
+    checkpoint, credential, decide, directory, entries, execution, explain, export, flags, key,
+    policy, revoke, stop, turn, vault, verify,
 };
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
@@ -14,13 +14,21 @@ use crate::{demo, serve};
 
 /// Decide whether each tool call of an agent follows from what a person asked for, and prove it later
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "countersign",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 #[command(after_help = "\
-Exit codes: 0 yes (approved, trusted, done) · 1 no (rejected, escalated, failed, refused by the server)
-            2 usage, or something could not be read, written or reached · 3 the log is inconsistent
-            4 verify: nothing wrong, but unanchored
+Exit codes:
+  0  yes: approved, trusted, done
+  1  no: rejected, escalated, failed, refused by the server
+  2  usage, or something could not be read, written or reached
+  3  the log is inconsistent
+  4  verify: nothing wrong, but unanchored
 
-Start here: `countersign demo` plays a story on a server of its own; `countersign serve` starts one to use.")]
+Start here: `countersign demo` plays a story on a server of its own, `countersign serve` starts one.")]
 struct Cli {
     #[command(flatten)]
     connection: ConnectionArgs,

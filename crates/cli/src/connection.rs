@@ -18,16 +18,41 @@ pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:8787";
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionArgs {
     /// The server's address [default: the profile's]
-    #[arg(long, global = true, env = "COUNTERSIGN_URL", value_name = "URL", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "COUNTERSIGN_URL",
+        value_name = "URL",
+        help_heading = "Connection"
+    )]
     server: Option<String>,
     /// A credential's token in place of the profile's; others on this machine can see options, so prefer the variable
-    #[arg(long, global = true, env = "COUNTERSIGN_TOKEN", value_name = "TOKEN", hide_env_values = true, help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "COUNTERSIGN_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true,
+        help_heading = "Connection"
+    )]
     token: Option<String>,
     /// The profile with server, keys and tokens [default: $XDG_CONFIG_HOME/countersign/profile.toml]
-    #[arg(long, global = true, env = "COUNTERSIGN_PROFILE", value_name = "FILE", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "COUNTERSIGN_PROFILE",
+        value_name = "FILE",
+        help_heading = "Connection"
+    )]
     profile: Option<PathBuf>,
     /// For https: a PEM file of certificates to trust in place of the system's
-    #[arg(long, global = true, env = "COUNTERSIGN_CA_FILE", value_name = "FILE", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "COUNTERSIGN_CA_FILE",
+        value_name = "FILE",
+        help_heading = "Connection"
+    )]
     ca_file: Option<PathBuf>,
     /// How many seconds a request may take [default: 30]
     #[arg(long, global = true, env = "COUNTERSIGN_TIMEOUT_S", value_name = "SECONDS", help_heading = "Connection",
@@ -56,13 +81,21 @@ impl ConnectionArgs {
             (None, Some(profile)) => profile.server.clone(),
             (None, None) => DEFAULT_SERVER.to_owned(),
         };
-        let server: ServerUrl = address.parse().map_err(|error| CliError::usage(format!("{error}")))?;
+        let server: ServerUrl = address
+            .parse()
+            .map_err(|error| CliError::usage(format!("{error}")))?;
         // A server that the profile does not know must not be sent its tokens.
-        let is_profiles = |profile: &Profile| profile.server.parse::<ServerUrl>().is_ok_and(|known| known == server);
+        let is_profiles = |profile: &Profile| {
+            profile
+                .server
+                .parse::<ServerUrl>()
+                .is_ok_and(|known| known == server)
+        };
         let profile = profile.filter(is_profiles);
         let own_ca = self.ca_file.clone();
         let options = Options {
-            ca_file: own_ca.or_else(|| profile.as_ref().and_then(|profile| profile.ca_file.clone())),
+            ca_file: own_ca
+                .or_else(|| profile.as_ref().and_then(|profile| profile.ca_file.clone())),
             request_timeout: self.timeout_s.map_or(REQUEST_TIMEOUT, Duration::from_secs),
             ..Options::default()
         };
@@ -73,7 +106,10 @@ impl ConnectionArgs {
             client: Client::new(server, options)?,
             token: self.token.as_deref().map(Token::new),
             profile,
-            place: place.map_or_else(|| "no profile".to_owned(), |place| place.path().display().to_string()),
+            place: place.map_or_else(
+                || "no profile".to_owned(),
+                |place| place.path().display().to_string(),
+            ),
         })
     }
 
@@ -90,19 +126,32 @@ impl ConnectionArgs {
         self.profile_path().map_or(Ok(None), |place| place.read())
     }
 
+    /// The certificates that were named, by a path that is the same from everywhere.
+    pub(crate) fn ca_file(&self) -> Option<PathBuf> {
+        let path = self.ca_file.as_ref()?;
+        Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+    }
+
     /// The token for a role, for commands that work on a data directory.
     pub(crate) fn token_for(&self, role: &str) -> Result<Option<Token>, CliError> {
         if let Some(token) = &self.token {
             return Ok(Some(Token::new(token)));
         }
-        Ok(self.profile()?.and_then(|profile| profile.tokens.get(role).cloned()))
+        Ok(self
+            .profile()?
+            .and_then(|profile| profile.tokens.get(role).cloned()))
     }
 }
 
 impl Connection {
     /// A connection of which everything is known, as the demo has.
     pub(crate) fn of(client: Client, profile: Profile) -> Self {
-        Self { client, token: None, profile: Some(profile), place: "the demo".to_owned() }
+        Self {
+            client,
+            token: None,
+            profile: Some(profile),
+            place: "the demo".to_owned(),
+        }
     }
 
     /// A client without a token, for what is public.
@@ -128,7 +177,10 @@ impl Connection {
         let server = self.client.server();
         let message = match &self.profile {
             Some(_) => format!("`{}` holds no token for the role `{wanted}`", self.place),
-            None => format!("there is no token for `{server}`: no profile of this server was found ({})", self.place),
+            None => format!(
+                "there is no token for `{server}`: no profile of this server was found ({})",
+                self.place
+            ),
         };
         CliError::usage(message).hint(
             "give one with COUNTERSIGN_TOKEN, or name a profile with --profile; `countersign serve` writes one on its first start",
@@ -139,6 +191,8 @@ impl Connection {
 fn warn_once(terminal: &Terminal, server: &ServerUrl) {
     static WARNED: OnceLock<()> = OnceLock::new();
     WARNED.get_or_init(|| {
-        terminal.warn(format!("`{server}` is neither encrypted nor on this machine: the token can be read on the way"));
+        terminal.warn(format!(
+            "`{server}` is neither encrypted nor on this machine: the token can be read on the way"
+        ));
     });
 }

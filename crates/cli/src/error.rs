@@ -116,7 +116,11 @@ impl From<countersign_host::HostError> for CliError {
             own.exit = Exit::Inconsistent;
         }
         if let HostError::Setup(SetupError::Service(service)) = error {
-            own.findings = service.findings.iter().map(countersign_service::finding_view).collect();
+            own.findings = service
+                .findings
+                .iter()
+                .map(countersign_service::finding_view)
+                .collect();
         }
         own
     }
@@ -126,7 +130,8 @@ impl From<countersign_service::ServiceError> for CliError {
     fn from(error: countersign_service::ServiceError) -> Self {
         let mut own = Self::usage(error.to_string());
         // On a data directory, whoever asks is the operator.
-        own.hints.extend(error.internal.map(|cause| format!("the cause: {cause}")));
+        own.hints
+            .extend(error.internal.map(|cause| format!("the cause: {cause}")));
         own
     }
 }

@@ -47,7 +47,9 @@ fn limited(name: &str, reader: impl std::io::Read) -> Result<Vec<u8>, CliError> 
     let read = read.map_err(|error| CliError::usage(format!("`{name}`: {error}")))?;
     match u64::try_from(read).is_ok_and(|read| read <= INPUT_BYTES) {
         true => Ok(bytes),
-        false => Err(CliError::usage(format!("`{name}` has more than {INPUT_BYTES} bytes, which is the limit"))),
+        false => Err(CliError::usage(format!(
+            "`{name}` has more than {INPUT_BYTES} bytes, which is the limit"
+        ))),
     }
 }
 

@@ -19,7 +19,8 @@ const PROFILE_BYTES: u64 = 64 * 1024;
 /// Permission bits of group and others.
 const OTHERS: u32 = 0o077;
 /// What stands above the members.
-const HEADER: &str = "# Profile of the countersign command. It holds tokens: keep it to yourself.\n\n";
+const HEADER: &str =
+    "# Profile of the countersign command. It holds tokens: keep it to yourself.\n\n";
 
 /// Where a profile is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,13 +70,19 @@ struct File {
 impl ProfilePath {
     /// A path that somebody named.
     pub(crate) fn named(path: &Path) -> Self {
-        Self { path: path.to_owned(), is_named: true }
+        Self {
+            path: path.to_owned(),
+            is_named: true,
+        }
     }
 
     /// `$XDG_CONFIG_HOME/countersign/profile.toml`, or below `~/.config`; `None` without a home.
     pub(crate) fn usual() -> Option<Self> {
         let path = config_home()?.join("countersign").join("profile.toml");
-        Some(Self { path, is_named: false })
+        Some(Self {
+            path,
+            is_named: false,
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -103,31 +110,50 @@ impl Profile {
     fn read(path: &Path) -> Result<Self, ReadError> {
         let other = |error: CliError| ReadError::Other(error);
         let mut file = match std::fs::File::open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(ReadError::Missing),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(ReadError::Missing);
+            }
             opened => opened.map_err(|error| other(CliError::io(path, error)))?,
         };
         // Of the open file, not of the path: nobody can swap it in between.
-        let metadata = file.metadata().map_err(|error| other(CliError::io(path, error)))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| other(CliError::io(path, error)))?;
         let mode = metadata.permissions().mode() & 0o777;
         if mode & OTHERS != 0 {
-            let found = format!("the profile has mode {mode:04o}, so others can read its tokens; allowed is 0600");
-            let hint = format!("chmod 600 {}; if others may have read it, revoke its credentials", path.display());
+            let found = format!(
+                "the profile has mode {mode:04o}, so others can read its tokens; allowed is 0600"
+            );
+            let hint = format!(
+                "chmod 600 {}; if others may have read it, revoke its credentials",
+                path.display()
+            );
             return Err(other(CliError::io(path, found).hint(hint)));
         }
         let mut bytes = Vec::new();
-        let read = file.by_ref().take(PROFILE_BYTES + 1).read_to_end(&mut bytes);
+        let read = file
+            .by_ref()
+            .take(PROFILE_BYTES + 1)
+            .read_to_end(&mut bytes);
         let read = read.map_err(|error| other(CliError::io(path, error)))?;
         if u64::try_from(read).is_ok_and(|read| read > PROFILE_BYTES) {
-            return Err(other(CliError::io(path, format!("a profile has at most {PROFILE_BYTES} bytes"))));
+            return Err(other(CliError::io(
+                path,
+                format!("a profile has at most {PROFILE_BYTES} bytes"),
+            )));
         }
-        let text = String::from_utf8(bytes).map_err(|_| other(CliError::io(path, "the profile is not utf-8")))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| other(CliError::io(path, "the profile is not utf-8")))?;
         Self::parse(&text).map_err(|reason| other(CliError::io(path, reason)))
     }
 
     fn parse(text: &str) -> Result<Self, String> {
         // The parser's own message may quote a line, and a line may hold a token.
         let file: File = toml::from_str(text).map_err(|error| {
-            let line = error.span().and_then(|span| text.get(..span.start)).map_or(0, |before| before.matches('\n').count() + 1);
+            let line = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .map_or(0, |before| before.matches('\n').count() + 1);
             format!("line {line} is no line of a profile: {}", error.message())
         })?;
         Ok(Self {
@@ -135,7 +161,11 @@ impl Profile {
             log_key: file.log_key,
             root_key: file.root_key,
             ca_file: file.ca_file,
-            tokens: file.tokens.into_iter().map(|(role, token)| (role, Token::new(&token))).collect(),
+            tokens: file
+                .tokens
+                .into_iter()
+                .map(|(role, token)| (role, Token::new(&token)))
+                .collect(),
         })
     }
 
@@ -157,24 +187,40 @@ impl Profile {
         let failed = |error: std::io::Error| CliError::io(path, error);
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         if let Some(dir) = dir {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(dir)
+                .map_err(failed)?;
         }
         let file = File {
             server: self.server.clone(),
             log_key: self.log_key.clone(),
             root_key: self.root_key.clone(),
             ca_file: self.ca_file.clone(),
-            tokens: self.tokens.iter().map(|(role, token)| (role.clone(), token.reveal().to_owned())).collect(),
+            tokens: self
+                .tokens
+                .iter()
+                .map(|(role, token)| (role.clone(), token.reveal().to_owned()))
+                .collect(),
         };
         let text = toml::to_string(&file).map_err(|error| CliError::io(path, error))?;
         let new = path.with_extension("toml.new");
         // One that an interrupted run left.
         match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error));
+            }
             _ => {}
         }
-        let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(failed)?;
-        std::io::Write::write_all(&mut out, format!("{HEADER}{text}").as_bytes()).map_err(failed)?;
+        let mut out = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)
+            .map_err(failed)?;
+        std::io::Write::write_all(&mut out, format!("{HEADER}{text}").as_bytes())
+            .map_err(failed)?;
         out.sync_all().map_err(failed)?;
         std::fs::rename(&new, path).map_err(failed)
     }
@@ -182,16 +228,26 @@ impl Profile {
 
 /// Moves a profile to the first free name beside it that tells which log's it is.
 fn move_aside(path: &Path, name: &str) -> Result<PathBuf, CliError> {
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("profile");
+    let stem = path
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or("profile");
     for number in 1..1_000_u32 {
-        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+        let suffix = if number == 1 {
+            String::new()
+        } else {
+            format!("-{number}")
+        };
         let aside = path.with_file_name(format!("{stem}-{name}{suffix}.toml"));
         if !aside.exists() {
             std::fs::rename(path, &aside).map_err(|error| CliError::io(&aside, error))?;
             return Ok(aside);
         }
     }
-    Err(CliError::io(path, "there are too many other profiles beside this one"))
+    Err(CliError::io(
+        path,
+        "there are too many other profiles beside this one",
+    ))
 }
 
 /// The id in a verifier key: `name+id+base64`.
@@ -214,9 +270,13 @@ pub(crate) fn data_home() -> Option<PathBuf> {
 
 /// XDG Base Directory: a variable with an absolute path, or a place below the home directory.
 fn home(variable: &str, below: &str) -> Option<PathBuf> {
-    let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let named = std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
     named.or_else(|| {
-        let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())?;
+        let home = std::env::var_os("HOME")
+            .map(PathBuf::from)
+            .filter(|home| home.is_absolute())?;
         Some(home.join(below))
     })
 }
@@ -242,11 +302,17 @@ mod tests {
         assert_eq!(profile("aaaa0001").save(&path).unwrap(), Saved::Created);
         assert_eq!(profile("aaaa0001").save(&path).unwrap(), Saved::Updated);
         let aside = dir.path().join("sub/profile-aaaa0001.toml");
-        assert_eq!(profile("aaaa0002").save(&path).unwrap(), Saved::Moved(aside.clone()));
+        assert_eq!(
+            profile("aaaa0002").save(&path).unwrap(),
+            Saved::Moved(aside.clone())
+        );
         let moved = ProfilePath::named(&aside).read().unwrap().unwrap();
         assert_eq!(moved.log_key, "log+aaaa0001+AQ");
         assert_eq!(moved.tokens.get("agent").unwrap().reveal(), "cs_a");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 
     #[test]
@@ -266,6 +332,9 @@ mod tests {
         let error = Profile::parse(text).err().unwrap();
         assert!(error.starts_with("line 5"), "{error}");
         assert!(!error.contains("cs_secret"), "{error}");
-        assert!(Profile::parse("server = \"a\"\nlog_key = \"k\"\nroot_key = \"r\"\nmore = 1\n").is_err());
+        assert!(
+            Profile::parse("server = \"a\"\nlog_key = \"k\"\nroot_key = \"r\"\nmore = 1\n")
+                .is_err()
+        );
     }
 }

@@ -59,29 +59,37 @@ impl Terminal {
 
     /// Writes a line of data.
     pub(crate) fn line(self, text: impl AsRef<str>) -> Result<(), CliError> {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{}", text.as_ref())
-            .and_then(|()| out.flush())
-            .map_err(|error| CliError::usage(format!("stdout: {error}")))
+        self.bytes(format!("{}\n", text.as_ref()).as_bytes())
     }
 
     /// Writes bytes of data as they are.
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), CliError> {
         let mut out = std::io::stdout().lock();
-        out.write_all(bytes)
-            .and_then(|()| out.flush())
-            .map_err(|error| CliError::usage(format!("stdout: {error}")))
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            // Whoever read has seen enough; the exit code is still the answer's.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(|error| CliError::usage(format!("stdout: {error}"))),
+        }
     }
 
     /// Writes a document as JSON, on one line.
     pub(crate) fn json(self, document: &impl Serialize) -> Result<(), CliError> {
-        let text = serde_json::to_string(document).map_err(|error| CliError::usage(error.to_string()))?;
+        let text =
+            serde_json::to_string(document).map_err(|error| CliError::usage(error.to_string()))?;
         self.line(text)
     }
 
     /// Writes a document as JSON if that was asked for, else the text.
-    pub(crate) fn answer(self, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CliError> {
-        if self.json { self.json(document) } else { self.line(text()) }
+    pub(crate) fn answer(
+        self,
+        document: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), CliError> {
+        if self.json {
+            self.json(document)
+        } else {
+            self.line(text())
+        }
     }
 
     /// Says something to whoever sits there. It is no data.
@@ -91,12 +99,20 @@ impl Terminal {
 
     /// Says what may help.
     pub(crate) fn hint(self, text: impl AsRef<str>) {
-        self.note(format!("{} {}", painted(self.error_colour, Tone::Strong, "hint:"), text.as_ref()));
+        self.note(format!(
+            "{} {}",
+            painted(self.error_colour, Tone::Strong, "hint:"),
+            text.as_ref()
+        ));
     }
 
     /// Says that something is dangerous.
     pub(crate) fn warn(self, text: impl AsRef<str>) {
-        self.note(format!("{} {}", painted(self.error_colour, Tone::Careful, "warning:"), text.as_ref()));
+        self.note(format!(
+            "{} {}",
+            painted(self.error_colour, Tone::Careful, "warning:"),
+            text.as_ref()
+        ));
     }
 
     /// Says that a command was not carried out.
@@ -106,7 +122,10 @@ impl Terminal {
         {
             let _ = self.json(problem);
         }
-        self.note(format!("{} {error}", painted(self.error_colour, Tone::Bad, "error:")));
+        self.note(format!(
+            "{} {error}",
+            painted(self.error_colour, Tone::Bad, "error:")
+        ));
         if !self.json {
             for finding in error.findings() {
                 self.note(crate::render::finding(finding));
@@ -123,7 +142,9 @@ impl Terminal {
             return ProgressBar::hidden();
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
-        if let Ok(style) = ProgressStyle::with_template("{msg:10} [{bar:40}] {human_pos}/{human_len}  {eta}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg:10} [{bar:40}] {human_pos}/{human_len}  {eta}")
+        {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.with_message(what)
@@ -162,7 +183,10 @@ impl Terminal {
 
 /// How wide text is laid out.
 pub(crate) fn width() -> usize {
-    let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(*WIDTHS.end());
+    let columns = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(*WIDTHS.end());
     usize::from(columns.clamp(*WIDTHS.start(), *WIDTHS.end()))
 }
 

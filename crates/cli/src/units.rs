@@ -2,7 +2,11 @@
 
 /// Reads seconds, or a number with `s`, `m`, `h` or `d`.
 pub(crate) fn seconds(text: &str) -> Result<u64, String> {
-    let refused = || format!("`{text}` is no length of time: allowed are numbers with s, m, h or d, such as 90s or 12h");
+    let refused = || {
+        format!(
+            "`{text}` is no length of time: allowed are numbers with s, m, h or d, such as 90s or 12h"
+        )
+    };
     let (number, factor) = match text.as_bytes().last() {
         Some(b's') => (text.strip_suffix('s'), 1),
         Some(b'm') => (text.strip_suffix('m'), 60),
@@ -10,7 +14,9 @@ pub(crate) fn seconds(text: &str) -> Result<u64, String> {
         Some(b'd') => (text.strip_suffix('d'), 86_400),
         _ => (Some(text), 1),
     };
-    let number: u64 = number.and_then(|number| number.parse().ok()).ok_or_else(refused)?;
+    let number: u64 = number
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(refused)?;
     number.checked_mul(factor).ok_or_else(refused)
 }
 

@@ -40,7 +40,9 @@ pub enum ClientError {
         reason: String,
     },
     /// What answered does not speak this API.
-    #[error("`{server}` answered with status {status} and no document of this API: is it a Countersign server?")]
+    #[error(
+        "`{server}` answered with status {status} and no document of this API: is it a Countersign server?"
+    )]
     NotThisApi {
         /// The server's address.
         server: String,
@@ -104,7 +106,9 @@ impl ClientError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Problem { problem, .. } => matches!(problem.code.as_str(), "busy" | "contended" | "rate-limited"),
+            Self::Problem { problem, .. } => {
+                matches!(problem.code.as_str(), "busy" | "contended" | "rate-limited")
+            }
             _ => false,
         }
     }
@@ -112,13 +116,19 @@ impl ClientError {
     /// What may help.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unreachable { cause: Unreachable::Refused, .. } => {
-                Some("start a server with `countersign serve`, or name another with --server".to_owned())
-            }
+            Self::Unreachable {
+                cause: Unreachable::Refused,
+                ..
+            } => Some(
+                "start a server with `countersign serve`, or name another with --server".to_owned(),
+            ),
             Self::Timeout { .. } | Self::Broken { .. } => {
                 Some("ask again with the same idempotency key: it is carried out once".to_owned())
             }
-            Self::Problem { problem, retry_after } => problem_hint(problem, *retry_after),
+            Self::Problem {
+                problem,
+                retry_after,
+            } => problem_hint(problem, *retry_after),
             _ => None,
         }
     }

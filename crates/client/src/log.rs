@@ -30,7 +30,10 @@ mod tests {
     fn the_path_is_the_end_of_the_origin() {
         let path = |origin: &str| LogPath::of_origin(origin).map(|path| path.0);
         assert_eq!(path("log.example/log/acme/1").unwrap(), "/log/acme/1");
-        assert_eq!(path("countersign.invalid/01HYB7/acme/2").unwrap(), "/log/acme/2");
+        assert_eq!(
+            path("countersign.invalid/01HYB7/acme/2").unwrap(),
+            "/log/acme/2"
+        );
         assert_eq!(path("acme/1"), None);
         assert_eq!(path("a//1"), None);
     }

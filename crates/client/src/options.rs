@@ -22,7 +22,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connect_timeout: CONNECT_TIMEOUT, request_timeout: REQUEST_TIMEOUT, ca_file: None }
+        Self {
+            connect_timeout: CONNECT_TIMEOUT,
+            request_timeout: REQUEST_TIMEOUT,
+            ca_file: None,
+        }
     }
 }
 
@@ -32,7 +36,9 @@ pub struct ServerUrl(String);
 
 /// Text that is no address of a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no address of a server: allowed are `http://HOST[:PORT]` and `https://HOST[:PORT]`, without a user, query or fragment")]
+#[error(
+    "`{text}` is no address of a server: allowed are `http://HOST[:PORT]` and `https://HOST[:PORT]`, without a user, query or fragment"
+)]
 pub struct ServerUrlError {
     text: String,
 }
@@ -65,11 +71,21 @@ impl std::str::FromStr for ServerUrl {
     type Err = ServerUrlError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || ServerUrlError { text: text.chars().take(100).flat_map(char::escape_debug).collect() };
+        let error = || ServerUrlError {
+            text: text
+                .chars()
+                .take(100)
+                .flat_map(char::escape_debug)
+                .collect(),
+        };
         let trimmed = text.trim().trim_end_matches('/');
-        let rest = ["http://", "https://"].iter().find_map(|scheme| trimmed.strip_prefix(scheme));
+        let rest = ["http://", "https://"]
+            .iter()
+            .find_map(|scheme| trimmed.strip_prefix(scheme));
         let rest = rest.ok_or_else(error)?;
-        let plain = rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\'));
+        let plain = rest
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\'));
         if rest.is_empty() || rest.starts_with(['/', ':']) || !plain {
             return Err(error());
         }
@@ -90,9 +106,24 @@ mod tests {
     #[test]
     fn addresses_are_read_strictly() {
         let read = |text: &str| text.parse::<ServerUrl>().map(|url| url.to_string());
-        assert_eq!(read("http://127.0.0.1:8787/").unwrap(), "http://127.0.0.1:8787");
-        assert_eq!(read("https://log.example/base//").unwrap(), "https://log.example/base");
-        for text in ["", "127.0.0.1:8787", "ftp://a", "http://", "http://:1", "http://user@host", "http://a?b", "http://a b"] {
+        assert_eq!(
+            read("http://127.0.0.1:8787/").unwrap(),
+            "http://127.0.0.1:8787"
+        );
+        assert_eq!(
+            read("https://log.example/base//").unwrap(),
+            "https://log.example/base"
+        );
+        for text in [
+            "",
+            "127.0.0.1:8787",
+            "ftp://a",
+            "http://",
+            "http://:1",
+            "http://user@host",
+            "http://a?b",
+            "http://a b",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
     }
@@ -101,6 +132,10 @@ mod tests {
     fn only_addresses_of_this_machine_are_loopback() {
         let is = |text: &str| text.parse::<ServerUrl>().unwrap().is_loopback();
         assert!(is("http://127.0.0.1:8787") && is("http://[::1]:1/x") && is("http://localhost"));
-        assert!(!is("http://127.0.0.1.evil.test") && !is("http://10.0.0.1") && !is("http://localhost.evil.test"));
+        assert!(
+            !is("http://127.0.0.1.evil.test")
+                && !is("http://10.0.0.1")
+                && !is("http://localhost.evil.test")
+        );
     }
 }

@@ -73,7 +73,10 @@ mod tests {
             limit: Some(3),
             ..EntriesQuery::default()
         };
-        assert_eq!(query.to_url(), "?actor=agent%3Aa%26limit%3D1%23%C3%A9&limit=3");
+        assert_eq!(
+            query.to_url(),
+            "?actor=agent%3Aa%26limit%3D1%23%C3%A9&limit=3"
+        );
         assert_eq!(EntriesQuery::default().to_url(), "");
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use countersign_wire::{
-    BundleCurrent, BundleStored, CredentialCreated, CredentialList, DecisionAnswer, DecisionRequest, DirectoryChanged,
-    EntryAnswer, EntryPage, ExecutionAnswer, ExecutionRequest, Explanation, FlagList, Head, HealthView, NewCredential, OpenRequest,
-    Opened, Revoked, SetCurrentBundle, StopRequest, TurnAnswer, TurnRequest,
+    BundleCurrent, BundleStored, CredentialCreated, CredentialList, DecisionAnswer,
+    DecisionRequest, DirectoryChanged, EntryAnswer, EntryPage, ExecutionAnswer, ExecutionRequest,
+    Explanation, FlagList, Head, HealthView, NewCredential, OpenRequest, Opened, Revoked,
+    SetCurrentBundle, StopRequest, TurnAnswer, TurnRequest,
 };
 use serde_json::{Map, Value};
 use ureq::http::Method;
@@ -35,14 +36,24 @@ impl Client {
 
     /// Asks for a decision. Role `agent`. With the same idempotency key and body the same entry and
     /// permit are answered again.
-    pub fn decide(&self, request: &DecisionRequest, idempotency_key: Option<&str>) -> Result<DecisionAnswer, ClientError> {
-        let body = serde_json::to_vec(request).map_err(|error| ClientError::Request(error.to_string()))?;
+    pub fn decide(
+        &self,
+        request: &DecisionRequest,
+        idempotency_key: Option<&str>,
+    ) -> Result<DecisionAnswer, ClientError> {
+        let body =
+            serde_json::to_vec(request).map_err(|error| ClientError::Request(error.to_string()))?;
         self.decide_bytes(body, idempotency_key)
     }
 
     /// The same with a body that was written elsewhere and is sent as it is.
-    pub fn decide_bytes(&self, body: Vec<u8>, idempotency_key: Option<&str>) -> Result<DecisionAnswer, ClientError> {
-        let mut request = Request::with_bytes(Method::POST, "/v1/decisions", "application/json", body);
+    pub fn decide_bytes(
+        &self,
+        body: Vec<u8>,
+        idempotency_key: Option<&str>,
+    ) -> Result<DecisionAnswer, ClientError> {
+        let mut request =
+            Request::with_bytes(Method::POST, "/v1/decisions", "application/json", body);
         if let Some(key) = idempotency_key {
             request = request.header("idempotency-key", key);
         }
@@ -51,16 +62,26 @@ impl Client {
 
     /// A decision that was made before; with `wait`, not before an open escalation is closed or the
     /// time has passed. Role `agent` for its own, `auditor`, `tool` or `reviewer` for any.
-    pub fn decision(&self, entry_id: &str, wait: Option<Duration>) -> Result<DecisionAnswer, ClientError> {
+    pub fn decision(
+        &self,
+        entry_id: &str,
+        wait: Option<Duration>,
+    ) -> Result<DecisionAnswer, ClientError> {
         let mut path = format!("/v1/decisions/{}", encode(entry_id));
         if let Some(wait) = wait {
             path.push_str(&format!("?wait_s={}", wait.as_secs()));
         }
-        self.json(Request { extra: wait.unwrap_or_default(), ..Request::get(&path) })
+        self.json(Request {
+            extra: wait.unwrap_or_default(),
+            ..Request::get(&path)
+        })
     }
 
     /// Reports what became of an approved call. Role `tool`.
-    pub fn report_execution(&self, execution: &ExecutionRequest) -> Result<ExecutionAnswer, ClientError> {
+    pub fn report_execution(
+        &self,
+        execution: &ExecutionRequest,
+    ) -> Result<ExecutionAnswer, ClientError> {
         self.post("/v1/executions", execution)
     }
 }
@@ -70,7 +91,10 @@ impl Client {
     /// A page of entries. Role `auditor`.
     pub fn entries(&self, query: &EntriesQuery) -> Result<EntryPage, ClientError> {
         let path = format!("/v1/entries{}", query.to_url());
-        self.json(Request { limit: limit::PAGE, ..Request::get(&path) })
+        self.json(Request {
+            limit: limit::PAGE,
+            ..Request::get(&path)
+        })
     }
 
     /// One entry with its proof. Role `auditor`.
@@ -80,7 +104,11 @@ impl Client {
 
     /// Why a decision came out as it did. Role `auditor`; with `vault-reader` too and a purpose, the
     /// sealed parts are opened, and that is an entry.
-    pub fn explain(&self, entry_id: &str, purpose: Option<&str>) -> Result<Explanation, ClientError> {
+    pub fn explain(
+        &self,
+        entry_id: &str,
+        purpose: Option<&str>,
+    ) -> Result<Explanation, ClientError> {
         let mut path = format!("/v1/entries/{}/explain", encode(entry_id));
         if let Some(purpose) = purpose {
             path.push_str(&format!("?purpose={}", encode(purpose)));
@@ -95,7 +123,9 @@ impl Client {
 
     /// Opens a sealed record; that it was opened is an entry. Role `vault-reader`.
     pub fn open(&self, reference: &str, purpose: &str) -> Result<Opened, ClientError> {
-        let request = OpenRequest { purpose: purpose.to_owned() };
+        let request = OpenRequest {
+            purpose: purpose.to_owned(),
+        };
         self.post(&format!("/v1/vault/{}/open", encode(reference)), &request)
     }
 
@@ -107,14 +137,20 @@ impl Client {
     /// The log's newest checkpoint, a signed note. No token.
     pub fn checkpoint(&self, log: &LogPath) -> Result<Vec<u8>, ClientError> {
         let path = format!("{}/checkpoint", log.as_str());
-        self.send(Request { limit: limit::PROBLEM, ..Request::get(&path) })
+        self.send(Request {
+            limit: limit::PROBLEM,
+            ..Request::get(&path)
+        })
     }
 
     /// A tile of the log by its path in tlog-tiles layout, such as `tile/0/000` or
     /// `tile/entries/000.p/7`; `None` if there is none. Tiles of entries may need the role `auditor`.
     pub fn tile(&self, log: &LogPath, tile: &str) -> Result<Option<Vec<u8>>, ClientError> {
         let path = format!("{}/{tile}", log.as_str());
-        match self.send(Request { limit: limit::TILE, ..Request::get(&path) }) {
+        match self.send(Request {
+            limit: limit::TILE,
+            ..Request::get(&path)
+        }) {
             Err(error) if error.code() == Some("not-found") => Ok(None),
             answered => answered.map(Some),
         }
@@ -123,12 +159,16 @@ impl Client {
     /// The public keys that check permits, a JWK set (RFC 7517). No token.
     pub fn jwks(&self) -> Result<String, ClientError> {
         let bytes = self.send(Request::get("/.well-known/jwks.json"))?;
-        String::from_utf8(bytes).map_err(|_| ClientError::Request("the key set is not utf-8".to_owned()))
+        String::from_utf8(bytes)
+            .map_err(|_| ClientError::Request("the key set is not utf-8".to_owned()))
     }
 
     /// How the server fares, also if it fares badly. No token.
     pub fn health(&self) -> Result<HealthView, ClientError> {
-        self.json(Request { is_telling_unavailable: true, ..Request::get("/healthz") })
+        self.json(Request {
+            is_telling_unavailable: true,
+            ..Request::get("/healthz")
+        })
     }
 }
 
@@ -137,13 +177,24 @@ impl Client {
     /// Checks a bundle's content (JSON) and stores it in the log; it does not come into force by that.
     /// Role `author`.
     pub fn store_bundle(&self, content: Vec<u8>) -> Result<BundleStored, ClientError> {
-        self.json(Request::with_bytes(Method::POST, "/v1/bundles", "application/json", content))
+        self.json(Request::with_bytes(
+            Method::POST,
+            "/v1/bundles",
+            "application/json",
+            content,
+        ))
     }
 
     /// Puts a stored bundle in force in place of the one that the caller takes to be in force.
     /// Role `author`.
-    pub fn set_bundle(&self, policy_ref: &str, in_force: &str) -> Result<BundleCurrent, ClientError> {
-        let body = SetCurrentBundle { policy_ref: policy_ref.to_owned() };
+    pub fn set_bundle(
+        &self,
+        policy_ref: &str,
+        in_force: &str,
+    ) -> Result<BundleCurrent, ClientError> {
+        let body = SetCurrentBundle {
+            policy_ref: policy_ref.to_owned(),
+        };
         let request = Request::with_json(Method::PUT, "/v1/bundles/current", &body)?;
         self.json(request.header("if-match", format!("\"{in_force}\"")))
     }
@@ -159,18 +210,31 @@ impl Client {
     }
 
     /// Sets an entity's attributes in the directory; `None` removes it. Role `author`.
-    pub fn put_entity(&self, kind: &str, id: &str, attributes: Option<&Map<String, Value>>) -> Result<DirectoryChanged, ClientError> {
+    pub fn put_entity(
+        &self,
+        kind: &str,
+        id: &str,
+        attributes: Option<&Map<String, Value>>,
+    ) -> Result<DirectoryChanged, ClientError> {
         let path = format!("/v1/directory/{}/{}", encode(kind), encode(id));
         self.json(Request::with_json(Method::PUT, &path, &attributes)?)
     }
 
     /// Changes many entities together, given as JSON Lines; all or none. Role `author`.
     pub fn load_directory(&self, lines: Vec<u8>) -> Result<DirectoryChanged, ClientError> {
-        self.json(Request::with_bytes(Method::POST, "/v1/directory", "application/jsonl", lines))
+        self.json(Request::with_bytes(
+            Method::POST,
+            "/v1/directory",
+            "application/jsonl",
+            lines,
+        ))
     }
 
     /// Grants a credential; its token is in the answer and nowhere else. Role `admin`.
-    pub fn add_credential(&self, credential: &NewCredential) -> Result<CredentialCreated, ClientError> {
+    pub fn add_credential(
+        &self,
+        credential: &NewCredential,
+    ) -> Result<CredentialCreated, ClientError> {
         self.post("/v1/credentials", credential)
     }
 

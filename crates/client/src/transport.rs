@@ -63,13 +63,21 @@ impl Client {
             config = config.tls_config(tls(&options)?);
         }
         let agent = config.build().new_agent();
-        Ok(Self { agent, server, token: None, options: Arc::new(options) })
+        Ok(Self {
+            agent,
+            server,
+            token: None,
+            options: Arc::new(options),
+        })
     }
 
     /// The same client with a token.
     #[must_use]
     pub fn with_token(&self, token: Token) -> Self {
-        Self { token: Some(token), ..self.clone() }
+        Self {
+            token: Some(token),
+            ..self.clone()
+        }
     }
 
     /// The server's address.
@@ -81,13 +89,22 @@ impl Client {
         self.json(Request::get(path))
     }
 
-    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+    pub(crate) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
         self.json(Request::with_json(http::Method::POST, path, body)?)
     }
 
     /// A POST without a body.
     pub(crate) fn post_nothing<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.json(Request { method: http::Method::POST, ..Request::get(path) })
+        // An empty body, so that its length is said to be 0 (RFC 9110 section 8.6).
+        self.json(Request {
+            method: http::Method::POST,
+            body: Some(Vec::new()),
+            ..Request::get(path)
+        })
     }
 
     /// Sends a request whose answer is a document.
@@ -98,7 +115,10 @@ impl Client {
 
     /// Sends a request; the answer's bytes, if it is one of success.
     pub(crate) fn send(&self, request: Request<'_>) -> Result<Vec<u8>, ClientError> {
-        let (limit, allowed) = (request.limit, self.options.request_timeout.saturating_add(request.extra));
+        let (limit, allowed) = (
+            request.limit,
+            self.options.request_timeout.saturating_add(request.extra),
+        );
         let is_telling_unavailable = request.is_telling_unavailable;
         let mut answer = self.exchange(request, allowed)?;
         let status = answer.status().as_u16();
@@ -114,13 +134,25 @@ impl Client {
             true => self.read(answer.body_mut(), limit::PROBLEM, allowed)?,
             false => return Err(self.not_this_api(status)),
         };
-        let problem: Problem = serde_json::from_slice(&bytes).map_err(|_| self.not_this_api(status))?;
-        Err(ClientError::Problem { problem: Box::new(problem), retry_after })
+        let problem: Problem =
+            serde_json::from_slice(&bytes).map_err(|_| self.not_this_api(status))?;
+        Err(ClientError::Problem {
+            problem: Box::new(problem),
+            retry_after,
+        })
     }
 
-    fn exchange(&self, request: Request<'_>, allowed: Duration) -> Result<http::Response<ureq::Body>, ClientError> {
-        let unfit = |error: http::Error| ClientError::Request(format!("the request cannot be made: {error}"));
-        let mut built = http::Request::builder().method(request.method).uri(format!("{}{}", self.server, request.path));
+    fn exchange(
+        &self,
+        request: Request<'_>,
+        allowed: Duration,
+    ) -> Result<http::Response<ureq::Body>, ClientError> {
+        let unfit = |error: http::Error| {
+            ClientError::Request(format!("the request cannot be made: {error}"))
+        };
+        let mut built = http::Request::builder()
+            .method(request.method)
+            .uri(format!("{}{}", self.server, request.path));
         for (name, value) in request.headers {
             built = built.header(name, value);
         }
@@ -128,26 +160,46 @@ impl Client {
             let value = token.authorization().ok_or_else(|| {
                 ClientError::Request("the token holds characters that no token has".to_owned())
             })?;
-            let mut value = http::HeaderValue::from_str(value.expose_secret()).map_err(|error| unfit(error.into()))?;
+            let mut value = http::HeaderValue::from_str(value.expose_secret())
+                .map_err(|error| unfit(error.into()))?;
             value.set_sensitive(true);
             built = built.header(http::header::AUTHORIZATION, value);
         }
         let result = match request.body {
-            Some(body) => self.agent.run(self.timed(built.body(body).map_err(unfit)?, allowed)),
-            None => self.agent.run(self.timed(built.body(()).map_err(unfit)?, allowed)),
+            Some(body) => self
+                .agent
+                .run(self.timed(built.body(body).map_err(unfit)?, allowed)),
+            None => self
+                .agent
+                .run(self.timed(built.body(()).map_err(unfit)?, allowed)),
         };
         result.map_err(|error| self.failed(error, allowed))
     }
 
-    fn timed<S: ureq::AsSendBody>(&self, request: http::Request<S>, allowed: Duration) -> http::Request<S> {
-        self.agent.configure_request(request).timeout_global(Some(allowed)).build()
+    fn timed<S: ureq::AsSendBody>(
+        &self,
+        request: http::Request<S>,
+        allowed: Duration,
+    ) -> http::Request<S> {
+        self.agent
+            .configure_request(request)
+            .timeout_global(Some(allowed))
+            .build()
     }
 
-    fn read(&self, body: &mut ureq::Body, limit: u64, allowed: Duration) -> Result<Vec<u8>, ClientError> {
-        body.with_config().limit(limit).read_to_vec().map_err(|error| match error {
-            ureq::Error::BodyExceedsLimit(_) => ClientError::AnswerTooLong { limit },
-            error => self.failed(error, allowed),
-        })
+    fn read(
+        &self,
+        body: &mut ureq::Body,
+        limit: u64,
+        allowed: Duration,
+    ) -> Result<Vec<u8>, ClientError> {
+        body.with_config()
+            .limit(limit)
+            .read_to_vec()
+            .map_err(|error| match error {
+                ureq::Error::BodyExceedsLimit(_) => ClientError::AnswerTooLong { limit },
+                error => self.failed(error, allowed),
+            })
     }
 
     fn failed(&self, error: ureq::Error, allowed: Duration) -> ClientError {
@@ -166,19 +218,37 @@ impl Client {
             ureq::Error::Io(error) => match error.kind() {
                 ErrorKind::ConnectionRefused => Unreachable::Refused,
                 // Certificates that do not serve come as the TLS library's own error inside.
-                _ if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+                _ if error
+                    .get_ref()
+                    .is_some_and(|inner| inner.is::<rustls::Error>()) =>
+                {
                     Unreachable::Tls(error.to_string())
                 }
-                ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Unreachable::Other(error.to_string()),
-                _ => return ClientError::Broken { server, reason: error.to_string() },
+                ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+                    Unreachable::Other(error.to_string())
+                }
+                _ => {
+                    return ClientError::Broken {
+                        server,
+                        reason: error.to_string(),
+                    };
+                }
             },
-            error => return ClientError::Broken { server, reason: error.to_string() },
+            error => {
+                return ClientError::Broken {
+                    server,
+                    reason: error.to_string(),
+                };
+            }
         };
         ClientError::Unreachable { server, cause }
     }
 
     fn not_this_api(&self, status: u16) -> ClientError {
-        ClientError::NotThisApi { server: self.server.to_string(), status }
+        ClientError::NotThisApi {
+            server: self.server.to_string(),
+            status,
+        }
     }
 }
 
@@ -195,14 +265,29 @@ impl<'a> Request<'a> {
         }
     }
 
-    pub(crate) fn with_json(method: http::Method, path: &'a str, body: &impl Serialize) -> Result<Self, ClientError> {
-        let body = serde_json::to_vec(body).map_err(|error| ClientError::Request(error.to_string()))?;
+    pub(crate) fn with_json(
+        method: http::Method,
+        path: &'a str,
+        body: &impl Serialize,
+    ) -> Result<Self, ClientError> {
+        let body =
+            serde_json::to_vec(body).map_err(|error| ClientError::Request(error.to_string()))?;
         Ok(Self::with_bytes(method, path, "application/json", body))
     }
 
-    pub(crate) fn with_bytes(method: http::Method, path: &'a str, media_type: &str, body: Vec<u8>) -> Self {
+    pub(crate) fn with_bytes(
+        method: http::Method,
+        path: &'a str,
+        media_type: &str,
+        body: Vec<u8>,
+    ) -> Self {
         let headers = vec![("content-type", media_type.to_owned())];
-        Self { method, headers, body: Some(body), ..Self::get(path) }
+        Self {
+            method,
+            headers,
+            body: Some(body),
+            ..Self::get(path)
+        }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -216,11 +301,16 @@ fn tls(options: &Options) -> Result<TlsConfig, ClientError> {
     let roots = match &options.ca_file {
         None => RootCerts::PlatformVerifier,
         Some(path) => {
-            let failed = |reason: String| ClientError::CaFile { path: path.display().to_string(), reason };
+            let failed = |reason: String| ClientError::CaFile {
+                path: path.display().to_string(),
+                reason,
+            };
             let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
             let mut certificates = Vec::new();
             for item in ureq::tls::parse_pem(&pem) {
-                if let ureq::tls::PemItem::Certificate(certificate) = item.map_err(|error| failed(error.to_string()))? {
+                if let ureq::tls::PemItem::Certificate(certificate) =
+                    item.map_err(|error| failed(error.to_string()))?
+                {
                     certificates.push(certificate);
                 }
             }
@@ -231,11 +321,20 @@ fn tls(options: &Options) -> Result<TlsConfig, ClientError> {
             RootCerts::from(certificates)
         }
     };
-    Ok(TlsConfig::builder().unversioned_rustls_crypto_provider(provider).root_certs(roots).build())
+    Ok(TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(provider)
+        .root_certs(roots)
+        .build())
 }
 
 /// `Retry-After` in seconds (RFC 9110 section 10.2.3); the form with a date is not used by this API.
 fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    let seconds: u64 = headers
+        .get(http::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }

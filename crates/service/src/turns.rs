@@ -135,6 +135,13 @@ impl Service {
                 actor: actor.clone(),
                 credential,
             };
+            // An entry must not lift what is not there: the verifier would find it.
+            if effect == RevocationEffect::Resume
+                && state::read_in::<StopRow>(step, &state_key)?.is_none()
+            {
+                let error = ServiceError::new(ErrorCode::Conflict, "no such stop is in force");
+                return Err(StepError::refused(error));
+            }
             step.push(entry_id, body)?;
             match effect {
                 RevocationEffect::Stop => {

@@ -19,9 +19,11 @@ use std::sync::{Mutex, PoisonError};
 
 /// A log in an SQLite file.
 pub struct SqliteStore {
+    // Dropped before the writer: only a connection that may write folds the write-ahead log back
+    // into the file when it is the last to close.
+    readers: Readers,
     // `None` if the file was opened only to be read.
     writer: Option<Mutex<Connection>>,
-    readers: Readers,
 }
 
 impl SqliteStore {

@@ -54,7 +54,11 @@ pub(crate) struct RevokeArgs {
     credential: String,
 }
 
-pub(crate) fn run(command: &CredentialCommand, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    command: &CredentialCommand,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     match command {
         CredentialCommand::Add(args) => add(args, connection, terminal),
         CredentialCommand::Revoke(args) => revoke(args, connection, terminal),
@@ -77,20 +81,31 @@ fn add(args: &AddArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Resu
     let created = client.add_credential(&request)?;
     terminal.answer(&created, || created.token.clone())?;
     if !terminal.is_json() {
-        terminal.note(format!("credential {}; the token is shown this once, and the profile is left as it is", created.credential));
+        terminal.note(format!(
+            "credential {}; the token is shown this once, and the profile is left as it is",
+            created.credential
+        ));
     }
     Ok(Exit::Yes)
 }
 
-fn revoke(args: &RevokeArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+fn revoke(
+    args: &RevokeArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let client = connection.open(terminal)?.with_role(&["admin"])?;
     let answer = client.revoke_credential(&args.credential)?;
-    terminal.answer(&answer, || format!("revoked with entry {}", super::entry_id(&answer.entry)))?;
+    terminal.answer(&answer, || {
+        format!("revoked with entry {}", super::entry_id(&answer.entry))
+    })?;
     Ok(Exit::Yes)
 }
 
 fn list(connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    let client = connection.open(terminal)?.with_role(&["admin", "auditor"])?;
+    let client = connection
+        .open(terminal)?
+        .with_role(&["admin", "auditor"])?;
     let answer = client.credentials()?;
     terminal.answer(&answer, || table(terminal, &answer.credentials))?;
     Ok(Exit::Yes)

@@ -68,14 +68,20 @@ struct RawRequest<'a> {
     external_call_id: Option<&'a str>,
 }
 
-pub(crate) fn run(args: &DecideArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    args: &DecideArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let request = RawRequest {
         tool: &args.tool,
-        args: &*input::json(&args.args)?,
+        args: &input::json(&args.args)?,
         actor: &args.actor,
         intent_ref: args.intent.as_deref(),
         reasoning: args.reasoning.as_deref().map(input::text).transpose()?,
-        links: args.continues.clone().map(|continues| LinksRequest { continues: Some(continues) }),
+        links: args.continues.clone().map(|continues| LinksRequest {
+            continues: Some(continues),
+        }),
         session: args.session.as_deref(),
         external_call_id: args.external_call_id.as_deref(),
     };
@@ -104,13 +110,20 @@ fn exit(answer: &DecisionAnswer) -> Exit {
 
 fn text(terminal: &Terminal, tool: &str, answer: &DecisionAnswer) -> String {
     let outcome = terminal.paint(outcome_tone(&answer.outcome), &answer.outcome);
-    let mut out = format!("{outcome}  {tool}  {}\n{}", answer.entry_id, reasons(&answer.reasons));
+    let mut out = format!(
+        "{outcome}  {tool}  {}\n{}",
+        answer.entry_id,
+        reasons(&answer.reasons)
+    );
     if let Some(resolution) = &answer.resolution {
         let what = resolution.outcome.as_deref().unwrap_or(&resolution.kind);
         out.push_str(&format!("\n  closed by {}: {what}", resolution.entry_id));
     }
     if let Some(permit) = &answer.permit {
-        out.push_str(&format!("\n{} {permit}", terminal.paint(Tone::Quiet, "permit")));
+        out.push_str(&format!(
+            "\n{} {permit}",
+            terminal.paint(Tone::Quiet, "permit")
+        ));
     }
     out
 }

@@ -38,22 +38,35 @@ pub(crate) struct PutArgs {
     /// The entity's id, such as an address
     id: String,
     /// Its attributes: a JSON object, @FILE, or - for stdin
-    #[arg(value_name = "JSON", required_unless_present = "remove", conflicts_with = "remove")]
+    #[arg(
+        value_name = "JSON",
+        required_unless_present = "remove",
+        conflicts_with = "remove"
+    )]
     attributes: Option<String>,
     /// Remove the entity
     #[arg(long)]
     remove: bool,
 }
 
-pub(crate) fn run(command: &DirectoryCommand, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    command: &DirectoryCommand,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     match command {
         DirectoryCommand::Load(args) => load(args, connection, terminal),
         DirectoryCommand::Put(args) => put(args, connection, terminal),
     }
 }
 
-fn load(args: &LoadArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    let text = std::fs::read_to_string(&args.file).map_err(|error| CliError::io(&args.file, error))?;
+fn load(
+    args: &LoadArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    let text =
+        std::fs::read_to_string(&args.file).map_err(|error| CliError::io(&args.file, error))?;
     let client = connection.open(terminal)?.with_role(&["author"])?;
     let groups = groups(&text);
     let total: usize = groups.iter().map(|group| group.lines).sum();
@@ -61,22 +74,32 @@ fn load(args: &LoadArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Re
     bar.set_length(u64::try_from(total).unwrap_or(u64::MAX));
     let mut answers: Vec<DirectoryChanged> = Vec::with_capacity(groups.len());
     for group in groups {
-        let answer = client.load_directory(group.text.into_bytes()).map_err(|error| {
-            let loaded: u32 = answers.iter().map(|answer| answer.changes).sum();
-            let place = format!("after line {}; {loaded} entities were loaded before it", group.before);
-            CliError::from(error).hint(place)
-        })?;
+        let answer = client
+            .load_directory(group.text.into_bytes())
+            .map_err(|error| {
+                let loaded: u32 = answers.iter().map(|answer| answer.changes).sum();
+                let place = format!(
+                    "after line {}; {loaded} entities were loaded before it",
+                    group.before
+                );
+                CliError::from(error).hint(place)
+            })?;
         bar.inc(u64::from(answer.changes));
         answers.push(answer);
     }
     bar.finish_and_clear();
     if terminal.is_json() {
-        answers.iter().try_for_each(|answer| terminal.json(answer))?;
+        answers
+            .iter()
+            .try_for_each(|answer| terminal.json(answer))?;
         return Ok(Exit::Yes);
     }
     let changes: u32 = answers.iter().map(|answer| answer.changes).sum();
     let entries = answers.len();
-    terminal.line(format!("{changes} entities changed, in {entries} entr{}", if entries == 1 { "y" } else { "ies" }))?;
+    terminal.line(format!(
+        "{changes} entities changed, in {entries} entr{}",
+        if entries == 1 { "y" } else { "ies" }
+    ))?;
     Ok(Exit::Yes)
 }
 
@@ -91,7 +114,9 @@ fn put(args: &PutArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Resu
     };
     let client = connection.open(terminal)?.with_role(&["author"])?;
     let answer = client.put_entity(&args.kind, &args.id, attributes.as_ref())?;
-    terminal.answer(&answer, || format!("changed with entry {}", super::entry_id(&answer.entry)))?;
+    terminal.answer(&answer, || {
+        format!("changed with entry {}", super::entry_id(&answer.entry))
+    })?;
     Ok(Exit::Yes)
 }
 
@@ -105,15 +130,24 @@ struct Group {
 
 fn groups(text: &str) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for (before, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let fits = |group: &&mut Group| group.lines < LINES && group.text.len() + line.len() < BYTES;
+    for (before, line) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+    {
+        let fits =
+            |group: &&mut Group| group.lines < LINES && group.text.len() + line.len() < BYTES;
         match groups.last_mut().filter(fits) {
             Some(group) => {
                 group.text.push_str(line);
                 group.text.push('\n');
                 group.lines += 1;
             }
-            None => groups.push(Group { text: format!("{line}\n"), lines: 1, before }),
+            None => groups.push(Group {
+                text: format!("{line}\n"),
+                lines: 1,
+                before,
+            }),
         }
     }
     groups
@@ -127,7 +161,10 @@ mod tests {
     fn every_line_is_in_exactly_one_group() {
         let text = "{\"a\":1}\n\n".repeat(LINES * 2 + 1);
         let groups = groups(&text);
-        assert_eq!(groups.iter().map(|group| group.lines).collect::<Vec<_>>(), [LINES, LINES, 1]);
+        assert_eq!(
+            groups.iter().map(|group| group.lines).collect::<Vec<_>>(),
+            [LINES, LINES, 1]
+        );
         assert_eq!(groups[1].before, LINES * 2);
         assert_eq!(groups[2].text, "{\"a\":1}\n");
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use countersign_client::EntriesQuery;
+use countersign_client::{Client, EntriesQuery};
 use countersign_core::ids::EntryId;
 use countersign_ledger::{Filter, LogReader, Order, Page};
 use countersign_merkle::LeafIndex;
@@ -91,44 +91,54 @@ struct ListArgs {
     data: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &EntriesArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    args: &EntriesArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     match &args.command {
         Some(EntriesCommand::Show(args)) => show(args, connection, terminal),
         None => list(&args.list, connection, terminal),
     }
 }
 
-fn show(args: &ShowArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+fn show(
+    args: &ShowArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let answer = match &args.data {
         Some(dir) => stored(dir, &args.entry_id)?,
-        None => connection.open(terminal)?.with_role(&["auditor", "vault-reader"])?.entry(&args.entry_id)?,
+        None => connection
+            .open(terminal)?
+            .with_role(&["auditor", "vault-reader"])?
+            .entry(&args.entry_id)?,
     };
     terminal.answer(&answer, || render::entry(terminal, &answer))?;
     Ok(Exit::Yes)
 }
 
-fn list(args: &ListArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+fn list(
+    args: &ListArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     // A value in place of a pseudonym is for a vault-reader only.
-    let is_value = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.starts_with("ref:"));
+    let is_value =
+        |text: &Option<String>| text.as_ref().is_some_and(|text| !text.starts_with("ref:"));
     let roles: &[&str] = match is_value(&args.session) || is_value(&args.target) {
         true => &["vault-reader"],
         false => &["auditor", "vault-reader"],
     };
-    let page: Box<dyn Fn(&EntriesQuery) -> Result<EntryPage, CliError>> = match &args.data {
-        Some(dir) => {
-            let log = open_log(dir)?;
-            Box::new(move |query| page_of(&log, query))
-        }
-        None => {
-            let client = connection.open(terminal)?.with_role(roles)?;
-            Box::new(move |query| Ok(client.entries(query)?))
-        }
+    let log = match &args.data {
+        Some(dir) => Log::Directory(open_log(dir)?),
+        None => Log::Server(connection.open(terminal)?.with_role(roles)?),
     };
     let mut query = args.query();
-    let mut shown = page(&query)?;
+    let mut shown = log.page(&query)?;
     while args.all && shown.next.is_some() {
         query.cursor = shown.next.take();
-        let more = page(&query)?;
+        let more = log.page(&query)?;
         shown.entries.extend(more.entries);
         shown.next = more.next;
     }
@@ -139,9 +149,26 @@ fn list(args: &ListArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Re
     Ok(Exit::Yes)
 }
 
+/// Where entries come from.
+enum Log {
+    Server(Client),
+    Directory(LogReader),
+}
+
+impl Log {
+    fn page(&self, query: &EntriesQuery) -> Result<EntryPage, CliError> {
+        match self {
+            Self::Server(client) => Ok(client.entries(query)?),
+            Self::Directory(log) => page_of(log, query),
+        }
+    }
+}
+
 impl ListArgs {
     fn query(&self) -> EntriesQuery {
-        let limit = self.limit.map(|limit| usize::try_from(limit).unwrap_or(PAGE));
+        let limit = self
+            .limit
+            .map(|limit| usize::try_from(limit).unwrap_or(PAGE));
         EntriesQuery {
             since: self.since.clone(),
             until: self.until.clone(),
@@ -163,7 +190,8 @@ impl ListArgs {
 pub(crate) fn open_log(dir: &Path) -> Result<LogReader, CliError> {
     let failed = |error: String| CliError::io(dir, error);
     let database = countersign_host::DataDir::new(dir).database();
-    let store = SqliteStore::open_read_only(&database).map_err(|error| failed(error.to_string()))?;
+    let store =
+        SqliteStore::open_read_only(&database).map_err(|error| failed(error.to_string()))?;
     let log = LogReader::open(Arc::new(store)).map_err(|error| failed(error.to_string()))?;
     log.ok_or_else(|| failed("there is no log in this directory".to_owned()))
 }
@@ -181,40 +209,64 @@ fn page_of(log: &LogReader, query: &EntriesQuery) -> Result<EntryPage, CliError>
         target: None,
     };
     let page = Page {
-        order: if query.order.is_some() { Order::OldestFirst } else { Order::NewestFirst },
+        order: if query.order.is_some() {
+            Order::OldestFirst
+        } else {
+            Order::NewestFirst
+        },
         after: parsed::<u64>("cursor", query.cursor.as_deref())?.map(LeafIndex::new),
         limit: query.limit.unwrap_or(countersign_service::PAGE_DEFAULT),
     };
-    let found = log.query(&filter, &page).map_err(|error| CliError::usage(error.to_string()))?;
+    let found = log
+        .query(&filter, &page)
+        .map_err(|error| CliError::usage(error.to_string()))?;
     let entries = found
         .entries
         .iter()
-        .map(|stored| Ok(EntryAnswer { index: stored.index.get(), entry: raw(&stored.bytes)? }))
+        .map(|stored| {
+            Ok(EntryAnswer {
+                index: stored.index.get(),
+                entry: raw(&stored.bytes)?,
+            })
+        })
         .collect::<Result<_, CliError>>()?;
-    Ok(EntryPage { entries, next: found.next.map(|index| index.get().to_string()) })
+    Ok(EntryPage {
+        entries,
+        next: found.next.map(|index| index.get().to_string()),
+    })
 }
 
 fn stored(dir: &Path, entry_id: &str) -> Result<EntryAnswer, CliError> {
-    let id: EntryId = entry_id.parse().map_err(|error| CliError::usage(format!("{error}")))?;
+    let id: EntryId = entry_id
+        .parse()
+        .map_err(|error| CliError::usage(format!("{error}")))?;
     let log = open_log(dir)?;
     let failed = |error: countersign_ledger::ReadError| CliError::io(dir, error);
     let found = log.entry(id).map_err(failed)?;
-    let found = found.ok_or_else(|| CliError::io(dir, format!("there is no entry `{id}`")).exiting(Exit::No))?;
+    let found = found
+        .ok_or_else(|| CliError::io(dir, format!("there is no entry `{id}`")).exiting(Exit::No))?;
     let proof = log.proof(found.index).map_err(failed)?;
     let mut members: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(&found.bytes).map_err(|error| CliError::io(dir, error))?;
     members.insert("proof".to_owned(), proof.into());
-    let entry = serde_json::value::to_raw_value(&members).map_err(|error| CliError::io(dir, error))?;
-    Ok(EntryAnswer { index: found.index.get(), entry })
+    let entry =
+        serde_json::value::to_raw_value(&members).map_err(|error| CliError::io(dir, error))?;
+    Ok(EntryAnswer {
+        index: found.index.get(),
+        entry,
+    })
 }
 
 fn raw(bytes: &[u8]) -> Result<RawJson, CliError> {
-    serde_json::from_slice(bytes).map_err(|error| CliError::usage(format!("a leaf is no json: {error}")))
+    serde_json::from_slice(bytes)
+        .map_err(|error| CliError::usage(format!("a leaf is no json: {error}")))
 }
 
 fn parsed<T: std::str::FromStr>(option: &str, text: Option<&str>) -> Result<Option<T>, CliError>
 where
     T::Err: std::fmt::Display,
 {
-    text.map(str::parse).transpose().map_err(|error: T::Err| CliError::usage(format!("--{option}: {error}")))
+    text.map(str::parse)
+        .transpose()
+        .map_err(|error: T::Err| CliError::usage(format!("--{option}: {error}")))
 }

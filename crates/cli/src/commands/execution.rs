@@ -28,7 +28,11 @@ pub(crate) struct ExecutionArgs {
     is_error: bool,
 }
 
-pub(crate) fn run(args: &ExecutionArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    args: &ExecutionArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let result = match (&args.result, &args.text) {
         (Some(json), _) => Some(value(json)?),
         (None, Some(text)) => Some(Value::String(input::text(text)?)),
@@ -48,5 +52,6 @@ pub(crate) fn run(args: &ExecutionArgs, connection: &ConnectionArgs, terminal: &
 
 fn value(argument: &str) -> Result<Value, CliError> {
     let raw = input::json(argument)?;
-    serde_json::from_str(raw.get()).map_err(|error| CliError::usage(format!("this is no json: {error}")))
+    serde_json::from_str(raw.get())
+        .map_err(|error| CliError::usage(format!("this is no json: {error}")))
 }

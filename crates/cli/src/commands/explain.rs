@@ -16,8 +16,16 @@ pub(crate) struct ExplainArgs {
     purpose: Option<String>,
 }
 
-pub(crate) fn run(args: &ExplainArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    let roles: &[&str] = if args.purpose.is_some() { &["vault-reader"] } else { &["auditor", "vault-reader"] };
+pub(crate) fn run(
+    args: &ExplainArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    let roles: &[&str] = if args.purpose.is_some() {
+        &["vault-reader"]
+    } else {
+        &["auditor", "vault-reader"]
+    };
     let client = connection.open(terminal)?.with_role(roles)?;
     let explained = client.explain(&args.entry_id, args.purpose.as_deref())?;
     terminal.answer(&explained, || render::explanation(terminal, &explained))?;

@@ -47,7 +47,11 @@ struct Exported {
     dir: PathBuf,
 }
 
-pub(crate) fn run(args: &ExportArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    args: &ExportArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let purpose = args.purpose.as_deref().filter(|_| args.documents);
     let exported = match &args.data {
         Some(data) => offline::export(data, &args.dir, purpose, connection, terminal)?,
@@ -60,19 +64,33 @@ pub(crate) fn run(args: &ExportArgs, connection: &ConnectionArgs, terminal: &Ter
             Some(_) => format!(" and {} documents", exported.documents),
             None => String::new(),
         };
-        format!("{} entries{documents} of {} are in `{dir}`", exported.size, exported.origin)
+        format!(
+            "{} entries{documents} of {} are in `{dir}`",
+            exported.size, exported.origin
+        )
     })?;
     if !terminal.is_json() {
         if exported.documents_missing > 0 {
-            terminal.note(format!("{} documents could not be opened, as after an erasure", exported.documents_missing));
+            terminal.note(format!(
+                "{} documents could not be opened, as after an erasure",
+                exported.documents_missing
+            ));
         }
-        terminal.hint(format!("countersign verify {} --key <the log's key> --checkpoint <one that you kept>", args.dir.display()));
+        terminal.hint(format!(
+            "countersign verify {} --key <the log's key> --checkpoint <one that you kept>",
+            args.dir.display()
+        ));
     }
     Ok(Exit::Yes)
 }
 
 /// Copies the log of a server and, for a purpose, its documents.
-pub(crate) fn from_server(connection: &Connection, dir: &Path, purpose: Option<&str>, terminal: &Terminal) -> Result<(), CliError> {
+pub(crate) fn from_server(
+    connection: &Connection,
+    dir: &Path,
+    purpose: Option<&str>,
+    terminal: &Terminal,
+) -> Result<(), CliError> {
     let exported = online::export(connection, dir, purpose, terminal)?;
     describe(dir, &exported)
 }

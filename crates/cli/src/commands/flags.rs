@@ -14,10 +14,19 @@ pub(crate) struct FlagsArgs {
     open: bool,
 }
 
-pub(crate) fn run(args: &FlagsArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    let client = connection.open(terminal)?.with_role(&["auditor", "reviewer", "admin", "vault-reader"])?;
+pub(crate) fn run(
+    args: &FlagsArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    let client =
+        connection
+            .open(terminal)?
+            .with_role(&["auditor", "reviewer", "admin", "vault-reader"])?;
     let mut answer = client.flags()?;
-    answer.flags.retain(|flag| !args.open || flag.state == "open");
+    answer
+        .flags
+        .retain(|flag| !args.open || flag.state == "open");
     if terminal.is_json() || !answer.flags.is_empty() {
         terminal.answer(&answer, || render::flags(terminal, &answer.flags))?;
     } else {

@@ -26,5 +26,7 @@ fn entry_id(entry: &RawJson) -> String {
     struct Id {
         entry_id: String,
     }
-    serde_json::from_str::<Id>(entry.get()).map(|id| crate::render::plain(&id.entry_id)).unwrap_or_default()
+    serde_json::from_str::<Id>(entry.get())
+        .map(|id| crate::render::plain(&id.entry_id))
+        .unwrap_or_default()
 }

@@ -78,7 +78,11 @@ pub(crate) struct DiffArgs {
     b: String,
 }
 
-pub(crate) fn run(command: &PolicyCommand, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    command: &PolicyCommand,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     match command {
         PolicyCommand::Check(args) => check(args, terminal),
         PolicyCommand::Publish(args) => publish(args, connection, terminal),
@@ -124,7 +128,11 @@ fn check(args: &BundleArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     Ok(Exit::Yes)
 }
 
-fn publish(args: &PublishArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+fn publish(
+    args: &PublishArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     // The local check names the files; the server checks again and believes only itself.
     let (content, _) = bundles::check(&args.bundle.bundle)?;
     let client = connection.open(terminal)?.with_role(&["author"])?;
@@ -137,7 +145,10 @@ fn publish(args: &PublishArgs, connection: &ConnectionArgs, terminal: &Terminal)
     if args.activate {
         activate(&client, &stored.policy_ref, terminal)?;
     } else if !terminal.is_json() {
-        terminal.hint(format!("it is stored and not in force: countersign policy activate {}", stored.policy_ref));
+        terminal.hint(format!(
+            "it is stored and not in force: countersign policy activate {}",
+            stored.policy_ref
+        ));
     }
     Ok(Exit::Yes)
 }
@@ -153,12 +164,19 @@ fn activate(client: &Client, policy_ref: &str, terminal: &Terminal) -> Result<()
         return terminal.json(&current);
     }
     let entry = super::entry_id(&current.entry);
-    terminal.note(format!("in force from entry {entry} on, in place of {}", short_ref(&before)));
+    terminal.note(format!(
+        "in force from entry {entry} on, in place of {}",
+        short_ref(&before)
+    ));
     terminal.hint(format!("back again: countersign policy activate {before}"));
     Ok(())
 }
 
-fn show(args: &ShowArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+fn show(
+    args: &ShowArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let client = connection.open(terminal)?.with_role(READERS)?;
     let policy_ref = match &args.policy_ref {
         Some(policy_ref) => policy_ref.clone(),
@@ -166,30 +184,62 @@ fn show(args: &ShowArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Re
     };
     let bundle = read(&client, &policy_ref)?;
     if args.schema {
-        let compiled = CompiledBundle::compile(bundle).map_err(|error| CliError::usage(error.to_string()))?;
+        let compiled =
+            CompiledBundle::compile(bundle).map_err(|error| CliError::usage(error.to_string()))?;
         let schema = compiled.schema_text();
-        terminal.answer(&serde_json::json!({ "policy_ref": policy_ref, "schema": schema }), || plain(schema.trim_end()))?;
+        terminal.answer(
+            &serde_json::json!({ "policy_ref": policy_ref, "schema": schema }),
+            || plain(schema.trim_end()),
+        )?;
         return Ok(Exit::Yes);
     }
     let content = &bundle.content;
-    terminal.answer(&serde_json::json!({ "policy_ref": policy_ref, "content": content }), || text(terminal, &policy_ref, content))?;
+    terminal.answer(
+        &serde_json::json!({ "policy_ref": policy_ref, "content": content }),
+        || text(terminal, &policy_ref, content),
+    )?;
     Ok(Exit::Yes)
 }
 
 fn text(terminal: &Terminal, policy_ref: &str, content: &BundleContent) -> String {
     let strong = |name: &str| terminal.paint(Tone::Strong, name);
-    let mut sections = vec![format!("{}  {policy_ref}\n{}", strong(&plain(&content.name)), crate::render::wrapped(&content.description, "  "))];
+    let mut sections = vec![format!(
+        "{}  {policy_ref}\n{}",
+        strong(&plain(&content.name)),
+        crate::render::wrapped(&content.description, "  ")
+    )];
     for file in &content.policies {
-        sections.push(format!("{}\n{}", strong(&plain(&file.name)), indented(&file.text, "  ")));
+        sections.push(format!(
+            "{}\n{}",
+            strong(&plain(&file.name)),
+            indented(&file.text, "  ")
+        ));
     }
     if !content.schema.is_empty() {
-        sections.push(format!("{}\n{}", strong("schema.cedarschema"), indented(&content.schema, "  ")));
+        sections.push(format!(
+            "{}\n{}",
+            strong("schema.cedarschema"),
+            indented(&content.schema, "  ")
+        ));
     }
     for tool in &content.tools {
-        let targets: Vec<String> = tool.targets.iter().map(|target| format!("{} ({})", target.at, target.entity)).collect();
-        let acts_on = if targets.is_empty() { "nothing declared".to_owned() } else { targets.join(", ") };
+        let targets: Vec<String> = tool
+            .targets
+            .iter()
+            .map(|target| format!("{} ({})", target.at, target.entity))
+            .collect();
+        let acts_on = if targets.is_empty() {
+            "nothing declared".to_owned()
+        } else {
+            targets.join(", ")
+        };
         let head = strong(&format!("tool {}", plain(&tool.tool)));
-        sections.push(format!("{head}\n  {}, {}\n  acts on: {}", tool.action, tool.effect.name(), plain(&acts_on)));
+        sections.push(format!(
+            "{head}\n  {}, {}\n  acts on: {}",
+            tool.action,
+            tool.effect.name(),
+            plain(&acts_on)
+        ));
     }
     sections.join("\n\n")
 }
@@ -205,15 +255,28 @@ struct Listed {
 /// From the log's own `policy` entries, oldest first.
 fn list(connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     let connection = connection.open(terminal)?;
-    let (log, reader) = (connection.with_role(&["auditor", "vault-reader"])?, connection.with_role(READERS)?);
+    let (log, reader) = (
+        connection.with_role(&["auditor", "vault-reader"])?,
+        connection.with_role(READERS)?,
+    );
     let current = reader.current_bundle()?.policy_ref;
     let mut stored: BTreeMap<u64, (String, String)> = BTreeMap::new();
-    let mut query = EntriesQuery { kind: Some("policy".to_owned()), limit: Some(500), ..EntriesQuery::default() };
+    let mut query = EntriesQuery {
+        kind: Some("policy".to_owned()),
+        limit: Some(500),
+        ..EntriesQuery::default()
+    };
     loop {
         let page = log.entries(&query)?;
         for answer in &page.entries {
             let entry: Value = serde_json::from_str(answer.entry.get()).unwrap_or_default();
-            let of = |member: &str| entry.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let of = |member: &str| {
+                entry
+                    .get(member)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             if of("phase") == "stored" {
                 stored.insert(answer.index, (of("policy_ref"), of("timestamp")));
             }
@@ -226,17 +289,33 @@ fn list(connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliErr
     let mut listed = Vec::with_capacity(stored.len());
     for (policy_ref, stored_at) in stored.into_values() {
         let name = read(&reader, &policy_ref)?.content.name;
-        listed.push(Listed { in_force: policy_ref == current, name, stored_at, policy_ref });
+        listed.push(Listed {
+            in_force: policy_ref == current,
+            name,
+            stored_at,
+            policy_ref,
+        });
     }
-    terminal.answer(&serde_json::json!({ "bundles": listed }), || table(terminal, &listed))?;
+    terminal.answer(&serde_json::json!({ "bundles": listed }), || {
+        table(terminal, &listed)
+    })?;
     Ok(Exit::Yes)
 }
 
 fn table(terminal: &Terminal, listed: &[Listed]) -> String {
     let mut table = terminal.table(["name", "stored", "", "policy_ref"]);
     for bundle in listed {
-        let state = if bundle.in_force { terminal.cell(Tone::Good, "in force") } else { Cell::new("") };
-        table.add_row([Cell::new(plain(&bundle.name)), Cell::new(plain(&bundle.stored_at)), state, Cell::new(plain(&bundle.policy_ref))]);
+        let state = if bundle.in_force {
+            terminal.cell(Tone::Good, "in force")
+        } else {
+            Cell::new("")
+        };
+        table.add_row([
+            Cell::new(plain(&bundle.name)),
+            Cell::new(plain(&bundle.stored_at)),
+            state,
+            Cell::new(plain(&bundle.policy_ref)),
+        ]);
     }
     crate::render::trimmed(&table.to_string())
 }
@@ -244,19 +323,29 @@ fn table(terminal: &Terminal, listed: &[Listed]) -> String {
 /// A bundle of the log, held against its ref.
 fn read(client: &Client, policy_ref: &str) -> Result<Bundle, CliError> {
     let bytes = client.bundle(policy_ref)?;
-    let bundle = Bundle::from_canonical(&bytes).map_err(|error| CliError::usage(format!("the bundle `{policy_ref}`: {error}")))?;
+    let bundle = Bundle::from_canonical(&bytes)
+        .map_err(|error| CliError::usage(format!("the bundle `{policy_ref}`: {error}")))?;
     let found = countersign_core::refs::Sha256::of(&bytes).to_string();
     match found == policy_ref {
         true => Ok(bundle),
-        false => Err(CliError::usage(format!("the server sent `{found}` in place of `{policy_ref}`"))),
+        false => Err(CliError::usage(format!(
+            "the server sent `{found}` in place of `{policy_ref}`"
+        ))),
     }
 }
 
 /// A bundle by whatever names it.
-fn named(name: &str, open: &mut dyn FnMut() -> Result<Connection, CliError>) -> Result<BundleContent, CliError> {
+fn named(
+    name: &str,
+    open: &mut dyn FnMut() -> Result<Connection, CliError>,
+) -> Result<BundleContent, CliError> {
     if name == "current" || name.starts_with("sha256:") {
         let client = open()?.with_role(READERS)?;
-        let policy_ref = if name == "current" { client.current_bundle()?.policy_ref } else { name.to_owned() };
+        let policy_ref = if name == "current" {
+            client.current_bundle()?.policy_ref
+        } else {
+            name.to_owned()
+        };
         return Ok(read(&client, &policy_ref)?.content);
     }
     bundles::read(name)
@@ -264,6 +353,8 @@ fn named(name: &str, open: &mut dyn FnMut() -> Result<Connection, CliError>) -> 
 
 fn warn(terminal: &Terminal, findings: &[countersign_wire::FindingView]) {
     if !terminal.is_json() {
-        findings.iter().for_each(|found| terminal.note(finding(found)));
+        findings
+            .iter()
+            .for_each(|found| terminal.note(finding(found)));
     }
 }

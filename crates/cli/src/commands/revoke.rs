@@ -12,9 +12,20 @@ pub(crate) struct RevokeArgs {
     intent_ref: String,
 }
 
-pub(crate) fn run(args: &RevokeArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    let client = connection.open(terminal)?.with_role(&["ingress", "admin", "reviewer"])?;
+pub(crate) fn run(
+    args: &RevokeArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    let client = connection
+        .open(terminal)?
+        .with_role(&["ingress", "admin", "reviewer"])?;
     let answer = client.revoke_turn(&args.intent_ref)?;
-    terminal.answer(&answer, || format!("the turn has ended with entry {}", super::entry_id(&answer.entry)))?;
+    terminal.answer(&answer, || {
+        format!(
+            "the turn has ended with entry {}",
+            super::entry_id(&answer.entry)
+        )
+    })?;
     Ok(Exit::Yes)
 }

@@ -21,19 +21,37 @@ pub(crate) struct StopArgs {
     resume: bool,
 }
 
-pub(crate) fn run(args: &StopArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    args: &StopArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let effect = if args.resume { "resume" } else { "stop" };
     let request = StopRequest {
-        scope: if args.everything { "everything" } else { "actor" }.to_owned(),
+        scope: if args.everything {
+            "everything"
+        } else {
+            "actor"
+        }
+        .to_owned(),
         actor: args.actor.clone(),
         effect: Some(effect.to_owned()),
     };
-    let client = connection.open(terminal)?.with_role(&["admin", "reviewer"])?;
+    let client = connection
+        .open(terminal)?
+        .with_role(&["admin", "reviewer"])?;
     let answer = client.stop(&request)?;
     terminal.answer(&answer, || {
         let whom = args.actor.as_deref().unwrap_or("everything");
-        let what = if args.resume { "may go on" } else { "is stopped" };
-        format!("{whom} {what} from entry {} on", super::entry_id(&answer.entry))
+        let what = if args.resume {
+            "may go on"
+        } else {
+            "is stopped"
+        };
+        format!(
+            "{whom} {what} from entry {} on",
+            super::entry_id(&answer.entry)
+        )
     })?;
     Ok(Exit::Yes)
 }

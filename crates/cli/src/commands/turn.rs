@@ -15,7 +15,9 @@ pub(crate) const LOCAL_ACTOR: &str = "agent:local";
 
 /// Prints the turn's intent_ref, which calls name.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: countersign turn \"Send billing@customer.example the refund confirmation\"")]
+#[command(
+    after_help = "Example: countersign turn \"Send billing@customer.example the refund confirmation\""
+)]
 pub(crate) struct TurnArgs {
     /// What the person said: a text, @FILE, or - for stdin; left out for a turn under a --mandate
     #[arg(required_unless_present = "mandate")]
@@ -46,7 +48,11 @@ pub(crate) struct TurnArgs {
     expires_in: Option<u64>,
 }
 
-pub(crate) fn run(args: &TurnArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    args: &TurnArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let mut parts = Vec::new();
     if let Some(text) = &args.text {
         parts.push(part("principal", input::text(text)?));
@@ -75,16 +81,29 @@ pub(crate) fn run(args: &TurnArgs, connection: &ConnectionArgs, terminal: &Termi
 }
 
 fn part(by: &str, text: String) -> TurnPartRequest {
-    TurnPartRequest { by: by.to_owned(), media_type: None, text, raw_sha256: None }
+    TurnPartRequest {
+        by: by.to_owned(),
+        media_type: None,
+        text,
+        raw_sha256: None,
+    }
 }
 
 fn login() -> String {
-    let name = ["USER", "LOGNAME"].iter().find_map(|variable| std::env::var(variable).ok());
-    format!("user:{}", name.filter(|name| !name.is_empty()).unwrap_or_else(|| "local".to_owned()))
+    let name = ["USER", "LOGNAME"]
+        .iter()
+        .find_map(|variable| std::env::var(variable).ok());
+    format!(
+        "user:{}",
+        name.filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "local".to_owned())
+    )
 }
 
 /// Turns that nobody put together do not build on each other.
 fn new_session() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     format!("cli-{}-{}", since.as_millis(), std::process::id())
 }

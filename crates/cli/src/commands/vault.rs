@@ -23,7 +23,11 @@ pub(crate) struct OpenArgs {
     purpose: String,
 }
 
-pub(crate) fn run(command: &VaultCommand, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    command: &VaultCommand,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let VaultCommand::Open(args) = command;
     let client = connection.open(terminal)?.with_role(&["vault-reader"])?;
     let opened = client.open(&args.reference, &args.purpose)?;
@@ -32,7 +36,10 @@ pub(crate) fn run(command: &VaultCommand, connection: &ConnectionArgs, terminal:
         render::plain(&pretty)
     })?;
     if !terminal.is_json() {
-        terminal.note(format!("opened with entry {}", super::entry_id(&opened.entry)));
+        terminal.note(format!(
+            "opened with entry {}",
+            super::entry_id(&opened.entry)
+        ));
     }
     Ok(Exit::Yes)
 }

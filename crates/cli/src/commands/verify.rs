@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::refs::Sha256;
 use countersign_note::{Note, TlogPolicy, VerifierKey};
-use countersign_verify::{Audit, Report, Trust, Word};
+use countersign_verify::{Audit, Report, Trust, VerifyError, Word};
 
 pub(crate) use source::Directory;
 
@@ -51,7 +51,11 @@ pub(crate) struct VerifyArgs {
     allow_unanchored: bool,
 }
 
-pub(crate) fn run(args: &VerifyArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    args: &VerifyArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let audit = Audit {
         documents: documents(args)?,
         is_complete: args.complete,
@@ -77,7 +81,14 @@ pub(crate) fn check(audit: &Audit, dir: &Path, terminal: &Terminal) -> Result<Re
         bar.set_position(progress.done);
     });
     bar.finish_and_clear();
-    report.map_err(|error| CliError::usage(error.to_string()))
+    report.map_err(|error| {
+        let own = CliError::usage(error.to_string());
+        match error {
+            VerifyError::Held(_) => own
+                .hint("give --key with the key of this very log; a profile may be of another one"),
+            _ => own,
+        }
+    })
 }
 
 /// The documented exit code of a report.
@@ -90,14 +101,28 @@ pub(crate) fn exit(report: &Report, allow_unanchored: bool) -> Exit {
     }
 }
 
-fn trust(args: &VerifyArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Trust, CliError> {
+fn trust(
+    args: &VerifyArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Trust, CliError> {
     let policy = args.policy.as_deref().map(policy).transpose()?;
-    let mut keys = args.keys.iter().map(|text| key("--key", text)).collect::<Result<Vec<_>, _>>()?;
-    let mut root_key = args.root_key.as_deref().map(|text| key("--root-key", text)).transpose()?;
+    let mut keys = args
+        .keys
+        .iter()
+        .map(|text| key("--key", text))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut root_key = args
+        .root_key
+        .as_deref()
+        .map(|text| key("--root-key", text))
+        .transpose()?;
     if keys.is_empty() && policy.is_none() {
         let profile = connection.profile()?.ok_or_else(|| {
-            CliError::usage("no key of the log was given: keys inside what is checked are never trusted")
-                .hint("give --key with what `countersign key show` printed, or what you were handed")
+            CliError::usage(
+                "no key of the log was given: keys inside what is checked are never trusted",
+            )
+            .hint("give --key with what `countersign key show` printed, or what you were handed")
         })?;
         keys.push(key("the profile's log key", &profile.log_key)?);
         if root_key.is_none() {
@@ -105,14 +130,25 @@ fn trust(args: &VerifyArgs, connection: &ConnectionArgs, terminal: &Terminal) ->
         }
         terminal.note("checked with the keys of the profile, since no --key was given");
     }
-    let held = args.checkpoints.iter().map(|path| note(path)).collect::<Result<_, _>>()?;
-    Ok(Trust { log_keys: keys, root_key, held, policy })
+    let held = args
+        .checkpoints
+        .iter()
+        .map(|path| note(path))
+        .collect::<Result<_, _>>()?;
+    Ok(Trust {
+        log_keys: keys,
+        root_key,
+        held,
+        policy,
+    })
 }
 
 fn key(what: &str, text: &str) -> Result<VerifierKey, CliError> {
     let text = input::text(text)?;
     text.trim().parse().map_err(|error| {
-        CliError::usage(format!("{what}: {error}")).hint("a verifier key is one line: name+8 hex digits+base64; @FILE reads one from a file")
+        CliError::usage(format!("{what}: {error}")).hint(
+            "a verifier key is one line: name+8 hex digits+base64; @FILE reads one from a file",
+        )
     })
 }
 
@@ -129,10 +165,22 @@ pub(crate) fn read_documents(dir: &Path) -> Result<BTreeMap<Sha256, Vec<u8>>, Cl
     let mut documents = BTreeMap::new();
     for file in std::fs::read_dir(dir).map_err(|error| CliError::io(dir, error))? {
         let path = file.map_err(|error| CliError::io(dir, error))?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let is_json = path.extension().is_some_and(|extension| extension == "json");
-        let Some(reference) = format!("sha256:{stem}").parse::<Sha256>().ok().filter(|_| is_json) else {
-            return Err(CliError::io(&path, "this is no opened document: allowed are files named <64 hex digits>.json"));
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        let is_json = path
+            .extension()
+            .is_some_and(|extension| extension == "json");
+        let Some(reference) = format!("sha256:{stem}")
+            .parse::<Sha256>()
+            .ok()
+            .filter(|_| is_json)
+        else {
+            return Err(CliError::io(
+                &path,
+                "this is no opened document: allowed are files named <64 hex digits>.json",
+            ));
         };
         documents.insert(reference, input::file_bytes(&path)?);
     }

@@ -12,7 +12,14 @@ pub(crate) fn entries(terminal: &Terminal, entries: &[EntryAnswer]) -> String {
     let mut table = terminal.table(["index", "time", "kind", "actor", "what", "entry"]);
     for answer in entries {
         let entry: Value = serde_json::from_str(answer.entry.get()).unwrap_or_default();
-        let of = |member: &str| plain(entry.get(member).and_then(Value::as_str).unwrap_or_default());
+        let of = |member: &str| {
+            plain(
+                entry
+                    .get(member)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default(),
+            )
+        };
         table.add_row([
             Cell::new(answer.index),
             Cell::new(of("timestamp").replace('T', " ").trim_end_matches('Z')),
@@ -29,16 +36,28 @@ pub(crate) fn entries(terminal: &Terminal, entries: &[EntryAnswer]) -> String {
 pub(crate) fn entry(terminal: &Terminal, answer: &EntryAnswer) -> String {
     let entry: Value = serde_json::from_str(answer.entry.get()).unwrap_or_default();
     let members = entry.as_object().cloned().unwrap_or_default();
-    let width = members.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+    let width = members
+        .keys()
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut lines = vec![format!("{:width$}  {}", "index", answer.index)];
     for (name, value) in &members {
         let shown = match value {
-            Value::String(text) if name == "proof" => format!("\n{}", indented(text, "  | ")),
+            Value::String(text) if name == "proof" => indented(text, "  | "),
             Value::String(text) => plain(text),
             other => plain(&other.to_string()),
         };
+        let between = if shown.contains('\n') { "\n" } else { "  " };
         let name = terminal.paint(Tone::Quiet, &format!("{name:width$}"));
-        lines.push(format!("{name}  {shown}").trim_end().to_owned());
+        lines.push(format!(
+            "{}{between}{shown}",
+            if between == "\n" {
+                name.trim_end()
+            } else {
+                &name
+            }
+        ));
     }
     lines.join("\n")
 }
@@ -46,7 +65,11 @@ pub(crate) fn entry(terminal: &Terminal, answer: &EntryAnswer) -> String {
 /// The flags, one paragraph each.
 pub(crate) fn flags(terminal: &Terminal, flags: &[FlagView]) -> String {
     let one = |flag: &FlagView| {
-        let tone = if flag.state == "open" { Tone::Bad } else { Tone::Quiet };
+        let tone = if flag.state == "open" {
+            Tone::Bad
+        } else {
+            Tone::Quiet
+        };
         let subject = match (&flag.actor, &flag.intent_ref) {
             (Some(actor), None) => format!("by {actor}"),
             (None, Some(intent)) => format!("under {}", short_ref(intent)),
@@ -70,10 +93,26 @@ pub(crate) fn flags(terminal: &Terminal, flags: &[FlagView]) -> String {
 
 /// What an entry says, in a few words.
 fn what(terminal: &Terminal, entry: &Value) -> Cell {
-    let of = |member: &str| plain(entry.get(member).and_then(Value::as_str).unwrap_or_default());
+    let of = |member: &str| {
+        plain(
+            entry
+                .get(member)
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+        )
+    };
     let list = |member: &str| {
-        let items = entry.get(member).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        items.iter().filter_map(Value::as_str).map(plain).collect::<Vec<_>>().join(", ")
+        let items = entry
+            .get(member)
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        items
+            .iter()
+            .filter_map(Value::as_str)
+            .map(plain)
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     match of("kind").as_str() {
         "decision" => {
@@ -82,7 +121,11 @@ fn what(terminal: &Terminal, entry: &Value) -> Cell {
             terminal.cell(outcome_tone(&outcome), &text)
         }
         "flag" => terminal.cell(Tone::Bad, &format!("{} {}", of("detector"), of("severity"))),
-        "intent" => Cell::new(format!("{} {}", of("channel"), short_ref(&of("intent_ref")))),
+        "intent" => Cell::new(format!(
+            "{} {}",
+            of("channel"),
+            short_ref(&of("intent_ref"))
+        )),
         "revocation" => Cell::new(format!("{} {}", of("effect"), of("scope"))),
         "policy" => Cell::new(format!("{} {}", of("phase"), short_ref(&of("policy_ref")))),
         "credential" => Cell::new(format!("{} {}", of("change"), list("roles"))),

@@ -12,21 +12,36 @@ use crate::terminal::{Terminal, Tone};
 /// An explanation as text of at most the terminal's width.
 pub(crate) fn explanation(terminal: &Terminal, explained: &Explanation) -> String {
     let mut sections = vec![head(terminal, explained)];
-    let mut section = |name: &str, text: String| sections.push(format!("{}\n{text}", terminal.paint(Tone::Strong, name)));
+    let mut section = |name: &str, text: String| {
+        sections.push(format!("{}\n{text}", terminal.paint(Tone::Strong, name)))
+    };
     section("turn", sealable(&explained.turn, "no turn was named", turn));
-    section("call", sealable(&explained.call, "the call was too malformed to keep", call));
+    section(
+        "call",
+        sealable(&explained.call, "the call was too malformed to keep", call),
+    );
     section("rules", rules(explained));
     section("where each value came from", targets(explained));
     section(
         "what the agent said (evidence, never authority)",
-        sealable(&explained.reasoning, "nothing", |document| wrapped(text_of(document, "text"), "  ")),
+        sealable(&explained.reasoning, "nothing", |document| {
+            wrapped(text_of(document, "text"), "  ")
+        }),
     );
     section("proof", proof(explained));
     if let Some(access) = &explained.vault_access {
-        section("opened", format!("  what was sealed was opened for this; that is entry {access}"));
+        section(
+            "opened",
+            format!("  what was sealed was opened for this; that is entry {access}"),
+        );
     } else if is_sealed(explained) {
         let id = &explained.entry_id;
-        section("sealed", format!("  hint: a vault-reader opens what is sealed, for a purpose that is recorded:\n  countersign explain {id} --purpose \"…\""));
+        section(
+            "sealed",
+            format!(
+                "  hint: a vault-reader opens what is sealed, for a purpose that is recorded:\n  countersign explain {id} --purpose \"…\""
+            ),
+        );
     }
     sections.join("\n\n")
 }
@@ -38,7 +53,12 @@ fn head(terminal: &Terminal, explained: &Explanation) -> String {
         explained.action, explained.actor, explained.index, explained.entry_id, explained.timestamp
     );
     for reason in &explained.reasons {
-        let _ = write!(head, "\n  because of {}:\n{}", plain(&reason.id), wrapped(&reason.text, "    "));
+        let _ = write!(
+            head,
+            "\n  because of {}:\n{}",
+            plain(&reason.id),
+            wrapped(&reason.text, "    ")
+        );
     }
     head
 }
@@ -48,13 +68,23 @@ fn sealable(part: &Sealable, absent: &str, open: impl FnOnce(&Value) -> String) 
         Sealable::Absent => format!("  {absent}"),
         Sealable::Sealed { reference } => format!("  sealed ({})", short_ref(reference)),
         Sealable::Erased { reference } => format!("  erased ({})", short_ref(reference)),
-        Sealable::Open { reference, document } => format!("{}\n  {}", open(document), short_ref(reference)),
+        Sealable::Open {
+            reference,
+            document,
+        } => format!("{}\n  {}", open(document), short_ref(reference)),
     }
 }
 
 fn is_sealed(explained: &Explanation) -> bool {
-    let parts = [&explained.turn, &explained.call, &explained.reasoning, &explained.facts];
-    parts.iter().any(|part| matches!(part, Sealable::Sealed { .. }))
+    let parts = [
+        &explained.turn,
+        &explained.call,
+        &explained.reasoning,
+        &explained.facts,
+    ];
+    parts
+        .iter()
+        .any(|part| matches!(part, Sealable::Sealed { .. }))
 }
 
 fn turn(document: &Value) -> String {
@@ -71,17 +101,29 @@ fn turn(document: &Value) -> String {
         of("issued_at"),
         of("expires_at"),
     );
-    let parts = document.get("parts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let parts = document
+        .get("parts")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     for part in parts {
         let whose = match text_of(part, "by") {
             "principal" => "the principal's own words".to_owned(),
             "correspondent" => "a correspondent's words, which carry no authority".to_owned(),
             other => format!("words by {}, which carry no authority", plain(other)),
         };
-        let _ = write!(out, "\n  {whose}:\n{}", wrapped(&cut(text_of(part, "text")), "    > "));
+        let _ = write!(
+            out,
+            "\n  {whose}:\n{}",
+            wrapped(&cut(text_of(part, "text")), "    > ")
+        );
     }
     if let Some(mandate) = document.get("mandate").and_then(Value::as_str) {
-        let _ = write!(out, "\n  under the standing instruction {}", short_ref(mandate));
+        let _ = write!(
+            out,
+            "\n  under the standing instruction {}",
+            short_ref(mandate)
+        );
     }
     out
 }
@@ -89,11 +131,19 @@ fn turn(document: &Value) -> String {
 fn call(document: &Value) -> String {
     let args = document.get("args").cloned().unwrap_or_default();
     let args = serde_json::to_string_pretty(&args).unwrap_or_default();
-    format!("  tool {}\n{}", plain(text_of(document, "tool")), indented(&cut(&args), "    "))
+    format!(
+        "  tool {}\n{}",
+        plain(text_of(document, "tool")),
+        indented(&cut(&args), "    ")
+    )
 }
 
 fn rules(explained: &Explanation) -> String {
-    let mut out = format!("  bundle {} ({})", plain(&explained.bundle_name), short_ref(&explained.policy_ref));
+    let mut out = format!(
+        "  bundle {} ({})",
+        plain(&explained.bundle_name),
+        short_ref(&explained.policy_ref)
+    );
     for policy in &explained.policies {
         let _ = write!(out, "\n{}", rule(policy));
     }
@@ -104,15 +154,31 @@ fn rules(explained: &Explanation) -> String {
 }
 
 fn rule(policy: &PolicyView) -> String {
-    let place = format!("  {}  {}:{}", plain(&policy.id), plain(&policy.file), policy.line);
+    let place = format!(
+        "  {}  {}:{}",
+        plain(&policy.id),
+        plain(&policy.file),
+        policy.line
+    );
     format!("{place}\n{}", indented(&cut(&policy.source), "    | "))
 }
 
 fn targets(explained: &Explanation) -> String {
     match &explained.facts {
-        Sealable::Open { .. } if explained.targets.is_empty() => "  the call acts on nothing that is declared as a target".to_owned(),
-        Sealable::Open { .. } => explained.targets.iter().map(target).collect::<Vec<_>>().join("\n"),
-        other => sealable(other, "there are no facts: the call was too malformed", |_| String::new()),
+        Sealable::Open { .. } if explained.targets.is_empty() => {
+            "  the call acts on nothing that is declared as a target".to_owned()
+        }
+        Sealable::Open { .. } => explained
+            .targets
+            .iter()
+            .map(target)
+            .collect::<Vec<_>>()
+            .join("\n"),
+        other => sealable(
+            other,
+            "there are no facts: the call was too malformed",
+            |_| String::new(),
+        ),
     }
 }
 
@@ -120,14 +186,26 @@ fn target(target: &TargetView) -> String {
     let mut out = format!("  {} at {}", plain(&target.value), plain(&target.at));
     let _ = write!(out, "\n    sources: {}", target.sources.join(", "));
     for evidence in &target.evidence {
-        let mark = if evidence.grounds { "grounds it" } else { "does not ground it" };
-        let _ = write!(out, "\n{}", wrapped(&format!("{mark}: {}", evidence.text), "    "));
+        let mark = if evidence.grounds {
+            "grounds it"
+        } else {
+            "does not ground it"
+        };
+        let _ = write!(
+            out,
+            "\n{}",
+            wrapped(&format!("{mark}: {}", evidence.text), "    ")
+        );
     }
     if target.evidence.is_empty() {
         out.push_str("\n    found nowhere: not in the turn, not in a result, not in the directory");
     }
     if let Some(directory) = &target.directory {
-        let _ = write!(out, "\n{}", wrapped(&format!("the directory says: {directory}"), "    "));
+        let _ = write!(
+            out,
+            "\n{}",
+            wrapped(&format!("the directory says: {directory}"), "    ")
+        );
     }
     out
 }
@@ -135,13 +213,19 @@ fn target(target: &TargetView) -> String {
 fn proof(explained: &Explanation) -> String {
     let proof = &explained.proof;
     wrapped(
-        &format!("{}: entry {} is in the tree of {} entries whose checkpoint {} signed", proof.status, explained.index, proof.tree_size, proof.origin),
+        &format!(
+            "{}: entry {} is in the tree of {} entries whose checkpoint {} signed",
+            proof.status, explained.index, proof.tree_size, proof.origin
+        ),
         "  ",
     )
 }
 
 fn text_of<'a>(document: &'a Value, member: &str) -> &'a str {
-    document.get(member).and_then(Value::as_str).unwrap_or_default()
+    document
+        .get(member)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// Most characters of one text that are shown; `--json` has the whole.
@@ -150,6 +234,9 @@ const SHOWN: usize = 2_000;
 fn cut(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         None => text.to_owned(),
-        Some((end, _)) => format!("{}… (cut; --json has the whole)", text.get(..end).unwrap_or_default()),
+        Some((end, _)) => format!(
+            "{}… (cut; --json has the whole)",
+            text.get(..end).unwrap_or_default()
+        ),
     }
 }

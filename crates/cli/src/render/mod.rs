@@ -8,4 +8,6 @@ mod text;
 pub(crate) use entries::{entries, entry, flags};
 pub(crate) use explanation::explanation;
 pub(crate) use report::report;
-pub(crate) use text::{finding, indented, outcome_tone, plain, reasons, short_ref, trimmed, wrapped};
+pub(crate) use text::{
+    finding, indented, outcome_tone, plain, reasons, short_ref, trimmed, wrapped,
+};

@@ -20,7 +20,10 @@ pub(crate) fn report(terminal: &Terminal, report: &Report) -> String {
         None => out.push_str("  there is no checkpoint that can be read"),
     }
     for range in &report.ranges {
-        let word = terminal.paint(outcome_tone(range.word.name()), &format!("{:10}", range.word.name()));
+        let word = terminal.paint(
+            outcome_tone(range.word.name()),
+            &format!("{:10}", range.word.name()),
+        );
         let _ = write!(out, "\n  {word}  {}", span(range.first, range.last));
     }
     for anchor in &report.anchors {
@@ -33,14 +36,31 @@ pub(crate) fn report(terminal: &Terminal, report: &Report) -> String {
         let _ = write!(
             out,
             "\n\n{}\n{}",
-            terminal.paint(Tone::Bad, "two heads that the log's key signed contradict each other; keep both"),
-            [&contradiction.ours, &contradiction.theirs].map(|note| super::text::indented(note, "  | ")).join("\n\n"),
+            terminal.paint(
+                Tone::Bad,
+                "two heads that the log's key signed contradict each other; keep both"
+            ),
+            [&contradiction.ours, &contradiction.theirs]
+                .map(|note| super::text::indented(note, "  | "))
+                .join("\n\n"),
         );
     }
-    let _ = write!(out, "\n\n{}\n{}", terminal.paint(Tone::Strong, "looked at"), looked_at(report));
-    let _ = write!(out, "\n\n{}", terminal.paint(Tone::Strong, "this does not show"));
+    let _ = write!(
+        out,
+        "\n\n{}\n{}",
+        terminal.paint(Tone::Strong, "looked at"),
+        looked_at(report)
+    );
+    let _ = write!(
+        out,
+        "\n\n{}",
+        terminal.paint(Tone::Strong, "this does not show")
+    );
     for item in &report.not_shown {
-        let count = item.count.map(|count| format!(" ({count})")).unwrap_or_default();
+        let count = item
+            .count
+            .map(|count| format!(" ({count})"))
+            .unwrap_or_default();
         let text = wrapped(&format!("{}{count}", item.text), "    ");
         let _ = write!(out, "\n  - {}", text.trim_start());
     }
@@ -48,7 +68,11 @@ pub(crate) fn report(terminal: &Terminal, report: &Report) -> String {
 }
 
 fn span(first: u64, last: u64) -> String {
-    if first == last { format!("{first}") } else { format!("{first}–{last}") }
+    if first == last {
+        format!("{first}")
+    } else {
+        format!("{first}–{last}")
+    }
 }
 
 fn anchored(anchor: &Anchor) -> String {
@@ -78,21 +102,41 @@ fn one_finding(finding: &Finding) -> String {
     };
     let check = finding.check;
     let mut out = format!("  {place}: {check}\n{}", wrapped(check.describe(), "    "));
-    let _ = write!(out, "\n{}", wrapped(&format!("found: {}", finding.found), "    "));
-    let _ = write!(out, "\n{}", wrapped(&format!("expected: {}", finding.expected), "    "));
+    let _ = write!(
+        out,
+        "\n{}",
+        wrapped(&format!("found: {}", finding.found), "    ")
+    );
+    let _ = write!(
+        out,
+        "\n{}",
+        wrapped(&format!("expected: {}", finding.expected), "    ")
+    );
     out
 }
 
 fn looked_at(report: &Report) -> String {
     let counts = &report.counts;
     let list = |map: &std::collections::BTreeMap<String, u64>| {
-        map.iter().map(|(name, count)| format!("{count} {}", plain(name))).collect::<Vec<_>>().join(", ")
+        map.iter()
+            .map(|(name, count)| format!("{count} {}", plain(name)))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
-    let mut lines = vec![wrapped(&format!("entries: {}", list(&counts.entries)), "  ")];
+    let mut lines = vec![wrapped(
+        &format!("entries: {}", list(&counts.entries)),
+        "  ",
+    )];
     if !counts.decisions.is_empty() {
-        lines.push(wrapped(&format!("decisions: {}", list(&counts.decisions)), "  "));
+        lines.push(wrapped(
+            &format!("decisions: {}", list(&counts.decisions)),
+            "  ",
+        ));
     }
-    lines.push(format!("  documents: {} of {} that entries name", counts.documents_checked, counts.documents_named));
+    lines.push(format!(
+        "  documents: {} of {} that entries name",
+        counts.documents_checked, counts.documents_named
+    ));
     if counts.open_escalations > 0 {
         lines.push(format!("  open escalations: {}", counts.open_escalations));
     }

@@ -48,24 +48,38 @@ pub(crate) fn wrapped(text: &str, indent: &str) -> String {
         }
         lines.push(line);
     }
-    lines.iter().map(|line| format!("{indent}{line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    lines
+        .iter()
+        .map(|line| format!("{indent}{line}").trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Text as it is, each line after the indent.
 pub(crate) fn indented(text: &str, indent: &str) -> String {
-    plain(text).lines().map(|line| format!("{indent}{line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    plain(text)
+        .lines()
+        .map(|line| format!("{indent}{line}").trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Text without space at the ends of its lines.
 pub(crate) fn trimmed(text: &str) -> String {
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// A ref with its middle left out: `sha256:a3f9c2…e841`.
 pub(crate) fn short_ref(reference: &str) -> String {
     let shortened = || {
         let (kind, digits) = reference.split_once(':')?;
-        let (head, tail) = (digits.get(..6)?, digits.get(digits.len().checked_sub(4)?..)?);
+        let (head, tail) = (
+            digits.get(..6)?,
+            digits.get(digits.len().checked_sub(4)?..)?,
+        );
         (digits.len() > 12).then(|| format!("{kind}:{head}…{tail}"))
     };
     shortened().unwrap_or_else(|| plain(reference))
@@ -82,13 +96,19 @@ pub(crate) fn outcome_tone(outcome: &str) -> Tone {
 
 /// Reasons, one per paragraph.
 pub(crate) fn reasons(reasons: &[ReasonView]) -> String {
-    let text = |reason: &ReasonView| format!("  {}\n{}", plain(&reason.id), wrapped(&reason.text, "    "));
+    let text =
+        |reason: &ReasonView| format!("  {}\n{}", plain(&reason.id), wrapped(&reason.text, "    "));
     reasons.iter().map(text).collect::<Vec<_>>().join("\n")
 }
 
 /// What the check of a bundle found, with the line that it speaks of.
 pub(crate) fn finding(finding: &FindingView) -> String {
-    let mut out = format!("{}: {}\n  --> {}", finding.severity, plain(&finding.message), plain(&finding.file));
+    let mut out = format!(
+        "{}: {}\n  --> {}",
+        finding.severity,
+        plain(&finding.message),
+        plain(&finding.file)
+    );
     if finding.line > 0 {
         let _ = write!(out, ":{}:{}", finding.line, finding.column);
     }
@@ -99,7 +119,11 @@ pub(crate) fn finding(finding: &FindingView) -> String {
         // What `plain` makes wider stands before the mark, too.
         let lead: String = snippet.chars().take(before).collect();
         let lead = " ".repeat(plain(&lead).chars().count());
-        let _ = write!(out, "\n{margin} |\n{number} | {}\n{margin} | {lead}^", plain(snippet));
+        let _ = write!(
+            out,
+            "\n{margin} |\n{number} | {}\n{margin} | {lead}^",
+            plain(snippet)
+        );
     }
     if let Some(hint) = &finding.hint {
         let _ = write!(out, "\nhint: {}", plain(hint));
@@ -123,7 +147,10 @@ mod tests {
     fn lines_are_as_wide_as_they_may_be() {
         let text = "word ".repeat(60);
         for line in wrapped(&text, "    ").lines() {
-            assert!(line.starts_with("    word") && line.chars().count() <= width(), "{line}");
+            assert!(
+                line.starts_with("    word") && line.chars().count() <= width(),
+                "{line}"
+            );
         }
         assert_eq!(wrapped("a\n\nb", "  "), "  a\n\n  b");
     }

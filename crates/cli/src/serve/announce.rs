@@ -22,6 +22,13 @@ pub(super) struct Announced {
     is_hidden: bool,
 }
 
+/// What the profile of a new log says beside keys and tokens.
+pub(super) struct NewProfile<'a> {
+    pub(super) place: &'a ProfilePath,
+    pub(super) url: &'a str,
+    pub(super) ca_file: Option<PathBuf>,
+}
+
 struct Made {
     id: String,
     name: String,
@@ -56,7 +63,11 @@ struct Listening<'a> {
 impl Announced {
     /// Nothing was made: the log is not new.
     pub(super) fn nothing() -> Self {
-        Self { credentials: Vec::new(), profile: None, is_hidden: true }
+        Self {
+            credentials: Vec::new(),
+            profile: None,
+            is_hidden: true,
+        }
     }
 
     fn is_first(&self) -> bool {
@@ -73,7 +84,11 @@ impl Announced {
         }
         let mut table = terminal.table(["role", "credential", "token"]);
         for made in &self.credentials {
-            let token = if self.is_hidden { "(hidden)" } else { made.token.reveal() };
+            let token = if self.is_hidden {
+                "(hidden)"
+            } else {
+                made.token.reveal()
+            };
             table.add_row([Cell::new(&made.name), Cell::new(&made.id), Cell::new(token)]);
         }
         terminal.line(trimmed(&table.to_string()))?;
@@ -86,8 +101,16 @@ impl Announced {
     }
 
     fn document(&self) -> Begun<'_> {
-        let credentials = self.credentials.iter().map(|made| made.shown(self.is_hidden)).collect();
-        Begun { event: "begun", credentials, profile: self.profile.as_ref() }
+        let credentials = self
+            .credentials
+            .iter()
+            .map(|made| made.shown(self.is_hidden))
+            .collect();
+        Begun {
+            event: "begun",
+            credentials,
+            profile: self.profile.as_ref(),
+        }
     }
 }
 
@@ -95,22 +118,29 @@ impl Announced {
 pub(super) fn credentials(
     host: &Host,
     first: Vec<FirstCredential>,
-    place: &ProfilePath,
-    url: &str,
+    profile: NewProfile<'_>,
     hide_tokens: bool,
     terminal: &Terminal,
 ) -> Result<Announced, CliError> {
     let credentials: Vec<Made> = first.into_iter().map(Made::from).collect();
     let keys = host.service().public_keys();
+    let place = profile.place;
     let profile = Profile {
-        server: url.to_owned(),
+        server: profile.url.to_owned(),
         log_key: keys.log_key.clone(),
         root_key: keys.root_key.clone(),
-        ca_file: None,
-        tokens: credentials.iter().map(|made| (made.name.clone(), made.token.clone())).collect(),
+        ca_file: profile.ca_file,
+        tokens: credentials
+            .iter()
+            .map(|made| (made.name.clone(), made.token.clone()))
+            .collect(),
     };
     let saved = profile.save(place.path());
-    let mut announced = Announced { credentials, profile: None, is_hidden: hide_tokens || is_journal() };
+    let mut announced = Announced {
+        credentials,
+        profile: None,
+        is_hidden: hide_tokens || is_journal(),
+    };
     match saved {
         Ok(saved) => {
             announced.profile = Some(place.path().to_owned());
@@ -122,20 +152,29 @@ pub(super) fn credentials(
         Err(error) => {
             // Tokens that are in no file must not be hidden, too.
             announced.is_hidden = false;
-            terminal.warn(format!("the profile could not be written, so keep the tokens below: {error}"));
+            terminal.warn(format!(
+                "the profile could not be written, so keep the tokens below: {error}"
+            ));
         }
     }
     Ok(announced)
 }
 
 /// Says what `init` made.
-pub(super) fn begun(data: &DataDir, announced: &Announced, terminal: &Terminal) -> Result<(), CliError> {
+pub(super) fn begun(
+    data: &DataDir,
+    announced: &Announced,
+    terminal: &Terminal,
+) -> Result<(), CliError> {
     announced.show(terminal)?;
     if terminal.is_json() {
         return Ok(());
     }
     told_places(data, announced, terminal);
-    terminal.hint(format!("countersign serve --data {}", data.path().display()));
+    terminal.hint(format!(
+        "countersign serve --data {}",
+        data.path().display()
+    ));
     Ok(())
 }
 
@@ -149,48 +188,74 @@ pub(super) fn listening(
 ) -> Result<(), CliError> {
     announced.show(terminal)?;
     if terminal.is_json() {
-        return terminal.json(&Listening { event: "listening", url, data: data.path() });
+        return terminal.json(&Listening {
+            event: "listening",
+            url,
+            data: data.path(),
+        });
     }
     if announced.is_first() {
         told_places(data, announced, terminal);
+        tell_first_steps(profile, terminal);
     } else {
         terminal.note(format!("data directory `{}`", data.path().display()));
     }
-    terminal.line(format!("listening on {url}"))?;
-    if announced.is_first() {
-        let option = match ProfilePath::usual() {
-            Some(usual) if usual.path() == profile.path() => String::new(),
-            _ => format!(" --profile {}", profile.path().display()),
-        };
-        terminal.note("\ntry, in another terminal:");
-        terminal.note(format!("  intent=$(countersign{option} turn \"Send billing@customer.example the refund confirmation for ticket #4821\")"));
-        terminal.note(format!("  countersign{option} decide email.send '{{\"to\": [\"billing@customer.example\"], \"subject\": \"Your refund\", \"body\": \"It is on its way.\"}}' --intent $intent"));
-        terminal.note(format!("  countersign{option} entries\n"));
-    }
-    Ok(())
+    // Last, because whoever waits for this line may go on once it is there.
+    terminal.line(format!("listening on {url}"))
+}
+
+fn tell_first_steps(profile: &ProfilePath, terminal: &Terminal) {
+    let option = match ProfilePath::usual() {
+        Some(usual) if usual.path() == profile.path() => String::new(),
+        _ => format!(" --profile {}", profile.path().display()),
+    };
+    terminal.note("\ntry, in another terminal:");
+    terminal.note(format!("  intent=$(countersign{option} turn \"Send billing@customer.example the refund confirmation for ticket #4821\")"));
+    terminal.note(format!("  countersign{option} decide email.send '{{\"to\": [\"billing@customer.example\"], \"subject\": \"Your refund\", \"body\": \"It is on its way.\"}}' --intent $intent"));
+    terminal.note(format!("  countersign{option} entries\n"));
 }
 
 /// Notes the server's present address in the profile, if the profile is of this log.
-pub(super) fn update_server(place: &ProfilePath, host: &Host, url: &str, terminal: &Terminal) {
+pub(super) fn update_server(
+    place: &ProfilePath,
+    host: &Host,
+    url: &str,
+    announced: &Announced,
+    terminal: &Terminal,
+) {
     let keys = host.service().public_keys();
     // A profile that cannot be read keeps nobody from serving; commands will say what is wrong.
-    let Ok(Some(mut profile)) = place.read() else { return };
+    let Ok(Some(mut profile)) = place.read() else {
+        return;
+    };
     if profile.log_key != keys.log_key || profile.server == url {
         return;
     }
     let before = std::mem::replace(&mut profile.server, url.to_owned());
     match profile.save(place.path()) {
-        Ok(_) => terminal.note(format!("the profile `{}` now names {url} in place of {before}", place.path().display())),
+        // What was written a moment ago did not know the port.
+        Ok(_) if announced.is_first() => {}
+        Ok(_) => terminal.note(format!(
+            "the profile `{}` now names {url} in place of {before}",
+            place.path().display()
+        )),
         Err(error) => terminal.warn(format!("the profile still names {before}: {error}")),
     }
 }
 
 fn told_places(data: &DataDir, announced: &Announced, terminal: &Terminal) {
     let dir = data.path().display();
-    terminal.note(format!("data directory `{dir}`; back up `{dir}/keys` apart from the database"));
-    terminal.note(format!("root key `{dir}/keys/root.key`: take it offline, the server does not need it"));
+    terminal.note(format!(
+        "data directory `{dir}`; back up `{dir}/keys` apart from the database"
+    ));
+    terminal.note(format!(
+        "root key `{dir}/keys/root.key`: take it offline, the server does not need it"
+    ));
     if let Some(profile) = &announced.profile {
-        terminal.note(format!("profile `{}`: the countersign command finds server and tokens there", profile.display()));
+        terminal.note(format!(
+            "profile `{}`: the countersign command finds server and tokens there",
+            profile.display()
+        ));
     }
     terminal.note(format!("the agent and the ingress may speak for {LOCAL_ACTOR} and {LOCAL_ACTOR}/…; others: countersign credential add"));
 }
@@ -198,13 +263,24 @@ fn told_places(data: &DataDir, announced: &Announced, terminal: &Terminal) {
 /// Whether stdout goes to the system's journal, where tokens would stay.
 fn is_journal() -> bool {
     use std::io::IsTerminal as _;
-    std::env::var_os("JOURNAL_STREAM").is_some_and(|value| !value.is_empty()) && !std::io::stdout().is_terminal()
+    std::env::var_os("JOURNAL_STREAM").is_some_and(|value| !value.is_empty())
+        && !std::io::stdout().is_terminal()
 }
 
 impl Made {
     fn shown(&self, is_hidden: bool) -> Shown<'_> {
-        let Self { id, name, roles, token } = self;
-        Shown { credential: id, name, roles, token: (!is_hidden).then(|| token.reveal()) }
+        let Self {
+            id,
+            name,
+            roles,
+            token,
+        } = self;
+        Shown {
+            credential: id,
+            name,
+            roles,
+            token: (!is_hidden).then(|| token.reveal()),
+        }
     }
 }
 

@@ -23,12 +23,18 @@ const CREDENTIALS: &[(&str, &[&str], bool)] = &[
 ];
 
 /// Begins a log.
-pub(super) fn begin(data: &DataDir, first: &FirstStart) -> Result<(Host, Vec<FirstCredential>), CliError> {
+pub(super) fn begin(
+    data: &DataDir,
+    first: &FirstStart,
+) -> Result<(Host, Vec<FirstCredential>), CliError> {
     let beginning = Beginning {
         tenant: first.tenant()?,
         public_name: first.public_name.clone(),
         bundle: bundles::check(first.bundle())?.0,
-        credentials: CREDENTIALS.iter().map(|(name, roles, speaks)| credential(name, roles, *speaks)).collect(),
+        credentials: CREDENTIALS
+            .iter()
+            .map(|(name, roles, speaks)| credential(name, roles, *speaks))
+            .collect(),
     };
     Ok(data.begin(beginning)?)
 }

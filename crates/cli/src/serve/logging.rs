@@ -11,12 +11,15 @@ use crate::error::CliError;
 /// Starts logging: our own crates at the level that was asked for, others only from warnings on.
 pub(super) fn start(settings: &LogSettings) -> Result<(), CliError> {
     let level: LevelFilter = settings.level.into();
-    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("countersign", level);
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("countersign", level);
     let layer = fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     let started = match settings.format {
         LogFormat::Text => {
-            let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && is_terminal();
+            let colour =
+                std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && is_terminal();
             registry.with(layer.with_ansi(colour)).try_init()
         }
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),

@@ -15,31 +15,54 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::profile::ProfilePath;
 use crate::terminal::Terminal;
-use announce::Announced;
+use announce::{Announced, NewProfile};
 use settings::{FirstStart, Settings};
 
 /// Serves until a signal, or until the ledger stops.
-pub(crate) fn run(args: &ServeArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    args: &ServeArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let settings = Settings::gather(args)?;
     logging::start(&settings.log)?;
     let data = DataDir::new(settings.first.data()?);
     let profile = profile_place(connection, &data);
-    let (host, announced) = open(&data, &settings.first, &profile, &settings.client_url(), terminal)?;
-    let bound = running::Bound::new(&host, settings.server.clone()).map_err(|error| not_served(error, &announced, terminal))?;
+    if !data.is_begun() {
+        running::check_free(settings.server.listen)?;
+    }
+    let url = settings.client_url();
+    let new_profile = NewProfile {
+        place: &profile,
+        url: &url,
+        ca_file: connection.ca_file(),
+    };
+    let (host, announced) = open(&data, &settings.first, new_profile, terminal)?;
+    let bound = running::Bound::new(&host, settings.server.clone())
+        .map_err(|error| not_served(error, &announced, terminal))?;
     let url = settings.url_of(&bound);
-    announce::update_server(&profile, &host, &url, terminal);
+    announce::update_server(&profile, &host, &url, &announced, terminal);
     announce::listening(&url, &data, &profile, &announced, terminal)?;
     bound.run(&host, terminal)
 }
 
 /// Makes the data directory and says how to go on.
-pub(crate) fn init(args: &InitArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) fn init(
+    args: &InitArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let data = DataDir::new(args.first.data()?);
     if data.is_begun() {
         return Err(countersign_host::HostError::Exists(data.path().to_owned()).into());
     }
     let profile = profile_place(connection, &data);
-    let (host, announced) = open(&data, &args.first, &profile, DEFAULT_SERVER, terminal)?;
+    let new_profile = NewProfile {
+        place: &profile,
+        url: DEFAULT_SERVER,
+        ca_file: connection.ca_file(),
+    };
+    let (host, announced) = open(&data, &args.first, new_profile, terminal)?;
     host.service().close()?;
     announce::begun(&data, &announced, terminal)?;
     Ok(Exit::Yes)
@@ -49,8 +72,7 @@ pub(crate) fn init(args: &InitArgs, connection: &ConnectionArgs, terminal: &Term
 fn open(
     data: &DataDir,
     first: &FirstStart,
-    profile: &ProfilePath,
-    url: &str,
+    profile: NewProfile<'_>,
     terminal: &Terminal,
 ) -> Result<(Host, Announced), CliError> {
     if data.is_begun() {
@@ -60,13 +82,16 @@ fn open(
     }
     let (host, credentials) = first::begin(data, first)?;
     // Whatever comes after this, the tokens are not lost.
-    let announced = announce::credentials(&host, credentials, profile, url, first.hide_tokens, terminal)?;
+    let announced =
+        announce::credentials(&host, credentials, profile, first.hide_tokens, terminal)?;
     Ok((host, announced))
 }
 
 /// Where the profile is written: the usual place, or, for a service without a home, beside the data.
 fn profile_place(connection: &ConnectionArgs, data: &DataDir) -> ProfilePath {
-    connection.profile_path().unwrap_or_else(|| ProfilePath::named(&data.path().join("profile.toml")))
+    connection
+        .profile_path()
+        .unwrap_or_else(|| ProfilePath::named(&data.path().join("profile.toml")))
 }
 
 /// The server does not listen, but the log was begun: the tokens are shown all the same.

@@ -20,6 +20,8 @@ const HALT_STEP: Duration = Duration::from_millis(500);
 pub(super) struct Bound {
     runtime: Runtime,
     server: Server,
+    // From here on a signal does not end the process by itself.
+    signals: Signals,
 }
 
 /// What ends a server.
@@ -28,13 +30,27 @@ enum End {
     Halted(String),
 }
 
+/// Finds out early whether an address can be had, before anything is made for it.
+pub(super) fn check_free(address: SocketAddr) -> Result<(), CliError> {
+    match std::net::TcpListener::bind(address) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(ServeError::Listen { address, error }.into()),
+    }
+}
+
 impl Bound {
     /// Takes the address.
     pub(super) fn new(host: &Host, config: ServerConfig) -> Result<Self, CliError> {
-        let runtime = Runtime::new().map_err(|error| CliError::usage(format!("the runtime did not start: {error}")))?;
+        let runtime = Runtime::new()
+            .map_err(|error| CliError::usage(format!("the runtime did not start: {error}")))?;
         let service = Arc::clone(host.service());
-        let server = runtime.block_on(Server::bind(service, config))?;
-        Ok(Self { runtime, server })
+        let (server, signals) =
+            runtime.block_on(async { (Server::bind(service, config).await, Signals::listen()) });
+        Ok(Self {
+            server: server?,
+            signals: signals?,
+            runtime,
+        })
     }
 
     /// The address that it has.
@@ -51,9 +67,11 @@ impl Bound {
     /// what was answered is durable.
     pub(super) fn run(self, host: &Host, terminal: &Terminal) -> Result<Exit, CliError> {
         let service = host.service();
-        let background = service.spawn_background().map_err(|error| CliError::usage(format!("a thread did not start: {error}")))?;
+        let background = service
+            .spawn_background()
+            .map_err(|error| CliError::usage(format!("a thread did not start: {error}")))?;
+        let (server, mut signals) = (self.server, self.signals);
         let halted = self.runtime.block_on(async {
-            let mut signals = Signals::listen()?;
             let (tell, told) = tokio::sync::oneshot::channel();
             let (watched, speaker) = (Arc::clone(service), *terminal);
             let end = tokio::spawn(async move {
@@ -62,7 +80,9 @@ impl Bound {
                     reason = halted(&watched) => End::Halted(reason),
                 };
                 if matches!(end, End::Signal) {
-                    speaker.note("stopping: requests in work are finished; a second signal ends at once");
+                    speaker.note(
+                        "stopping: requests in work are finished; a second signal ends at once",
+                    );
                 }
                 // The server may be gone by itself.
                 let _ = tell.send(());
@@ -73,8 +93,10 @@ impl Bound {
                 });
                 end
             });
-            self.server.run(async { drop(told.await) }).await;
-            let end = end.await.map_err(|error| CliError::usage(error.to_string()))?;
+            server.run(async { drop(told.await) }).await;
+            let end = end
+                .await
+                .map_err(|error| CliError::usage(error.to_string()))?;
             Ok::<_, CliError>(match end {
                 End::Signal => None,
                 End::Halted(reason) => Some(reason),
@@ -102,8 +124,14 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Self, CliError> {
-        let listen = |kind| signal(kind).map_err(|error| CliError::usage(format!("signals cannot be listened to: {error}")));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| CliError::usage(format!("signals cannot be listened to: {error}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) {

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use countersign_api::{RateLimit, ServerConfig, TlsFiles};
+use countersign_api::{ConfigError, RateLimit, ServeError, ServerConfig, TlsFiles};
 use countersign_core::names::TenantId;
 use countersign_host::Host;
 use serde::Deserialize;
@@ -148,22 +148,49 @@ impl Settings {
             None => ConfigFile::default(),
         };
         let first = args.first.over(file.first);
-        let tls = match (args.tls_cert.clone().or(file.tls_cert), args.tls_key.clone().or(file.tls_key)) {
+        let tls = match (
+            args.tls_cert.clone().or(file.tls_cert),
+            args.tls_key.clone().or(file.tls_key),
+        ) {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
-            (Some(_), None) => return Err(CliError::usage("a certificate is given and no key").hint("give both --tls-cert and --tls-key")),
-            (None, Some(_)) => return Err(CliError::usage("a key is given and no certificate").hint("give both --tls-cert and --tls-key")),
+            (Some(_), None) => {
+                return Err(CliError::usage("a certificate is given and no key")
+                    .hint("give both --tls-cert and --tls-key"));
+            }
+            (None, Some(_)) => {
+                return Err(CliError::usage("a key is given and no certificate")
+                    .hint("give both --tls-cert and --tls-key"));
+            }
         };
         let usual = ServerConfig::default();
         let server = ServerConfig {
             listen: args.listen.or(file.listen).unwrap_or(usual.listen),
             tls,
-            behind_proxy: args.behind_proxy.or(file.behind_proxy).unwrap_or(usual.behind_proxy),
-            rate: rate(usual.rate, args.rate_per_s.or(file.rate_per_s), args.rate_burst.or(file.rate_burst))?,
-            connections: count(args.max_connections.or(file.max_connections)).unwrap_or(usual.connections),
-            public_entries: args.public_entries.or(file.public_entries).unwrap_or(usual.public_entries),
+            behind_proxy: args
+                .behind_proxy
+                .or(file.behind_proxy)
+                .unwrap_or(usual.behind_proxy),
+            rate: rate(
+                usual.rate,
+                args.rate_per_s.or(file.rate_per_s),
+                args.rate_burst.or(file.rate_burst),
+            )?,
+            connections: count(args.max_connections.or(file.max_connections))
+                .unwrap_or(usual.connections),
+            public_entries: args
+                .public_entries
+                .or(file.public_entries)
+                .unwrap_or(usual.public_entries),
             ..usual
         };
+        // The server refuses this, too; here it is said before a data directory is made.
+        if !server.listen.ip().to_canonical().is_loopback()
+            && server.tls.is_none()
+            && !server.behind_proxy
+        {
+            return Err(ServeError::Config(ConfigError::InTheClear(server.listen)).into());
+        }
         let log = LogSettings {
             format: args.log_format.or(file.log_format).unwrap_or_default(),
             level: args.log_level.or(file.log_level).unwrap_or_default(),
@@ -173,8 +200,13 @@ impl Settings {
 
     /// The address for clients, as far as it is known before the server listens.
     pub(super) fn client_url(&self) -> String {
-        let scheme = if self.server.tls.is_some() { "https" } else { "http" };
-        self.named_url().unwrap_or_else(|| format!("{scheme}://{}", reachable(self.server.listen)))
+        let scheme = if self.server.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        self.named_url()
+            .unwrap_or_else(|| format!("{scheme}://{}", reachable(self.server.listen)))
     }
 
     /// The address for clients.
@@ -182,7 +214,10 @@ impl Settings {
         match bound.address().ip().is_unspecified() {
             false => self.named_url().unwrap_or_else(|| bound.url()),
             true => {
-                let url = bound.url().replace(&bound.address().to_string(), &reachable(bound.address()).to_string());
+                let url = bound.url().replace(
+                    &bound.address().to_string(),
+                    &reachable(bound.address()).to_string(),
+                );
                 self.named_url().unwrap_or(url)
             }
         }
@@ -190,7 +225,11 @@ impl Settings {
 
     /// A certificate is for a name, not for an address.
     fn named_url(&self) -> Option<String> {
-        let name = self.first.public_name.as_ref().filter(|_| self.server.tls.is_some() && self.server.listen.port() != 0)?;
+        let name = self
+            .first
+            .public_name
+            .as_ref()
+            .filter(|_| self.server.tls.is_some() && self.server.listen.port() != 0)?;
         let name = name.split('/').next().unwrap_or(name);
         Some(match (name.contains(':'), self.server.listen.port()) {
             (true, _) | (false, 443) => format!("https://{name}"),
@@ -205,7 +244,10 @@ impl FirstStart {
         match (&self.data, data_home()) {
             (Some(data), _) => Ok(data.clone()),
             (None, Some(home)) => Ok(home.join("countersign")),
-            (None, None) => Err(CliError::usage("there is no home directory to put a data directory in").hint("name one with --data DIR")),
+            (None, None) => Err(CliError::usage(
+                "there is no home directory to put a data directory in",
+            )
+            .hint("name one with --data DIR")),
         }
     }
 
@@ -217,18 +259,32 @@ impl FirstStart {
     /// The tenant's id.
     pub(super) fn tenant(&self) -> Result<TenantId, CliError> {
         let text = self.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-        text.parse().map_err(|error| CliError::usage(format!("--tenant: {error}")))
+        text.parse()
+            .map_err(|error| CliError::usage(format!("--tenant: {error}")))
     }
 
     /// Says if something was set that only counts when a log begins, and the log says otherwise.
     pub(super) fn warn_of_unused(&self, host: &Host, terminal: &Terminal) {
         let service = host.service();
         let origin = service.origin().as_str();
-        if let Some(name) = self.public_name.as_deref().filter(|name| !origin.starts_with(&format!("{name}/"))) {
-            terminal.warn(format!("the log's name is `{origin}` for good: the public name `{name}` is not used"));
+        if let Some(name) = self
+            .public_name
+            .as_deref()
+            .filter(|name| !origin.starts_with(&format!("{name}/")))
+        {
+            terminal.warn(format!(
+                "the log's name is `{origin}` for good: the public name `{name}` is not used"
+            ));
         }
-        if let Some(tenant) = self.tenant.as_deref().filter(|tenant| *tenant != service.tenant().as_str()) {
-            terminal.warn(format!("the log is of the tenant `{}`: `{tenant}` is not used", service.tenant()));
+        if let Some(tenant) = self
+            .tenant
+            .as_deref()
+            .filter(|tenant| *tenant != service.tenant().as_str())
+        {
+            terminal.warn(format!(
+                "the log is of the tenant `{}`: `{tenant}` is not used",
+                service.tenant()
+            ));
         }
         if self.bundle.is_some() {
             terminal.note("the log has a bundle in force already; others come by `countersign policy publish --activate`");
@@ -246,9 +302,18 @@ impl FirstStart {
     }
 }
 
-fn rate(usual: Option<RateLimit>, per_s: Option<u32>, burst: Option<u32>) -> Result<Option<RateLimit>, CliError> {
-    let (Some(usual), true) = (usual, per_s != Some(0)) else { return Ok(None) };
-    let nonzero = |value: u32| NonZeroU32::new(value).ok_or_else(|| CliError::usage("`rate-burst` is 0; allowed is 1 or more"));
+fn rate(
+    usual: Option<RateLimit>,
+    per_s: Option<u32>,
+    burst: Option<u32>,
+) -> Result<Option<RateLimit>, CliError> {
+    let (Some(usual), true) = (usual, per_s != Some(0)) else {
+        return Ok(None);
+    };
+    let nonzero = |value: u32| {
+        NonZeroU32::new(value)
+            .ok_or_else(|| CliError::usage("`rate-burst` is 0; allowed is 1 or more"))
+    };
     Ok(Some(RateLimit {
         per_second: per_s.map_or(Ok(usual.per_second), nonzero)?,
         burst: burst.map_or(Ok(usual.burst), nonzero)?,
@@ -314,8 +379,10 @@ mod tests {
 
     #[test]
     fn options_come_before_the_file() {
-        let config = "listen = \"127.0.0.1:1\"\nrate_per_s = 7\nlog_level = \"warn\"\nbehind_proxy = true\n";
-        let settings = gathered(&["--listen", "127.0.0.1:2", "--behind-proxy=false"], config).unwrap();
+        let config =
+            "listen = \"127.0.0.1:1\"\nrate_per_s = 7\nlog_level = \"warn\"\nbehind_proxy = true\n";
+        let settings =
+            gathered(&["--listen", "127.0.0.1:2", "--behind-proxy=false"], config).unwrap();
         assert_eq!(settings.server.listen.port(), 2);
         assert!(!settings.server.behind_proxy);
         assert_eq!(settings.server.rate.unwrap().per_second.get(), 7);
@@ -324,7 +391,13 @@ mod tests {
 
     #[test]
     fn no_limit_is_said_by_zero_and_half_of_tls_is_refused() {
-        assert!(gathered(&["--rate-per-s", "0"], "").unwrap().server.rate.is_none());
+        assert!(
+            gathered(&["--rate-per-s", "0"], "")
+                .unwrap()
+                .server
+                .rate
+                .is_none()
+        );
         let error = gathered(&["--tls-cert", "a.pem"], "").unwrap_err();
         assert!(error.to_string().contains("no key"), "{error}");
     }
@@ -332,10 +405,30 @@ mod tests {
     #[test]
     fn clients_get_an_address_that_they_can_use() {
         let url = |options: &[&str]| gathered(options, "").unwrap().client_url();
-        assert_eq!(url(&["--listen", "0.0.0.0:80", "--behind-proxy"]), "http://127.0.0.1:80");
-        assert_eq!(url(&["--listen", "[::]:80", "--behind-proxy"]), "http://[::1]:80");
-        let tls = ["--tls-cert", "c", "--tls-key", "k", "--public-name", "log.example", "--listen"];
-        assert_eq!(url(&[&tls[..], &["0.0.0.0:443"]].concat()), "https://log.example");
-        assert_eq!(url(&[&tls[..], &["0.0.0.0:8443"]].concat()), "https://log.example:8443");
+        assert_eq!(
+            url(&["--listen", "0.0.0.0:80", "--behind-proxy"]),
+            "http://127.0.0.1:80"
+        );
+        assert_eq!(
+            url(&["--listen", "[::]:80", "--behind-proxy"]),
+            "http://[::1]:80"
+        );
+        let tls = [
+            "--tls-cert",
+            "c",
+            "--tls-key",
+            "k",
+            "--public-name",
+            "log.example",
+            "--listen",
+        ];
+        assert_eq!(
+            url(&[&tls[..], &["0.0.0.0:443"]].concat()),
+            "https://log.example"
+        );
+        assert_eq!(
+            url(&[&tls[..], &["0.0.0.0:8443"]].concat()),
+            "https://log.example:8443"
+        );
     }
 }

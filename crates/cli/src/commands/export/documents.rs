@@ -33,7 +33,10 @@ impl Documents {
     /// The directory below an export, made if it is not there.
     pub(super) fn below(export: &Path) -> Result<Self, CliError> {
         let dir = export.join("documents");
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir);
         made.map_err(|error| CliError::io(&dir, error))?;
         Ok(Self { dir })
     }
@@ -49,7 +52,13 @@ impl Documents {
         let failed = |error: std::io::Error| CliError::io(&path, error);
         let new = path.with_extension("json.new");
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(failed)?;
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)
+            .map_err(failed)?;
         file.write_all(bytes).map_err(failed)?;
         std::fs::rename(&new, &path).map_err(failed)
     }
@@ -63,7 +72,11 @@ impl Documents {
 
 /// The sealed documents that a leaf names.
 pub(super) fn named(leaf: &[u8], into: &mut BTreeSet<Sha256>) {
-    let Ok(members) = serde_json::from_slice::<Map<String, Value>>(leaf) else { return };
-    let refs = MEMBERS.iter().filter_map(|member| members.get(*member)?.as_str()?.parse::<Sha256>().ok());
+    let Ok(members) = serde_json::from_slice::<Map<String, Value>>(leaf) else {
+        return;
+    };
+    let refs = MEMBERS
+        .iter()
+        .filter_map(|member| members.get(*member)?.as_str()?.parse::<Sha256>().ok());
     into.extend(refs);
 }

@@ -72,7 +72,11 @@ fn open_all(
     let caller = service.authenticate(token.reveal())?;
     let documents = Documents::below(&exported.dir)?;
     let bar = Bar(terminal.progress("documents"));
-    let put = |reference: Sha256, bytes: Vec<u8>| documents.put(&reference, &bytes).map_err(std::io::Error::other);
+    let put = |reference: Sha256, bytes: Vec<u8>| {
+        documents
+            .put(&reference, &bytes)
+            .map_err(std::io::Error::other)
+    };
     exported.documents = service.open_documents(&caller, purpose, &bar, put)?;
     bar.0.finish_and_clear();
     Ok(())

@@ -22,13 +22,22 @@ const TRIES: u32 = 60;
 /// How long to wait if the server does not say for how long.
 const WAIT: Duration = Duration::from_secs(1);
 
-pub(super) fn export(connection: &Connection, dir: &Path, purpose: Option<&str>, terminal: &Terminal) -> Result<Exported, CliError> {
+pub(super) fn export(
+    connection: &Connection,
+    dir: &Path,
+    purpose: Option<&str>,
+    terminal: &Terminal,
+) -> Result<Exported, CliError> {
     let reader = connection.with_role(&["auditor", "vault-reader"])?;
-    let opener = purpose.map(|purpose| Ok::<_, CliError>((connection.with_role(&["vault-reader"])?, purpose))).transpose()?;
+    let opener = purpose
+        .map(|purpose| Ok::<_, CliError>((connection.with_role(&["vault-reader"])?, purpose)))
+        .transpose()?;
     let head = connection.public().head()?;
-    let log = LogPath::of_origin(&head.origin).ok_or_else(|| CliError::usage("the server's log has an origin of an unknown form"))?;
+    let log = LogPath::of_origin(&head.origin)
+        .ok_or_else(|| CliError::usage("the server's log has an origin of an unknown form"))?;
     let checkpoint = reader.checkpoint(&log)?;
-    let (origin, size) = head_of(&checkpoint).map_err(|reason| CliError::usage(format!("the server's checkpoint: {reason}")))?;
+    let (origin, size) = head_of(&checkpoint)
+        .map_err(|reason| CliError::usage(format!("the server's checkpoint: {reason}")))?;
     check_standing(dir, &origin, size)?;
     let mut exported = Exported {
         origin,
@@ -48,7 +57,9 @@ pub(super) fn export(connection: &Connection, dir: &Path, purpose: Option<&str>,
         {
             let leaves = countersign_merkle::tile::decode_bundle(&bytes, entries);
             let leaves = leaves.map_err(|error| CliError::usage(format!("`{tile}`: {error}")))?;
-            leaves.iter().for_each(|leaf| documents::named(leaf, &mut named));
+            leaves
+                .iter()
+                .for_each(|leaf| documents::named(leaf, &mut named));
         }
         bar.inc(1);
     }
@@ -62,19 +73,35 @@ pub(super) fn export(connection: &Connection, dir: &Path, purpose: Option<&str>,
 }
 
 /// A tile from the directory, if it is there whole, or else from the server.
-fn tile_bytes(client: &Client, log: &LogPath, tile: &AnyTile, dir: &Path, exported: &mut Exported) -> Result<Vec<u8>, CliError> {
+fn tile_bytes(
+    client: &Client,
+    log: &LogPath,
+    tile: &AnyTile,
+    dir: &Path,
+    exported: &mut Exported,
+) -> Result<Vec<u8>, CliError> {
     let path = dir.join(tile.to_string());
     if let Ok(bytes) = std::fs::read(&path) {
         return Ok(bytes);
     }
     let bytes = patient(|| client.tile(log, &tile.to_string()))?;
-    let bytes = bytes.ok_or_else(|| CliError::usage(format!("the server has no `{tile}`, which its checkpoint covers")))?;
+    let bytes = bytes.ok_or_else(|| {
+        CliError::usage(format!(
+            "the server has no `{tile}`, which its checkpoint covers"
+        ))
+    })?;
     write(&path, &bytes)?;
     exported.tiles_written = exported.tiles_written.saturating_add(1);
     Ok(bytes)
 }
 
-fn open_all(client: &Client, purpose: &str, named: &BTreeSet<Sha256>, exported: &mut Exported, terminal: &Terminal) -> Result<(), CliError> {
+fn open_all(
+    client: &Client,
+    purpose: &str,
+    named: &BTreeSet<Sha256>,
+    exported: &mut Exported,
+    terminal: &Terminal,
+) -> Result<(), CliError> {
     let documents = Documents::below(&exported.dir)?;
     let bar = terminal.progress("documents");
     bar.set_length(u64::try_from(named.len()).unwrap_or(u64::MAX));
@@ -92,9 +119,13 @@ fn open_all(client: &Client, purpose: &str, named: &BTreeSet<Sha256>, exported: 
             }
             Err(error) => return Err(error.into()),
         };
-        let canonical = CanonicalJson::of(&opened.document).map_err(|error| CliError::usage(format!("the document {reference}: {error}")))?;
+        let canonical = CanonicalJson::of(&opened.document)
+            .map_err(|error| CliError::usage(format!("the document {reference}: {error}")))?;
         if canonical.digest() != *reference {
-            return Err(CliError::usage(format!("the server opened {reference} to a document that hashes to {}", canonical.digest())));
+            return Err(CliError::usage(format!(
+                "the server opened {reference} to a document that hashes to {}",
+                canonical.digest()
+            )));
         }
         documents.put(reference, canonical.as_bytes())?;
         exported.documents = exported.documents.saturating_add(1);
@@ -108,8 +139,11 @@ fn patient<T>(mut ask: impl FnMut() -> Result<T, ClientError>) -> Result<T, Clie
     let mut tries = 0;
     loop {
         match ask() {
-            Err(ClientError::Problem { problem, retry_after })
-                if tries < TRIES && matches!(problem.code.as_str(), "rate-limited" | "busy" | "contended") =>
+            Err(ClientError::Problem {
+                problem,
+                retry_after,
+            }) if tries < TRIES
+                && matches!(problem.code.as_str(), "rate-limited" | "busy" | "contended") =>
             {
                 tries += 1;
                 std::thread::sleep(retry_after.unwrap_or(WAIT));
@@ -132,13 +166,15 @@ fn check_standing(dir: &Path, origin: &str, size: TreeSize) -> Result<(), CliErr
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         read => read.map_err(|error| CliError::io(&path, error))?,
     };
-    let (standing_origin, standing_size) = head_of(&standing).map_err(|reason| CliError::io(&path, reason))?;
+    let (standing_origin, standing_size) =
+        head_of(&standing).map_err(|reason| CliError::io(&path, reason))?;
     if standing_origin != origin {
         let found = format!("it is of `{standing_origin}`, and the server's log is `{origin}`");
         return Err(CliError::io(&path, found).hint("export each log into a directory of its own"));
     }
     if standing_size > size {
-        let found = format!("it covers {standing_size} entries, and the server's log has only {size}");
+        let found =
+            format!("it covers {standing_size} entries, and the server's log has only {size}");
         return Err(CliError::io(&path, found)
             .exiting(crate::exit::Exit::Inconsistent)
             .hint("keep this directory: if its checkpoint is signed by the log's key, the log has lost entries"));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::document::BundleContent;
+use countersign_core::json::CanonicalJson;
 use serde::Serialize;
 
 use super::named;
@@ -28,7 +29,12 @@ struct Difference {
     b: Option<String>,
 }
 
-pub(super) fn run(a: &str, b: &str, connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(super) fn run(
+    a: &str,
+    b: &str,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let mut open = || connection.open(terminal);
     let (a, b) = (parts(&named(a, &mut open)?)?, parts(&named(b, &mut open)?)?);
     let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
@@ -42,7 +48,12 @@ pub(super) fn run(a: &str, b: &str, connection: &ConnectionArgs, terminal: &Term
                 (Some(_), None) => "removed",
                 (None, _) => "added",
             };
-            Some(Difference { change, part: name.clone(), a: a.cloned(), b: b.cloned() })
+            Some(Difference {
+                change,
+                part: name.clone(),
+                a: a.cloned(),
+                b: b.cloned(),
+            })
         })
         .collect();
     if differences.is_empty() && !terminal.is_json() {
@@ -50,19 +61,25 @@ pub(super) fn run(a: &str, b: &str, connection: &ConnectionArgs, terminal: &Term
         return Ok(Exit::Yes);
     }
     terminal.answer(&serde_json::json!({ "differences": differences }), || {
-        differences.iter().map(|difference| text(terminal, difference)).collect::<Vec<_>>().join("\n\n")
+        differences
+            .iter()
+            .map(|difference| text(terminal, difference))
+            .collect::<Vec<_>>()
+            .join("\n\n")
     })?;
-    Ok(if differences.is_empty() { Exit::Yes } else { Exit::No })
+    Ok(if differences.is_empty() {
+        Exit::Yes
+    } else {
+        Exit::No
+    })
 }
 
 /// A bundle as named texts.
 fn parts(content: &BundleContent) -> Result<BTreeMap<String, String>, CliError> {
-    let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
     let mut parts = BTreeMap::new();
-    let whole = serde_json::to_value(content).map_err(|error| CliError::usage(error.to_string()))?;
-    for member in ["name", "description", "settings"] {
-        parts.insert(member.to_owned(), whole.get(member).map(pretty).unwrap_or_default());
-    }
+    parts.insert("name".to_owned(), content.name.clone());
+    parts.insert("description".to_owned(), content.description.clone());
+    parts.insert("settings".to_owned(), sorted(&content.settings)?);
     for file in &content.policies {
         parts.insert(file.name.clone(), file.text.clone());
     }
@@ -70,10 +87,19 @@ fn parts(content: &BundleContent) -> Result<BTreeMap<String, String>, CliError> 
         parts.insert("schema.cedarschema".to_owned(), content.schema.clone());
     }
     for tool in &content.tools {
-        let tool_json = serde_json::to_value(tool).map_err(|error| CliError::usage(error.to_string()))?;
-        parts.insert(format!("tool {}", tool.tool), pretty(&tool_json));
+        parts.insert(format!("tool {}", tool.tool), sorted(tool)?);
     }
     Ok(parts)
+}
+
+/// JSON with the members in one order, whatever order they were written in.
+fn sorted(part: &impl Serialize) -> Result<String, CliError> {
+    let failed = |error: serde_json::Error| CliError::usage(error.to_string());
+    let value = serde_json::to_value(part).map_err(failed)?;
+    let canonical =
+        CanonicalJson::of(&value).map_err(|error| CliError::usage(error.to_string()))?;
+    let value: serde_json::Value = serde_json::from_slice(canonical.as_bytes()).map_err(failed)?;
+    serde_json::to_string_pretty(&value).map_err(failed)
 }
 
 fn text(terminal: &Terminal, difference: &Difference) -> String {
@@ -82,8 +108,15 @@ fn text(terminal: &Terminal, difference: &Difference) -> String {
         "removed" => Tone::Bad,
         _ => Tone::Careful,
     };
-    let head = format!("{} {}", terminal.paint(tone, difference.change), plain(&difference.part));
-    let (a, b) = (difference.a.as_deref().unwrap_or_default(), difference.b.as_deref().unwrap_or_default());
+    let head = format!(
+        "{} {}",
+        terminal.paint(tone, difference.change),
+        plain(&difference.part)
+    );
+    let (a, b) = (
+        difference.a.as_deref().unwrap_or_default(),
+        difference.b.as_deref().unwrap_or_default(),
+    );
     let mut lines = vec![head];
     for (mark, line) in compared(a, b) {
         let line = format!("  {mark} {}", plain(line));
@@ -101,10 +134,20 @@ fn text(terminal: &Terminal, difference: &Difference) -> String {
 fn compared<'t>(a: &'t str, b: &'t str) -> Vec<(char, &'t str)> {
     let (a, b): (Vec<&str>, Vec<&str>) = (a.lines().collect(), b.lines().collect());
     if a.len() > LINES || b.len() > LINES {
-        return a.iter().map(|line| ('-', *line)).chain(b.iter().map(|line| ('+', *line))).collect();
+        return a
+            .iter()
+            .map(|line| ('-', *line))
+            .chain(b.iter().map(|line| ('+', *line)))
+            .collect();
     }
     let lengths = common_lengths(&a, &b);
-    let length = |i: usize, j: usize| lengths.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0);
+    let length = |i: usize, j: usize| {
+        lengths
+            .get(i)
+            .and_then(|row| row.get(j))
+            .copied()
+            .unwrap_or(0)
+    };
     let (mut i, mut j, mut out) = (0, 0, Vec::new());
     loop {
         match (a.get(i), b.get(j)) {
@@ -137,7 +180,11 @@ fn common_lengths(a: &[&str], b: &[&str]) -> Vec<Vec<u16>> {
             let diagonal = below.get(offset).copied().unwrap_or(0);
             let under = below.get(offset + 1).copied().unwrap_or(0);
             let beside = row.last().copied().unwrap_or(0);
-            row.push(if left == right { diagonal.saturating_add(1) } else { under.max(beside) });
+            row.push(if left == right {
+                diagonal.saturating_add(1)
+            } else {
+                under.max(beside)
+            });
         }
         rows.push(row);
     }
@@ -152,7 +199,10 @@ mod tests {
 
     #[test]
     fn a_changed_line_is_shown_between_the_ones_that_stayed() {
-        let shown: String = compared("a\nb\nc\n", "a\nx\nc\nd\n").iter().map(|(mark, line)| format!("{mark}{line} ")).collect();
+        let shown: String = compared("a\nb\nc\n", "a\nx\nc\nd\n")
+            .iter()
+            .map(|(mark, line)| format!("{mark}{line} "))
+            .collect();
         assert_eq!(shown, " a -b +x  c +d ");
         assert_eq!(compared("", "a"), [('+', "a")]);
         assert_eq!(compared("a", ""), [('-', "a")]);

@@ -17,13 +17,17 @@ pub(crate) struct Directory {
 impl Directory {
     /// The directory at `root`.
     pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     fn read(&self, name: &str) -> Result<Vec<u8>, SourceError> {
         let io = |error: std::io::Error| match error.kind() {
             // A file where a directory should be is as good as no file.
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => SourceError::Missing,
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                SourceError::Missing
+            }
             _ => SourceError::Io(error.to_string()),
         };
         let file = std::fs::File::open(self.root.join(name)).map_err(io)?;

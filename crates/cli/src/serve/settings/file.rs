@@ -83,8 +83,12 @@ impl ConfigError {
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Toml(_) => None,
-            Self::UnknownKey { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
-            Self::UnknownKey { near: None, .. } => Some(format!("settings are {}", KEYS.join(", "))),
+            Self::UnknownKey {
+                near: Some(near), ..
+            } => Some(format!("did you mean `{near}`?")),
+            Self::UnknownKey { near: None, .. } => {
+                Some(format!("settings are {}", KEYS.join(", ")))
+            }
         }
     }
 }
@@ -92,10 +96,15 @@ impl ConfigError {
 impl ConfigFile {
     /// Reads the file's text.
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
-        let said = |error: toml::de::Error| ConfigError::Toml(error.to_string().trim_end().replace('\n', "\n  "));
+        let said = |error: toml::de::Error| {
+            ConfigError::Toml(error.to_string().trim_end().replace('\n', "\n  "))
+        };
         let table: toml::Table = toml::from_str(text).map_err(said)?;
         if let Some(found) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            return Err(ConfigError::UnknownKey { near: nearest(found), found: found.clone() });
+            return Err(ConfigError::UnknownKey {
+                near: nearest(found),
+                found: found.clone(),
+            });
         }
         let raw: Raw = toml::from_str(text).map_err(said)?;
         Ok(Self {
@@ -135,7 +144,8 @@ fn edits(a: &str, b: &str) -> usize {
     for (i, left) in a.chars().take(64).enumerate() {
         let mut next = vec![i + 1];
         for (j, right) in b.iter().enumerate() {
-            let at = |row: &Vec<usize>, index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
+            let at =
+                |row: &Vec<usize>, index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
             let replaced = at(&row, j) + usize::from(left != *right);
             next.push(replaced.min(at(&row, j + 1) + 1).min(at(&next, j) + 1));
         }
@@ -155,10 +165,13 @@ mod tests {
             ("behind-proxy = true", Some("behind_proxy")),
             ("Tls_Cert = \"a\"", Some("tls_cert")),
             ("colour = true", None),
-            ("[listen_on]\na = 1", None),
+            ("[listen_on]\na = 1", Some("listen")),
+            ("[server]\na = 1", None),
         ] {
             match ConfigFile::parse(text) {
-                Err(ConfigError::UnknownKey { near: found, .. }) => assert_eq!(found, near, "{text}"),
+                Err(ConfigError::UnknownKey { near: found, .. }) => {
+                    assert_eq!(found, near, "{text}")
+                }
                 other => panic!("{text}: {other:?}"),
             }
         }
