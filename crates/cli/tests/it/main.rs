@@ -1,0 +1,20 @@
+//! The real binary, as people and scripts use it.
+
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod newcomer;
+#[cfg(test)]
+mod output;
+#[cfg(test)]
+mod serving;
+#[cfg(test)]
+mod settings;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod verifying;

@@ -1,0 +1,243 @@
+//! Exports and what the verifier says of them.
+
+use crate::newcomer::{MAIL, OTHER_MAIL};
+use crate::support::{Home, copy, files};
+
+/// A home with a log of some entries, whose server has stopped; the log's key.
+fn some_log() -> (Home, String) {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let intent = home.ok(&["turn", "Send billing@customer.example the refund"]);
+    let approved = home.json(
+        0,
+        &[
+            "decide",
+            "email.send",
+            MAIL,
+            "--intent",
+            &intent,
+            "--reasoning",
+            "as asked",
+        ],
+    );
+    home.ok(&[
+        "execution",
+        approved["entry_id"].as_str().unwrap(),
+        "--text",
+        "sent",
+    ]);
+    home.expect(
+        1,
+        &["decide", "email.send", OTHER_MAIL, "--intent", &intent],
+    );
+    let key = home.json(0, &["key", "show"])["log_key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    server.stop();
+    (home, key)
+}
+
+#[test]
+fn a_directory_and_a_server_export_the_same() {
+    let (home, key) = some_log();
+    let data = home.path("data/countersign").display().to_string();
+    home.ok(&["export", "offline", "--data", &data]);
+    let server = home.serve(&[]);
+    home.ok(&["export", "online"]);
+    // A server may run while its directory is read.
+    home.ok(&["export", "beside", "--data", &data]);
+    home.ok(&["entries", "--data", &data, "--outcome", "rejected"]);
+    home.ok(&["checkpoint", "--data", &data, "--key", &key]);
+    let tiles = |name: &str| {
+        let root = home.path(name);
+        let all = files(&root)
+            .into_iter()
+            .filter(|path| !path.ends_with("export.json"));
+        all.map(|path| {
+            (
+                path.strip_prefix(&root).unwrap().to_owned(),
+                std::fs::read(&path).unwrap(),
+            )
+        })
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(tiles("offline"), tiles("online"));
+    assert_eq!(tiles("offline"), tiles("beside"));
+    server.stop();
+}
+
+#[test]
+fn an_export_is_brought_up_to_date_and_never_mixed_with_another() {
+    let (home, key) = some_log();
+    let server = home.serve(&[]);
+    home.ok(&["export", "ex"]);
+    home.ok(&["checkpoint", "--save", "kept"]);
+    home.ok(&["turn", "One more"]);
+    home.ok(&["export", "ex"]);
+    let report = home.json(4, &["verify", "ex", "--key", &key, "--checkpoint", "kept"]);
+    let words: Vec<&str> = report["ranges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|range| range["word"].as_str().unwrap())
+        .collect();
+    assert_eq!(words, ["trusted", "unanchored"]);
+    let kept = home.run(&["checkpoint", "--save", "kept"]);
+    assert_eq!(kept.code, 2, "what is kept is not written over");
+    server.stop();
+
+    let other = home.serve(&["--data", "other"]);
+    for source in [&["export", "ex"][..], &["export", "ex", "--data", "other"]] {
+        let mixed = home.run(source);
+        assert_eq!(mixed.code, 2, "{}", mixed.out);
+    }
+    assert_eq!(
+        home.json(4, &["verify", "ex", "--key", &key])["findings_total"],
+        0
+    );
+    other.stop();
+}
+
+#[test]
+fn opened_documents_are_checked_and_judged_again() {
+    let (home, key) = some_log();
+    let server = home.serve(&[]);
+    home.expect(2, &["export", "ex", "--documents"]);
+    home.ok(&[
+        "export",
+        "ex",
+        "--documents",
+        "--purpose",
+        "the yearly audit",
+    ]);
+    let purposes = home.json(0, &["entries", "--kind", "vault-access"]);
+    assert!(!purposes["entries"].as_array().unwrap().is_empty());
+    let report = home.json(
+        4,
+        &["verify", "ex", "--key", &key, "--rejudge", "--complete"],
+    );
+    assert_eq!(report["rejudged"]["agreed"], 2, "{report}");
+    assert_eq!(
+        report["counts"]["documents_checked"], report["counts"]["documents_named"],
+        "{report}"
+    );
+    server.stop();
+
+    // The same from the directory; nobody else may have it open then.
+    let data = home.path("data/countersign").display().to_string();
+    home.ok(&[
+        "export",
+        "ex2",
+        "--data",
+        &data,
+        "--documents",
+        "--purpose",
+        "the yearly audit",
+    ]);
+    assert_eq!(
+        home.json(4, &["verify", "ex2", "--key", &key, "--rejudge"])["rejudged"]["agreed"],
+        2
+    );
+
+    let documents = files(&home.path("ex/documents"));
+    let one = &documents[0];
+    let text = std::fs::read_to_string(one).unwrap();
+    std::fs::write(
+        one,
+        text.replacen("\"tenant\":\"local\"", "\"tenant\":\"other\"", 1),
+    )
+    .unwrap();
+    let swapped = home.expect(1, &["verify", "ex", "--key", &key]);
+    assert!(swapped.contains("document-hash"), "{swapped}");
+    std::fs::remove_file(one).unwrap();
+    home.expect(
+        1,
+        &["verify", "ex", "--key", &key, "--rejudge", "--complete"],
+    );
+    std::fs::write(home.path("ex/documents/stray.txt"), "x").unwrap();
+    home.expect(2, &["verify", "ex", "--key", &key]);
+}
+
+#[test]
+fn two_histories_under_one_key_are_told_apart() {
+    let home = Home::new();
+    home.ok(&["init"]);
+    let data = home.path("data/countersign");
+    copy(&data, &home.path("twin"));
+    for (dir, text) in [(data.to_str().unwrap(), "one"), ("twin", "another")] {
+        let server = home.serve(&["--data", dir]);
+        home.ok(&["turn", text]);
+        server.stop();
+    }
+    home.ok(&["export", "ex"]
+        .iter()
+        .copied()
+        .chain(["--data", data.to_str().unwrap()])
+        .collect::<Vec<_>>());
+    home.ok(&["checkpoint", "--data", "twin", "--save", "theirs"]);
+    let split = home.expect(3, &["verify", "ex", "--checkpoint", "theirs"]);
+    assert!(split.contains("contradict each other"), "{split}");
+    let report = home.json(3, &["verify", "ex", "--checkpoint", "theirs"]);
+    assert!(
+        report["contradiction"]["ours"].is_string()
+            && report["contradiction"]["theirs"].is_string()
+    );
+}
+
+#[test]
+fn what_keeps_the_verifier_from_an_answer_is_no_answer() {
+    let (home, key) = some_log();
+    let data = home.path("data/countersign").display().to_string();
+    home.ok(&["export", "ex", "--data", &data]);
+    home.expect(2, &["verify", "not-there", "--key", &key]);
+    home.expect(2, &["verify", "ex", "--key", "no key"]);
+    home.expect(
+        2,
+        &["verify", "ex", "--key", &key, "--checkpoint", "not-there"],
+    );
+    std::fs::create_dir(home.path("empty")).unwrap();
+    home.expect(2, &["verify", "empty", "--key", &key]);
+    std::fs::remove_file(home.profile()).unwrap();
+    let keyless = home.run(&["verify", "ex"]);
+    assert_eq!(keyless.code, 2);
+    assert!(
+        keyless.err.contains("never trusted") && keyless.err.contains("hint: give --key"),
+        "{}",
+        keyless.err
+    );
+    // A key that did not sign it is no trouble of the caller's, but of the log.
+    let root = home.json(0, &["key", "show", "--data", &data])["root_key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    home.expect(1, &["verify", "ex", "--key", &root]);
+    std::fs::write(home.path("key"), format!("{key}\n")).unwrap();
+    home.expect(4, &["verify", "ex", "--key", "@key", "--root-key", &root]);
+}
+
+#[test]
+fn a_missing_tail_and_a_missing_middle_are_found() {
+    let (home, key) = some_log();
+    let data = home.path("data/countersign").display().to_string();
+    home.ok(&["export", "ex", "--data", &data]);
+    home.ok(&["checkpoint", "--data", &data, "--save", "kept"]);
+    copy(&home.path("ex"), &home.path("no-entries"));
+    std::fs::remove_dir_all(home.path("no-entries/tile/entries")).unwrap();
+    let report = home.json(
+        1,
+        &[
+            "verify",
+            "no-entries",
+            "--key",
+            &key,
+            "--checkpoint",
+            "kept",
+        ],
+    );
+    assert_eq!(report["findings"][0]["check"], "tile-missing", "{report}");
+    let bundle = files(&home.path("ex/tile/entries")).pop().unwrap();
+    let bytes = std::fs::read(&bundle).unwrap();
+    std::fs::write(&bundle, &bytes[..bytes.len() / 2]).unwrap();
+    home.expect(1, &["verify", "ex", "--key", &key, "--checkpoint", "kept"]);
+}
