@@ -1,0 +1,4 @@
+//! The client against servers that answer as they should not.
+
+#[cfg(test)]
+mod answers;
