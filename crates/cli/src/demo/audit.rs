@@ -278,11 +278,10 @@ fn copy(from: &Path, to: &Path) -> Result<(), CliError> {
     for entry in std::fs::read_dir(from).map_err(|error| CliError::io(from, error))? {
         let path = entry.map_err(|error| CliError::io(from, error))?.path();
         let target = to.join(path.file_name().unwrap_or_default());
-        match path.is_dir() {
-            true => copy(&path, &target)?,
-            false => {
-                drop(std::fs::copy(&path, &target).map_err(|error| CliError::io(&path, error))?)
-            }
+        if path.is_dir() {
+            copy(&path, &target)?;
+        } else {
+            std::fs::copy(&path, &target).map_err(|error| CliError::io(&path, error))?;
         }
     }
     Ok(())

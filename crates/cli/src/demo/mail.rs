@@ -31,6 +31,9 @@ struct Mail {
     body: String,
 }
 
+/// Adds a recipient to one line of the header.
+type Add = fn(MessageBuilder, Mailbox) -> MessageBuilder;
+
 /// Why a message was not sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MailError {
@@ -64,7 +67,7 @@ impl Mailer {
 impl Mail {
     fn message(&self) -> Result<Message, MailError> {
         let mut message = Message::builder().from(Mailbox::new(None, address(FROM)?));
-        let kinds: [(&[String], fn(MessageBuilder, Mailbox) -> MessageBuilder); 3] = [
+        let kinds: [(&[String], Add); 3] = [
             (&self.to, MessageBuilder::to),
             (&self.cc, MessageBuilder::cc),
             (&self.bcc, MessageBuilder::bcc),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use comfy_table::Cell;
 use countersign_client::{Client, EntriesQuery};
 use countersign_wire::{EntryAnswer, FlagView};
 use serde_json::Value;
@@ -59,16 +60,16 @@ pub(super) fn show(entries: &[(u64, Value)], teller: &Teller<'_>) -> Result<(), 
     for (index, entry) in entries {
         match row(*index, entry, &sent) {
             Some(row) => {
-                let outcome = teller.paint(row.tone, &row.outcome);
+                let outcome = teller.terminal().cell(row.tone, &row.outcome);
                 let entry = short(&row.entry_id);
                 table.add_row([
-                    row.index.to_string(),
-                    row.time,
-                    row.actor,
-                    row.action,
+                    Cell::new(row.index),
+                    Cell::new(row.time),
+                    Cell::new(row.actor),
+                    Cell::new(row.action),
                     outcome,
-                    row.reasons,
-                    entry,
+                    Cell::new(row.reasons),
+                    Cell::new(entry),
                 ]);
             }
             None => *others.entry(text(entry, "kind")).or_default() += 1,

@@ -1,7 +1,5 @@
 //! `countersign demo` as a newcomer runs it: in a directory of their own, more than once.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -4,8 +4,6 @@
 //! what a clone holds of the files that they name. A block ```` ```sh background ```` is one
 //! command that goes on running, a server; the next block waits until it answers.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

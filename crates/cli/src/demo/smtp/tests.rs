@@ -13,7 +13,10 @@ fn talk(input: impl AsRef<[u8]>) -> (Vec<String>, Vec<Message>) {
         .unwrap();
     let output = String::from_utf8(output).unwrap();
     assert!(output.ends_with("\r\n"));
-    let replies = output.lines().map(|line| line[..3].to_owned()).collect();
+    let replies = output
+        .lines()
+        .map(|line| line.get(..3).unwrap().to_owned())
+        .collect();
     let messages = mailbox.messages.into_inner().unwrap();
     (replies, messages)
 }
@@ -180,7 +183,7 @@ fn connections_are_limited_and_places_come_back() {
     let greeting = |stream: &TcpStream| {
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();
-        line[..3].to_owned()
+        line.get(..3).unwrap().to_owned()
     };
     let mut held: Vec<TcpStream> = Vec::new();
     for _ in 0..CONNECTIONS {
