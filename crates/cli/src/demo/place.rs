@@ -1,5 +1,6 @@
 //! The directory that the demo makes, and commands that work on it afterwards.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::CliError;
@@ -12,7 +13,7 @@ const FOLDED_COLUMNS: usize = 100;
 /// Makes the directory that was named, or the first free one of the usual names.
 pub(super) fn make_directory(named: Option<&Path>) -> Result<PathBuf, CliError> {
     if let Some(path) = named {
-        std::fs::create_dir(path).map_err(|error| {
+        make(path).map_err(|error| {
             CliError::io(path, error)
                 .hint("name a directory that does not exist yet; its parent must")
         })?;
@@ -25,7 +26,7 @@ pub(super) fn make_directory(named: Option<&Path>) -> Result<PathBuf, CliError> 
             format!("-{number}")
         };
         let path = PathBuf::from(format!("./countersign-demo{suffix}"));
-        match std::fs::create_dir(&path) {
+        match make(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             made => {
                 return made
@@ -38,6 +39,11 @@ pub(super) fn make_directory(named: Option<&Path>) -> Result<PathBuf, CliError> 
         CliError::usage("there are too many directories of earlier demos here")
             .hint("remove some, or name one with --dir"),
     )
+}
+
+/// Opened documents will lie below: only the owner may look in.
+fn make(path: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().mode(0o700).create(path)
 }
 
 /// Commands that work on what the demo leaves behind.

@@ -137,6 +137,7 @@ fn secrets_are_where_only_their_owner_reads_them() {
             .mode()
             & 0o777
     };
+    assert_eq!(mode("."), 0o700);
     assert_eq!(mode("profile.toml"), 0o600);
     assert_eq!(mode("data"), 0o700);
     assert!(!said.contains("cs_"), "a token in the output");
