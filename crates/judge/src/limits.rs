@@ -16,6 +16,9 @@ pub const SLICED_POLICIES: usize = 200_000;
 pub const SLICED_BYTES: usize = 32 * 1024 * 1024;
 /// Most entities of the directory that the facts of one call hold.
 pub const ENTITIES: usize = 256;
+/// Deepest nesting of lists and objects in an attribute of an entity. Strict JSON has 64 levels, of
+/// which the documents that hold attributes take some.
+pub const ATTRIBUTE_DEPTH: usize = 32;
 /// Most bytes of the `@reason` of a policy.
 pub const REASON_BYTES: usize = 1024;
 /// Most findings that one check reports.

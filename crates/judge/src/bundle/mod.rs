@@ -4,13 +4,14 @@ mod actions;
 mod argument_schema;
 mod arguments;
 mod diagnostic;
+mod directory;
 mod nearest;
 mod policies;
 mod schema;
 mod slice;
 mod tool;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Schema};
 use countersign_core::document::{
@@ -161,6 +162,26 @@ impl CompiledBundle {
         }
     }
 
+    /// By which form the directory knows the ids of an entity type: the `type` of the targets that
+    /// it stands for, `plain` where it stands for none, and nothing if nobody declares it.
+    pub fn directory_form(&self, entity_type: &str) -> Option<&'static str> {
+        match self.kinds.get(entity_type) {
+            Some(kind) => Some(value::type_name(*kind)),
+            None => self.schema.types.contains(entity_type).then_some("plain"),
+        }
+    }
+
+    /// Refuses an entity that a call could not be judged by: of a type that nothing declares, with
+    /// an attribute that the schema does not declare or types otherwise, or nested deeper than
+    /// [`ATTRIBUTE_DEPTH`](crate::limits::ATTRIBUTE_DEPTH). The text is for people.
+    pub fn check_entity(
+        &self,
+        entity_type: &str,
+        attributes: &BTreeMap<String, Value>,
+    ) -> Result<(), String> {
+        directory::check(&self.schema, entity_type, attributes)
+    }
+
     pub(crate) fn action(&self, name: &ActionName) -> Option<&Action> {
         self.actions.get(name.as_str())
     }
@@ -174,7 +195,7 @@ impl CompiledBundle {
     }
 
     /// The attributes that the schema declares for an entity type.
-    pub(crate) fn attributes(&self, entity_type: &str) -> Option<&BTreeSet<String>> {
+    pub(crate) fn attributes(&self, entity_type: &str) -> Option<&BTreeMap<String, String>> {
         self.schema.attributes.get(entity_type)
     }
 }

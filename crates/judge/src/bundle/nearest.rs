@@ -3,9 +3,14 @@
 
 /// Most edits between a name and what it was meant to be.
 const EDITS: usize = 3;
+/// Longest name that is compared, in bytes: a longer one is no slip of the hand.
+const NAME_BYTES: usize = 256;
 
 /// The nearest of `names`; of several, the first in alphabetical order.
 pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > NAME_BYTES {
+        return None;
+    }
     names
         .map(|other| (distance(name, other), other))
         .filter(|(edits, _)| *edits <= EDITS)

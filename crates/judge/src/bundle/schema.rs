@@ -6,7 +6,7 @@ use cedar_policy::{EntityTypeName, Schema, SchemaFragment};
 use serde_json::{Map, Value, json};
 
 use super::actions::ActionShape;
-use super::diagnostic;
+use super::{diagnostic, directory};
 use crate::finding::Finding;
 
 /// The file of the author's fragment.
@@ -22,9 +22,14 @@ pub(crate) const GROUPS: [&str; 3] = ["reads", "writes", "irreversible"];
 pub(crate) struct BundleSchema {
     pub(crate) schema: Schema,
     pub(crate) text: String,
-    /// The attributes that each entity type declares.
-    pub(crate) attributes: BTreeMap<String, BTreeSet<String>>,
+    /// The attributes that each entity type declares, with their types as people say them.
+    pub(crate) attributes: Attributes,
+    /// The entity types that the directory can hold: the author's and those of targets.
+    pub(crate) types: BTreeSet<String>,
 }
+
+/// Attributes with their types, by entity type.
+type Attributes = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Generates and joins; `None` if an error was found.
 pub(crate) fn build(
@@ -66,6 +71,13 @@ pub(crate) fn build(
         Ok((schema, text)) => Some(BundleSchema {
             schema,
             text,
+            types: attributes
+                .keys()
+                .map(String::as_str)
+                .chain(generated_types)
+                .filter(|name| ![ACTOR, CALL].contains(name))
+                .map(str::to_owned)
+                .collect(),
             attributes,
         }),
         Err(finding) => {
@@ -92,10 +104,7 @@ fn join(fragment: &str, generated: SchemaFragment) -> Result<(Schema, String), F
 }
 
 /// The attributes of each entity type that the author declares.
-fn read_fragment(
-    fragment: &str,
-    findings: &mut Vec<Finding>,
-) -> Option<BTreeMap<String, BTreeSet<String>>> {
+fn read_fragment(fragment: &str, findings: &mut Vec<Finding>) -> Option<Attributes> {
     if fragment.trim().is_empty() {
         return Some(BTreeMap::new());
     }
@@ -146,7 +155,7 @@ fn entity_attributes(
     schema: &Value,
     fragment: &str,
     findings: &mut Vec<Finding>,
-) -> BTreeSet<String> {
+) -> BTreeMap<String, String> {
     let place = fragment
         .find(&format!(
             "entity {}",
@@ -172,7 +181,7 @@ fn entity_attributes(
         );
     }
     let shape = kind.get("shape").map(|shape| follow(shape, schema));
-    let mut names = BTreeSet::new();
+    let mut names = BTreeMap::new();
     let declared = shape
         .and_then(|shape| shape.get("attributes"))
         .and_then(Value::as_object);
@@ -193,7 +202,8 @@ fn entity_attributes(
                 )),
             );
         }
-        names.insert(attribute.clone());
+        let kind = directory::describe(follow(of, schema));
+        names.insert(attribute.clone(), kind);
     }
     names
 }

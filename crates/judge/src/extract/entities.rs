@@ -55,8 +55,9 @@ fn declared(
     mut attributes: BTreeMap<String, Value>,
 ) -> BTreeMap<String, Value> {
     let names = inputs.bundle.attributes(&uid.kind);
-    attributes
-        .retain(|name, value| !value.is_null() && names.is_some_and(|names| names.contains(name)));
+    attributes.retain(|name, value| {
+        !value.is_null() && names.is_some_and(|names| names.contains_key(name))
+    });
     attributes
 }
 

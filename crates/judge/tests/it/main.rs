@@ -11,6 +11,7 @@ mod attacks;
 mod bundles;
 mod combining;
 mod docs;
+mod entities;
 mod facts;
 mod rejudging;
 mod support;
