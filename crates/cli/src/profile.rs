@@ -85,6 +85,11 @@ impl ProfilePath {
         })
     }
 
+    /// Whether somebody named it.
+    pub(crate) fn is_named(&self) -> bool {
+        self.is_named
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -43,8 +43,8 @@ pub(crate) struct VerifyArgs {
     /// Judge every decision again from its facts
     #[arg(long)]
     rejudge: bool,
-    /// Every document is given that was not erased: one that is missing is a failure
-    #[arg(long)]
+    /// With --rejudge: every document is given that was not erased, so that one that is missing is a failure
+    #[arg(long, requires = "rejudge")]
     complete: bool,
     /// Exit code 0 in place of 4 for `unanchored`
     #[arg(long)]

@@ -25,6 +25,8 @@ pub(super) struct Announced {
 /// What the profile of a new log says beside keys and tokens.
 pub(super) struct NewProfile<'a> {
     pub(super) place: &'a ProfilePath,
+    /// Where it goes if its usual place cannot be written.
+    pub(super) beside: PathBuf,
     pub(super) url: &'a str,
     pub(super) ca_file: Option<PathBuf>,
 }
@@ -124,7 +126,7 @@ pub(super) fn credentials(
 ) -> Result<Announced, CliError> {
     let credentials: Vec<Made> = first.into_iter().map(Made::from).collect();
     let keys = host.service().public_keys();
-    let place = profile.place;
+    let (place, beside) = (profile.place, profile.beside);
     let profile = Profile {
         server: profile.url.to_owned(),
         log_key: keys.log_key.clone(),
@@ -135,19 +137,19 @@ pub(super) fn credentials(
             .map(|made| (made.name.clone(), made.token.clone()))
             .collect(),
     };
-    let saved = profile.save(place.path());
+    let saved = save(&profile, place, beside);
     let mut announced = Announced {
         credentials,
         profile: None,
         is_hidden: hide_tokens || is_journal(),
     };
     match saved {
-        Ok(saved) => {
-            announced.profile = Some(place.path().to_owned());
+        Ok((path, saved)) => {
             if let Saved::Moved(aside) = saved {
-                let (aside, path) = (aside.display(), place.path().display());
+                let (aside, path) = (aside.display(), path.display());
                 terminal.warn(format!("`{path}` was another log's profile; it is now `{aside}`: name it with --profile"));
             }
+            announced.profile = Some(path);
         }
         Err(error) => {
             // Tokens that are in no file must not be hidden, too.
@@ -158,6 +160,19 @@ pub(super) fn credentials(
         }
     }
     Ok(announced)
+}
+
+/// Writes the profile to its place or, if that cannot be had and nobody named it, to the other.
+fn save(
+    profile: &Profile,
+    place: &ProfilePath,
+    beside: PathBuf,
+) -> Result<(PathBuf, Saved), CliError> {
+    match profile.save(place.path()) {
+        Ok(saved) => Ok((place.path().to_owned(), saved)),
+        Err(error) if place.is_named() => Err(error),
+        Err(_) => profile.save(&beside).map(|saved| (beside, saved)),
+    }
 }
 
 /// Says what `init` made.
@@ -182,7 +197,6 @@ pub(super) fn begun(
 pub(super) fn listening(
     url: &str,
     data: &DataDir,
-    profile: &ProfilePath,
     announced: &Announced,
     terminal: &Terminal,
 ) -> Result<(), CliError> {
@@ -196,7 +210,7 @@ pub(super) fn listening(
     }
     if announced.is_first() {
         told_places(data, announced, terminal);
-        tell_first_steps(profile, terminal);
+        tell_first_steps(announced, terminal);
     } else {
         terminal.note(format!("data directory `{}`", data.path().display()));
     }
@@ -204,10 +218,11 @@ pub(super) fn listening(
     terminal.line(format!("listening on {url}"))
 }
 
-fn tell_first_steps(profile: &ProfilePath, terminal: &Terminal) {
-    let option = match ProfilePath::usual() {
-        Some(usual) if usual.path() == profile.path() => String::new(),
-        _ => format!(" --profile {}", profile.path().display()),
+fn tell_first_steps(announced: &Announced, terminal: &Terminal) {
+    let usual = ProfilePath::usual().map(|usual| usual.path().to_owned());
+    let option = match &announced.profile {
+        Some(path) if usual.as_ref() != Some(path) => format!(" --profile {}", path.display()),
+        _ => String::new(),
     };
     terminal.note("\ntry, in another terminal:");
     terminal.note(format!("  intent=$(countersign{option} turn \"Send billing@customer.example the refund confirmation for ticket #4821\")"));

@@ -8,6 +8,8 @@ mod settings;
 
 pub(crate) use settings::{InitArgs, ServeArgs};
 
+use std::path::PathBuf;
+
 use countersign_host::{DataDir, Host};
 
 use crate::connection::{ConnectionArgs, DEFAULT_SERVER};
@@ -34,6 +36,7 @@ pub(crate) fn run(
     let url = settings.client_url();
     let new_profile = NewProfile {
         place: &profile,
+        beside: beside(&data),
         url: &url,
         ca_file: connection.ca_file(),
     };
@@ -41,8 +44,10 @@ pub(crate) fn run(
     let bound = running::Bound::new(&host, settings.server.clone())
         .map_err(|error| not_served(error, &announced, terminal))?;
     let url = settings.url_of(&bound);
-    announce::update_server(&profile, &host, &url, &announced, terminal);
-    announce::listening(&url, &data, &profile, &announced, terminal)?;
+    for place in [profile, ProfilePath::named(&beside(&data))] {
+        announce::update_server(&place, &host, &url, &announced, terminal);
+    }
+    announce::listening(&url, &data, &announced, terminal)?;
     bound.run(&host, terminal)
 }
 
@@ -59,6 +64,7 @@ pub(crate) fn init(
     let profile = profile_place(connection, &data);
     let new_profile = NewProfile {
         place: &profile,
+        beside: beside(&data),
         url: DEFAULT_SERVER,
         ca_file: connection.ca_file(),
     };
@@ -91,7 +97,11 @@ fn open(
 fn profile_place(connection: &ConnectionArgs, data: &DataDir) -> ProfilePath {
     connection
         .profile_path()
-        .unwrap_or_else(|| ProfilePath::named(&data.path().join("profile.toml")))
+        .unwrap_or_else(|| ProfilePath::named(&beside(data)))
+}
+
+fn beside(data: &DataDir) -> PathBuf {
+    data.path().join("profile.toml")
 }
 
 /// The server does not listen, but the log was begun: the tokens are shown all the same.

@@ -1,5 +1,7 @@
 //! A server's life: signals, crashes, locks, addresses.
 
+use std::io::{Read as _, Write as _};
+
 use crate::newcomer::MAIL;
 use crate::support::{Home, Serving, ran};
 
@@ -20,6 +22,62 @@ fn a_signal_ends_it_gracefully() {
             down.err
         );
     }
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_requests_in_work() {
+    let home = Home::new();
+    let mut server = home.serve(&[]);
+    let profile = std::fs::read_to_string(home.profile()).unwrap();
+    let token = profile
+        .lines()
+        .find_map(|line| line.strip_prefix("ingress = "))
+        .unwrap();
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut half = std::net::TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST /v1/turns HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n",
+        token.trim_matches('"')
+    );
+    half.write_all(head.as_bytes()).unwrap();
+    // The server asks for the body, so it waits for it now.
+    let mut answer = [0; 12];
+    half.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100");
+    server.signal("TERM");
+    server.wait_for_log("stopping");
+    server.signal("TERM");
+    assert_eq!(server.ended(), Some(2), "{}", server.log());
+}
+
+#[test]
+fn a_ledger_that_stops_ends_the_server_with_a_code_of_its_own() {
+    let home = Home::new();
+    let mut server = home.serve(&[]);
+    let database = rusqlite::Connection::open(home.path("data/countersign/ledger.db")).unwrap();
+    let side = home.path("side.db");
+    let attach = format!("ATTACH '{}' AS side", side.display());
+    database
+        .execute_batch(&format!(
+            "{attach}; CREATE TABLE side.kept AS SELECT * FROM head"
+        ))
+        .unwrap();
+    home.ok(&["turn", "Released"]);
+    // Somebody else writes a head that does not extend the one that was released.
+    database
+        .execute_batch("DELETE FROM head; INSERT INTO head SELECT * FROM side.kept")
+        .unwrap();
+    let refused = home.run(&["turn", "Not any more"]);
+    assert_eq!(refused.code, 2, "{}\n{}", refused.out, refused.err);
+    assert!(refused.err.contains("ledger-halted"), "{}", refused.err);
+    assert_eq!(server.ended(), Some(3), "{}", server.log());
+    assert!(
+        server.log().contains("the ledger has stopped"),
+        "{}",
+        server.log()
+    );
+    assert_eq!(home.run(&["serve", "--listen", "127.0.0.1:0"]).code, 3);
 }
 
 #[test]
@@ -145,6 +203,18 @@ fn a_service_without_a_home_keeps_its_profile_with_its_data() {
     // What systemd sets for a unit whose output goes to the journal, where tokens would stay.
     command.env("JOURNAL_STREAM", "8:123");
     let server = Serving::start(command, home.path("log"));
+    assert!(!server.said.join("\n").contains("cs_"), "{:?}", server.said);
+    let profile = data.join("profile.toml");
+    home.ok(&["--profile", profile.to_str().unwrap(), "turn", "Hello"]);
+
+    // A home that nothing can be written to, as of a hardened unit.
+    let data = home.path("state2");
+    let mut command = home.command(&["serve", "--listen", "127.0.0.1:0", "--data"]);
+    command
+        .arg(&data)
+        .env("XDG_CONFIG_HOME", "/proc/config")
+        .env("JOURNAL_STREAM", "8:123");
+    let server = Serving::start(command, home.path("log2"));
     assert!(!server.said.join("\n").contains("cs_"), "{:?}", server.said);
     let profile = data.join("profile.toml");
     home.ok(&["--profile", profile.to_str().unwrap(), "turn", "Hello"]);

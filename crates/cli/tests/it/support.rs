@@ -149,6 +149,19 @@ impl Serving {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// Waits until the server has written this to stderr.
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.log().contains(text) {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "`{text}` is not in:\n{}",
+                self.log()
+            );
+            let _ = self.rest.recv_timeout(Duration::from_millis(20));
+        }
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();

@@ -141,7 +141,12 @@ fn opened_documents_are_checked_and_judged_again() {
     );
 
     let documents = files(&home.path("ex/documents"));
-    let one = &documents[0];
+    let is_call = |path: &&std::path::PathBuf| {
+        std::fs::read_to_string(path)
+            .unwrap()
+            .contains("\"kind\":\"call\"")
+    };
+    let one = documents.iter().find(is_call).unwrap();
     let text = std::fs::read_to_string(one).unwrap();
     std::fs::write(
         one,
