@@ -23,6 +23,8 @@ pub const ATTRIBUTE_DEPTH: usize = 32;
 pub const REASON_BYTES: usize = 1024;
 /// Most findings that one check reports.
 pub const FINDINGS: usize = 200;
+/// Deepest nesting of the JSON Schema of arguments: four levels of a bundle's document are around it.
+pub const SCHEMA_DEPTH: usize = countersign_core::limits::JSON_DEPTH - 4;
 /// Deepest nesting of an argument's schema that becomes a type in policies.
 pub const ARGUMENT_TYPE_DEPTH: usize = 16;
 /// Most bytes of text of one result that are searched.

@@ -201,6 +201,32 @@ pub(super) fn steps(at: &str) -> Option<Vec<Step>> {
     Some(out)
 }
 
+/// The argument that a target is, or is a part of.
+pub(super) fn first_name(at: &str) -> Option<String> {
+    match steps(at)?.into_iter().next()? {
+        Step::Name(name) => Some(name),
+        Step::Every => None,
+    }
+}
+
+/// Texts among the arguments of which the schema says neither length nor form.
+pub(super) fn unbounded_texts(schema: &Value) -> impl Iterator<Item = &str> {
+    const BOUNDS: [&str; 5] = ["maxLength", "pattern", "format", "enum", "const"];
+    resolve(schema, schema)
+        .and_then(|root| root.get("properties"))
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter(|(_, property)| {
+            resolve(schema, property).is_some_and(|property| {
+                let mut types = Vec::new();
+                leaf_types(property, &mut types);
+                types.contains(&"string") && BOUNDS.iter().all(|b| property.get(*b).is_none())
+            })
+        })
+        .map(|(name, _)| name.as_str())
+}
+
 /// Whether a target of this type can stand there.
 pub(super) fn can_hold(
     schema: &Value,

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Schema};
 use countersign_core::document::{
-    Bundle, BundleContent, Document as _, Settings, TargetType, UnknownTools,
+    Bundle, BundleContent, Document as _, Settings, TargetType, ToolManifest, UnknownTools,
 };
 use countersign_core::limits::BUNDLE_BYTES;
 use countersign_core::names::{ActionName, BuiltinReason, ReasonId, TenantId};
@@ -23,7 +23,7 @@ use countersign_core::refs::PolicyRef;
 use serde_json::Value;
 
 use crate::finding::{Finding, Severity};
-use crate::limits::{FILE_BYTES, FINDINGS, VALIDATION_PAIRS};
+use crate::limits::{FILE_BYTES, FINDINGS, SCHEMA_DEPTH, VALIDATION_PAIRS};
 use crate::value;
 use arguments::ArgMember;
 use policies::ReadPolicy;
@@ -295,7 +295,33 @@ fn sized(bundle: &Bundle, findings: &mut Vec<Finding>) -> Option<PolicyRef> {
         ));
         return None;
     }
+    // A leaf of the log must be readable again: the document is deeper than what its author wrote.
+    if let Err(error) = Bundle::from_canonical(canonical.as_bytes()) {
+        let deep = |tool: &&ToolManifest| depth(&tool.arguments) > SCHEMA_DEPTH;
+        let (file, hint) = match content.tools.iter().find(deep) {
+            Some(tool) => (
+                format!("tools/{}.json", tool.tool),
+                format!("the schema of arguments may nest {SCHEMA_DEPTH} levels"),
+            ),
+            None => (
+                "bundle.toml".to_owned(),
+                "the log could not keep it".to_owned(),
+            ),
+        };
+        let text = format!("the bundle could not be read again: {error}");
+        findings.push(Finding::error(&file, text).hint(hint));
+        return None;
+    }
     Some(canonical.digest().into())
+}
+
+/// How deep arrays and objects are nested.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 fn ready(

@@ -102,6 +102,7 @@ fn read_file(
         let text = file.text.get(start..end).unwrap_or_default();
         let found = annotated(
             policy,
+            text,
             |finding: Finding| finding.at(&file.text, start),
             file,
             findings,
@@ -139,6 +140,7 @@ fn read_file(
 /// What the annotations say: the id, the reason, whether it escalates.
 fn annotated(
     policy: &Policy,
+    text: &str,
     place: impl Fn(Finding) -> Finding,
     file: &PolicyFile,
     findings: &mut Vec<Finding>,
@@ -146,14 +148,14 @@ fn annotated(
     let mut error = |text: String, hint: &str| {
         findings.push(place(Finding::error(&file.name, text)).hint(hint));
     };
-    let Some(id) = policy.annotation("id") else {
+    let Some(value) = policy.annotation("id") else {
         error(
             "the policy has no `@id`".to_owned(),
             "write `@id(\"a-name-of-its-own\")` above it; decisions name it as their reason",
         );
         return None;
     };
-    let id: ReasonId = match id.parse() {
+    let id: ReasonId = match value.parse() {
         Ok(id) => id,
         Err(problem) => {
             error(
@@ -167,6 +169,14 @@ fn annotated(
         error(
             format!("the id `{id}` is reserved"),
             "ids beginning with `countersign.` are built in",
+        );
+        return None;
+    }
+    // Whoever holds a reason of the log finds its policy by searching the bundle's text.
+    if written_id(text) != Some(value) {
+        error(
+            format!("the id `{id}` is not written as it reads"),
+            "write it without escapes, as `@id(\"a-name-of-its-own\")`",
         );
         return None;
     }
@@ -272,6 +282,53 @@ fn guess<'a>(message: &str, declared: impl Iterator<Item = &'a str>) -> Option<&
         .and_then(|rest| rest.strip_suffix('"'))
         .unwrap_or(quoted);
     nearest(name, declared)
+}
+
+/// What stands between the quotation marks of `@id`, escapes and all; `text` begins with the
+/// policy's first annotation.
+fn written_id(text: &str) -> Option<&str> {
+    let mut rest = text;
+    loop {
+        let (name, value, after) = annotation(rest)?;
+        if name == "id" {
+            return value;
+        }
+        rest = after;
+    }
+}
+
+/// The name and value of the annotation at the beginning of `text`, and what follows.
+fn annotation(text: &str) -> Option<(&str, Option<&str>, &str)> {
+    let rest = skip_blank(skip_blank(text).strip_prefix('@')?);
+    let end = rest
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .unwrap_or(rest.len());
+    let (name, rest) = rest.split_at_checked(end)?;
+    let Some(rest) = skip_blank(rest).strip_prefix('(') else {
+        return Some((name, None, rest));
+    };
+    let rest = skip_blank(rest).strip_prefix('"')?;
+    let mut escaped = false;
+    let end = rest.find(|c: char| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })?;
+    let (value, rest) = rest.split_at_checked(end)?;
+    let rest = skip_blank(rest.strip_prefix('"')?).strip_prefix(')')?;
+    Some((name, Some(value), rest))
+}
+
+/// Text without the white space and the comments that it begins with.
+fn skip_blank(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    while let Some(comment) = rest.strip_prefix("//") {
+        rest = comment
+            .split_once('\n')
+            .map_or("", |(_, after)| after)
+            .trim_start();
+    }
+    rest
 }
 
 /// Where each statement of a file stands, from its first word to its semicolon.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_core::document::{TargetDeclaration, TargetType, ToolManifest};
+use countersign_core::document::{Effect, TargetDeclaration, TargetType, ToolManifest};
 use countersign_core::limits::{TARGETS, TOOL_NAME_BYTES};
 use countersign_core::names::ActionName;
 use serde_json::Value;
@@ -215,6 +215,7 @@ fn compile(manifest: &ToolManifest, file: String, findings: &mut Vec<Finding>) -
             format!("policies cannot see the argument `{at}`: {why}"),
         ));
     }
+    warn_of_unbounded(manifest, &file, findings);
     (targets.len() == manifest.targets.len()).then_some(Tool {
         manifest: manifest.clone(),
         file,
@@ -222,6 +223,32 @@ fn compile(manifest: &ToolManifest, file: String, findings: &mut Vec<Finding>) -
         validator: validator?,
         targets,
     })
+}
+
+/// What cannot be taken back deserves to be asked what its texts may hold: a line break in a subject
+/// is a header of its own.
+fn warn_of_unbounded(manifest: &ToolManifest, file: &str, findings: &mut Vec<Finding>) {
+    if manifest.effect != Effect::Irreversible {
+        return;
+    }
+    let targets: Vec<String> = manifest
+        .targets
+        .iter()
+        .filter_map(|target| argument_schema::first_name(&target.at))
+        .collect();
+    let names: Vec<String> = argument_schema::unbounded_texts(&manifest.arguments)
+        .filter(|name| !targets.iter().any(|target| target == name))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if !names.is_empty() {
+        let text = format!(
+            "nothing bounds what the tool writes irreversibly: {}",
+            names.join(", ")
+        );
+        findings.push(Finding::warning(file, text).hint(
+            "give each a `pattern`, an `enum` or a `maxLength`; one that becomes a header, such as a subject, must refuse line breaks",
+        ));
+    }
 }
 
 fn compile_target(

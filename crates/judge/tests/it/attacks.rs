@@ -394,11 +394,25 @@ fn arguments_that_do_not_fit_are_a_schema_mismatch() {
         with("body", json!(7)),
         with("To", json!(["x@evil.test"])),
         with("headers", json!({"Bcc": "x@evil.test"})),
+        with("subject", json!("Hi\r\nBcc: thief@evil.test")),
+        with("subject", json!("Hi\n")),
+        with("subject", json!("\nHi")),
+        with("subject", json!("Hi\u{85}Bcc: thief@evil.test")),
+        with("subject", json!("Hi\u{2028}Bcc: thief@evil.test")),
+        with("subject", json!("Hi\u{0}")),
+        with("subject", json!("x".repeat(999))),
     ] {
         let (outcome, reasons) = asked().verdict("email.send", args.clone());
         assert_eq!(outcome, Outcome::Rejected);
         assert_eq!(reasons, ["countersign.schema-mismatch"], "{args}");
     }
+    let subject = "Re: ¿Rückerstattung? 返金 \u{1f600} (p{Cc}, \\u2028)";
+    assert_eq!(
+        asked()
+            .verdict("email.send", with("subject", json!(subject)))
+            .0,
+        Outcome::Approved
+    );
     assert_eq!(
         asked().verdict("email.send_all", ok).1,
         ["countersign.unknown-tool"]

@@ -344,3 +344,76 @@ fn tools_that_share_an_action_share_what_they_have_in_common() {
     let unguarded = r#"@id("a") permit (principal, action, resource) when { context.args.n > 1 };"#;
     assert!(findings(&content(unguarded, "", both)).contains("optional attribute `args.n`"));
 }
+
+#[test]
+fn a_bundle_that_could_not_be_read_again_is_refused() {
+    let nested = |levels: usize| {
+        let mut schema = json!({"type": "string"});
+        for _ in 0..levels {
+            schema = json!({"not": schema});
+        }
+        of_tool(|t| t["arguments"]["properties"]["deep"] = schema)
+    };
+    // The schema of the tool, its `properties`, and the innermost schema are three levels.
+    assert!(!nested(57).contains("read again"), "{}", nested(57));
+    for levels in [58, 61] {
+        let found = nested(levels);
+        assert!(found.contains("nested deeper than 64 levels"), "{found}");
+        assert!(found.contains("tools/mail.send.json"), "{found}");
+    }
+}
+
+#[test]
+fn an_id_is_found_in_the_text_that_it_was_read_from() {
+    let scope = "permit (principal, action, resource);";
+    for plain in [
+        r#"@id("only-x")"#,
+        "@id (\n // a comment with \"quotes\"\n \"only-x\" )",
+        r#"@reason("say \"@id(\"") @id("only-x")"#,
+        "@reason(\"\\u{2d}\") // why\n@id(\"only-x\")",
+        r#"@escalate @id("only-x")"#,
+    ] {
+        let scope = scope.replace("permit", "forbid");
+        assert_eq!(of_policies(&format!("{plain} {scope}")), "", "{plain}");
+    }
+    for escaped in [
+        r#"@id("only\u{2d}x")"#,
+        r#"@id("only\x2dx")"#,
+        "@reason(\"only-x\") @id(\"only\\u{2d}x\")",
+        "// @id(\"only-x\")\n@id(\"only\\u{2d}x\")",
+    ] {
+        let found = of_policies(&format!("{escaped} {scope}"));
+        assert!(
+            found.contains("not written as it reads"),
+            "{escaped}: {found}"
+        );
+    }
+}
+
+#[test]
+fn unbounded_text_of_an_irreversible_tool_is_warned_of() {
+    let with = |subject: Value| {
+        of_tool(|t| {
+            t["effect"] = json!("irreversible");
+            t["arguments"]["properties"]["subject"] = subject;
+            t["arguments"]["properties"]["body"] = json!({"type": ["string", "null"]});
+        })
+    };
+    let found = with(json!({"type": "string"}));
+    assert!(
+        found.contains("nothing bounds what the tool writes irreversibly: `subject`, `body`"),
+        "{found}"
+    );
+    for bound in [
+        json!({"maxLength": 9}),
+        json!({"pattern": "^x$"}),
+        json!({"enum": ["x"]}),
+    ] {
+        let mut subject = bound.clone();
+        subject["type"] = json!("string");
+        let found = with(subject);
+        assert!(found.contains("irreversibly: `body`"), "{bound}: {found}");
+    }
+    let reversible = of_tool(|t| t["arguments"]["properties"]["note"] = json!({"type": "string"}));
+    assert!(!reversible.contains("irreversibly"), "{reversible}");
+}
