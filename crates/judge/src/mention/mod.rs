@@ -81,8 +81,10 @@ impl Mentioned {
             KeyKind::Email => insert(&mut self.emails, text.clone()),
             KeyKind::Domain => insert(&mut self.domains, text.clone()),
             KeyKind::Url => insert(&mut self.urls, text.clone()),
-            KeyKind::Token if looks_like_id(text) => insert(&mut self.ids, text.clone()),
-            KeyKind::Token | KeyKind::Path | KeyKind::UrlOfAnyScheme => {}
+            KeyKind::Token | KeyKind::HashToken if looks_like_id(text) => {
+                insert(&mut self.ids, text.clone());
+            }
+            KeyKind::Token | KeyKind::HashToken | KeyKind::Path | KeyKind::UrlOfAnyScheme => {}
         }
     }
 }

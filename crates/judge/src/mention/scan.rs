@@ -10,7 +10,7 @@ use linkify::{LinkFinder, LinkKind};
 use super::quoted;
 use crate::limits::{QUOTED_BYTES, TARGET_BYTES};
 use crate::value::text::{is_hidden, is_mark};
-use crate::value::{Key, KeyKind, Parsed, normalise_path, parse, token_key};
+use crate::value::{Key, KeyKind, Parsed, parse, path_key, token_key};
 
 /// One mention.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -256,9 +256,8 @@ fn word<'a>(text: &'a str, start: usize, chunk: &'a str, sink: Sink<'_, 'a>) {
 fn path<'a>(offset: usize, written: &'a str, sink: Sink<'_, 'a>) {
     if written.contains(['/', '\\', '.'])
         && !written.contains("://")
-        && let Some(normal) = normalise_path(written)
+        && let Some(key) = path_key(written)
     {
-        let key = Key::new(KeyKind::Path, crate::value::text::nfc(&normal));
         sink(Found {
             offset,
             ..Found::whole(written, key)

@@ -14,7 +14,11 @@ pub(super) fn parse(value: &str) -> Option<Parsed> {
     let keys = if text::has_hidden(value) {
         Vec::new()
     } else {
-        vec![token_key(value)]
+        let text = text::nfc(without_hash(value));
+        vec![
+            Key::new(KeyKind::Token, text.clone()),
+            Key::new(KeyKind::HashToken, text),
+        ]
     };
     Some(Parsed {
         lookups: vec![lookup],
@@ -24,9 +28,13 @@ pub(super) fn parse(value: &str) -> Option<Parsed> {
     })
 }
 
-/// The key of a whole word or quotation: `#4821` and `4821` are one.
+/// The key of a whole word or quotation.
 pub(crate) fn token_key(token: &str) -> Key {
-    Key::new(KeyKind::Token, text::nfc(without_hash(token)))
+    let kind = match without_hash(token) {
+        rest if rest.len() < token.len() => KeyKind::HashToken,
+        _ => KeyKind::Token,
+    };
+    Key::new(kind, text::nfc(without_hash(token)))
 }
 
 fn without_hash(token: &str) -> &str {

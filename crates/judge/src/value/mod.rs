@@ -28,6 +28,8 @@ pub(crate) enum KeyKind {
     UrlOfAnyScheme,
     /// A whole word or a whole quotation.
     Token,
+    /// The same without the `#` that it begins with.
+    HashToken,
     /// A path, lexically normalised.
     Path,
 }
@@ -100,7 +102,7 @@ pub(crate) fn type_name(kind: TargetType) -> &'static str {
 
 pub(crate) use domain::Domain;
 pub(crate) use id::token_key;
-pub(crate) use path::normalise as normalise_path;
+pub(crate) use path::strict_key as path_key;
 
 #[cfg(test)]
 mod tests;

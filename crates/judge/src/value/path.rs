@@ -4,13 +4,9 @@ use super::{Key, KeyKind, Parsed, text, token_key};
 
 pub(super) fn parse(value: &str) -> Option<Parsed> {
     let normal = normalise(value)?;
-    let keys = if text::has_hidden(value) {
-        Vec::new()
-    } else {
-        vec![
-            Key::new(KeyKind::Path, text::nfc(&normal)),
-            token_key(value),
-        ]
+    let keys = match strict_key(value) {
+        Some(key) if !text::has_hidden(value) => vec![key, token_key(value)],
+        _ => Vec::new(),
     };
     let skeleton = Some(text::skeleton(&normal));
     Some(Parsed {
@@ -21,9 +17,19 @@ pub(super) fn parse(value: &str) -> Option<Parsed> {
     })
 }
 
+/// The strict key of a path. A spelling whose file depends on more than its text has none: where
+/// `link` leads elsewhere, `link/../x` is not `x`, a `\` may separate or be a letter, and `//` may
+/// begin a host's name.
+pub(crate) fn strict_key(value: &str) -> Option<Key> {
+    if value.contains('\\') || value.contains("//") || value.split('/').any(|part| part == "..") {
+        return None;
+    }
+    Some(Key::new(KeyKind::Path, text::nfc(&normalise(value)?)))
+}
+
 /// The path without `.`, `..` and doubled separators; `None` if it leaves where it starts, or
 /// holds a control character.
-pub(crate) fn normalise(value: &str) -> Option<String> {
+fn normalise(value: &str) -> Option<String> {
     if value.is_empty() || value.chars().any(char::is_control) {
         return None;
     }

@@ -1,6 +1,6 @@
 //! URLs (RFC 3986, with the host as in UTS 46).
 
-use url::Url;
+use url::{Host, Url};
 
 use super::{Domain, Key, KeyKind, Parsed, text};
 
@@ -18,8 +18,12 @@ pub(super) fn parse(value: &str) -> Option<Parsed> {
             named.then_some(parsed)
         }
         Shape::Opaque => opaque(value),
+        Shape::WithoutSlashes => None,
     }
 }
+
+/// The schemes whose `//` a browser puts in where it is missing (URL Standard, "special schemes").
+const SPECIAL: [&str; 6] = ["http", "https", "ftp", "ws", "wss", "file"];
 
 enum Shape {
     /// `scheme://…`
@@ -28,6 +32,8 @@ enum Shape {
     WithoutScheme,
     /// `mailto:…`
     Opaque,
+    /// `https:example.com`
+    WithoutSlashes,
 }
 
 fn shape(value: &str) -> Shape {
@@ -40,6 +46,8 @@ fn shape(value: &str) -> Shape {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     if is_scheme && after.starts_with("//") {
         Shape::Full
+    } else if SPECIAL.iter().any(|s| before.eq_ignore_ascii_case(s)) {
+        Shape::WithoutSlashes
     } else if is_scheme && !before.contains('.') && !after.starts_with(|c: char| c.is_ascii_digit())
     {
         Shape::Opaque
@@ -57,24 +65,18 @@ fn hierarchical(value: &str, full: &str, has_scheme: bool) -> Option<Parsed> {
     if authority.is_empty() && scheme != "file" {
         return None;
     }
-    let (user, host_port) = authority
-        .rsplit_once('@')
-        .map_or((None, authority), |(user, host)| (Some(user), host));
-    if host_port.contains('%') {
+    // What stands before an `@` reads as a host and is none; an encoded host hides which it is.
+    if authority.contains(['@', '%']) {
         return None;
     }
-    let url = Url::parse(full).ok()?;
-    let host = url.host_str().unwrap_or_default().to_owned();
+    let mut url = Url::parse(full).ok()?;
+    let host = host(&mut url)?;
     let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
 
     let slash = if rest.starts_with('/') { "" } else { "/" };
-    let site = format!(
-        "{}{host}{port}",
-        user.map(|u| format!("{u}@")).unwrap_or_default()
-    );
-    let tail = format!("//{site}{slash}{}", text::nfc(rest));
+    let tail = format!("//{host}{port}{slash}{}", text::nfc(rest));
     let mut keys = Vec::new();
-    if is_plain_host(host_port, &host, url.port()) {
+    if is_plain_host(authority, &host, url.port()) {
         if has_scheme {
             keys.push(Key::new(KeyKind::Url, format!("{scheme}:{tail}")));
         }
@@ -101,6 +103,24 @@ fn hierarchical(value: &str, full: &str, has_scheme: bool) -> Option<Parsed> {
         members,
         skeleton: Some(text::skeleton(value)),
     })
+}
+
+/// The host in ASCII and lower case, without the dot of the root, which names the same host; so it
+/// then stands in the URL too. Empty where the URL has none.
+fn host(url: &mut Url) -> Option<String> {
+    let written = url.host_str().unwrap_or_default().to_owned();
+    if written.is_empty() {
+        return Some(written);
+    }
+    let host = Host::parse(written.strip_suffix('.').unwrap_or(&written)).ok()?;
+    let host = host.to_string();
+    if host.is_empty() || host.ends_with('.') {
+        return None;
+    }
+    if host != written {
+        url.set_host(Some(&host)).ok()?;
+    }
+    Some(host)
 }
 
 /// Whether the host is spelt as the parser understood it: no octal or hexadecimal addresses, no

@@ -4,7 +4,7 @@ use countersign_core::document::{Author, PartBy};
 use countersign_core::verdict::Outcome;
 use serde_json::json;
 
-use crate::support::{Scene, grounded, mail};
+use crate::support::{Scene, compile, each_type, grounded, mail};
 
 const TURN: &str = "Send billing@customer.example the refund confirmation for this ticket";
 
@@ -452,4 +452,47 @@ fn a_megabyte_of_hostile_text_takes_linear_work() {
         let ratio = || time(1024 * 1024) / time(64 * 1024).max(0.005);
         assert!((0..3).any(|_| ratio() < 100.0), "{unit:?}");
     }
+}
+
+#[test]
+fn no_spelling_of_a_url_evades_a_rule_against_its_domain() {
+    let scene = Scene::new(compile(each_type(
+        r#"
+        @id("any") permit (principal, action, resource);
+        @id("not-evil") forbid (principal, action == Action::"open.url", resource)
+        when { context.target has domain && context.target.domain == "evil.test" };
+        "#,
+    )));
+    let reasons = |url: &str| scene.verdict("open.url", json!({"it": url})).1;
+    for url in [
+        "https://evil.test",
+        "https://evil.test.",
+        "https://evil.test./x",
+        "HTTPS://EVIL.TEST:8443/",
+        "https://EVIL\u{3002}test/",
+        "https://evil.test\u{3002}/",
+        "https://\u{ff45}vil.test/",
+        "evil.test",
+        "evil.test.",
+        "evil.test:443",
+        "gopher://Evil.Test./",
+    ] {
+        assert_eq!(reasons(url), ["not-evil"], "{url}");
+    }
+    for url in [
+        "https:evil.test",
+        "https:/evil.test",
+        "HTTPS:evil.test",
+        "https:a@evil.test",
+        "https:443@evil.test",
+        "https:///evil.test",
+        "https://a.example@evil.test/",
+        "https://evil%2etest/",
+        "https:\\\\evil.test",
+        "//evil.test",
+        "ht\ttps://evil.test",
+    ] {
+        assert_eq!(reasons(url), ["countersign.unreadable-target"], "{url}");
+    }
+    assert_eq!(reasons("https://good.test/?evil.test"), ["any"]);
 }
