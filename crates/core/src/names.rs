@@ -111,6 +111,14 @@ impl ActorName {
     }
 }
 
+impl ActorName {
+    /// Every pattern that covers this actor: its name, and each of its prefixes that ends in `/`.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        let prefixes = self.0.match_indices('/').filter_map(|(at, _)| self.0.get(..=at));
+        prefixes.chain(Some(self.0.as_str()).filter(|name| !name.ends_with('/')))
+    }
+}
+
 impl ReasonId {
     /// A built-in reason; `name` is joined to the reserved prefix `countersign.`.
     pub fn builtin(reason: BuiltinReason) -> Self {
@@ -271,6 +279,9 @@ mod tests {
         assert!(actor.matches("agent:team/"));
         assert!(!actor.matches("agent:team"));
         assert!(!actor.matches("agent:team/o"));
+        let all: Vec<&str> = actor.patterns().collect();
+        assert_eq!(all, ["agent:team/", "agent:team/one"]);
+        assert!(all.iter().all(|pattern| actor.matches(pattern)));
     }
 
     #[test]

@@ -130,6 +130,13 @@ impl Credentials {
         self.live(at, id);
     }
 
+    /// A credential that was granted before, whether or not it was revoked since.
+    pub(crate) fn granted(&self, at: &mut At<'_>, id: CredentialId) {
+        let expected = "a credential that was granted before";
+        let known = self.grants.contains_key(&id);
+        at.require(known, Check::Credential, id, expected);
+    }
+
     fn grant(&mut self, at: &mut At<'_>, body: &Credential) {
         for (one, other) in APART {
             let both = body.roles.contains(&one) && body.roles.contains(&other);

@@ -99,7 +99,8 @@ impl Decisions {
 
     pub(crate) fn decide(&mut self, at: &mut At<'_>, body: &Decision) {
         check_members(at, body);
-        let is_stopped = self.is_all_stopped || self.stopped.contains(&body.actor);
+        let stops = |pattern: &ActorName| body.actor.matches(pattern.as_str());
+        let is_stopped = self.is_all_stopped || self.stopped.iter().any(stops);
         let is_refused = body.outcome == Outcome::Rejected || body.mode == Mode::Shadow;
         let found = format!("`{}` while a stop is in force", body.outcome.name());
         at.require(

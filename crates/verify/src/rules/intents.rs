@@ -20,6 +20,7 @@ use crate::report::{At, Check};
 #[derive(Default)]
 pub(crate) struct Intents {
     turns: HashMap<IntentRef, Turn>,
+    newest: HashMap<Pseudonym, IntentRef>,
     delegations: HashMap<EntryId, Given>,
 }
 
@@ -29,6 +30,7 @@ struct Turn {
     principal: Pseudonym,
     session: Pseudonym,
     actors: Vec<ActorName>,
+    parent: Option<IntentRef>,
     mandate: Option<IntentRef>,
     expires_at: Timestamp,
     is_revoked: bool,
@@ -71,11 +73,13 @@ impl Intents {
             );
         }
         if let Some(mandate) = &body.mandate {
-            let fits = self
-                .turns
-                .get(mandate)
-                .is_some_and(|turn| may_mandate(turn.author) && turn.is_live(at.entry.timestamp));
-            let expected = "a live turn of a person";
+            let fits = self.turns.get(mandate).is_some_and(|turn| {
+                may_mandate(turn.author)
+                    && turn.is_live(at.entry.timestamp)
+                    && turn.principal == body.principal
+                    && body.actors.iter().all(|actor| turn.actors.contains(actor))
+            });
+            let expected = "a live turn of the same person, for the same actors";
             at.require(
                 fits,
                 Check::IntentHistory,
@@ -90,6 +94,7 @@ impl Intents {
             principal: body.principal,
             session: body.session,
             actors: body.actors.clone(),
+            parent: body.parent,
             mandate: body.mandate,
             expires_at: body.expires_at,
             is_revoked: false,
@@ -98,6 +103,7 @@ impl Intents {
         let expected = "a turn that was not registered before";
         at.require(is_new, Check::IntentHistory, body.intent_ref, expected);
         self.turns.entry(body.intent_ref).or_insert(turn);
+        self.newest.insert(body.session, body.intent_ref);
     }
 
     pub(crate) fn revoke(&mut self, at: &mut At<'_>, body: &Revocation) {
@@ -174,6 +180,9 @@ impl Intents {
                 let named = turn.actors.contains(&body.actor);
                 let expected = "an actor that the turn names, or a delegation";
                 at.require(named, Check::Intent, &body.actor, expected);
+                let newest = self.newest_for(turn.session, &body.actor);
+                let expected = "the session's newest turn that names the actor";
+                at.require(newest == Some(*intent), Check::Intent, intent, expected);
             }
             Some(id) => self.check_receiver(at, body, &id),
         }
@@ -220,6 +229,21 @@ impl Intents {
             "a turn that had not ended",
         );
         Some(turn)
+    }
+
+    /// The turn of a session that a call of the actor names: what was said last counts, unless it
+    /// was withdrawn.
+    fn newest_for(&self, session: Pseudonym, actor: &ActorName) -> Option<IntentRef> {
+        let mut newest = self.newest.get(&session).copied();
+        // No chain is longer than all turns together, so a ring of parents ends too.
+        for _ in 0..self.turns.len() {
+            let turn = self.turns.get(&newest?)?;
+            if turn.actors.contains(actor) && !turn.is_revoked {
+                return newest;
+            }
+            newest = turn.parent;
+        }
+        None
     }
 
     fn check_giver(&self, at: &mut At<'_>, body: &Delegation, turn: &Turn) {

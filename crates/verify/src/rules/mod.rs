@@ -190,7 +190,8 @@ impl<'a> Rules<'a> {
                 self.sessions.close(at, body);
             }
             Body::Throttled(body) => {
-                self.credentials.any(at, body.credential);
+                // What a credential asked too often may be counted after it was revoked.
+                self.credentials.granted(at, body.credential);
                 let holds = body.since <= body.until && body.until <= entry.timestamp;
                 let found = format!("{} to {}", body.since, body.until);
                 at.require(holds, Check::Members, found, "an earlier stretch of time");

@@ -291,12 +291,15 @@ const TURNS: &[(&str, Check, Lie)] = &[
         body!(s, "second turn", Intent).mandate = Some(zero());
     }),
     ("a turn that had ended", Check::Intent, |s| {
-        body!(s, "turn", Intent).expires_at = s.entry("second turn").timestamp;
+        body!(s, "turn", Intent).expires_at = s.entry("turn").timestamp;
     }),
     ("a turn that was revoked", Check::Intent, |s| {
         let body::Second(second) = body::second(s);
         again(s, "rejected 1", "turn revoked");
         body!(s, "again", Decision).intent_ref = Some(second);
+    }),
+    ("a turn that is not the newest", Check::Intent, |s| {
+        again(s, "rejected 1", "second turn");
     }),
     ("a turn of another session", Check::Intent, |s| {
         body!(s, "approved", Decision).session = Some(stands_for(44));

@@ -412,9 +412,6 @@ fn turns_and_calls(story: &mut Story) {
     let first = turn(1, None);
     story.keep(&first);
     story.push("turn", registered(&first));
-    let second = turn(2, Some(first.reference().unwrap()));
-    story.keep(&second);
-    story.push("second turn", registered(&second));
 
     let approved = decided(story, 10, Outcome::Approved, "named-addresses");
     story.push("approved", approved.clone());
@@ -594,6 +591,9 @@ fn stop(story: &mut Story) {
         actor: Some(x("agent:team/mailer")),
         ..stop.clone()
     };
+    let second = turn(2, Some(turn(1, None).reference().unwrap()));
+    story.keep(&second);
+    story.push("second turn", registered(&second));
     story.push("stop of an actor", actor);
     let turn = Revocation {
         scope: RevocationScope::Turn,
