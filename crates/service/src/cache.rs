@@ -1,28 +1,47 @@
 //! A small bounded cache for what is dear to open or compile again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Holds at most a fixed number of values; the oldest goes first.
+/// Holds values up to a total weight; what was used longest ago goes first.
 pub(crate) struct Cache<K, V> {
     inner: Mutex<Inner<K, V>>,
     capacity: usize,
+    weigh: fn(&V) -> usize,
 }
 
 struct Inner<K, V> {
-    values: HashMap<K, Arc<V>>,
-    order: VecDeque<K>,
+    values: HashMap<K, Held<V>>,
+    by_use: BTreeMap<u64, K>,
+    uses: u64,
+    weight: usize,
+}
+
+struct Held<V> {
+    value: Arc<V>,
+    used: u64,
+    weight: usize,
 }
 
 impl<K: Copy + Eq + Hash, V> Cache<K, V> {
-    pub(crate) fn new(capacity: usize) -> Self {
+    /// A cache of so many values.
+    pub(crate) fn of_count(capacity: usize) -> Self {
+        Self::of_weight(capacity, |_| 1)
+    }
+
+    /// A cache of values that together weigh no more than `capacity`.
+    pub(crate) fn of_weight(capacity: usize, weigh: fn(&V) -> usize) -> Self {
+        let inner = Inner {
+            values: HashMap::new(),
+            by_use: BTreeMap::new(),
+            uses: 0,
+            weight: 0,
+        };
         Self {
-            inner: Mutex::new(Inner {
-                values: HashMap::new(),
-                order: VecDeque::new(),
-            }),
+            inner: Mutex::new(inner),
             capacity,
+            weigh,
         }
     }
 
@@ -32,8 +51,8 @@ impl<K: Copy + Eq + Hash, V> Cache<K, V> {
         key: K,
         make: impl FnOnce() -> Result<V, E>,
     ) -> Result<Arc<V>, E> {
-        if let Some(found) = self.lock().values.get(&key) {
-            return Ok(Arc::clone(found));
+        if let Some(found) = self.lock().touch(key) {
+            return Ok(found);
         }
         let made = Arc::new(make()?);
         self.insert(key, Arc::clone(&made));
@@ -42,20 +61,49 @@ impl<K: Copy + Eq + Hash, V> Cache<K, V> {
 
     /// Puts a value that was made elsewhere.
     pub(crate) fn insert(&self, key: K, value: Arc<V>) {
-        let mut inner = self.lock();
-        if inner.values.insert(key, value).is_none() {
-            inner.order.push_back(key);
-        }
-        while inner.order.len() > self.capacity {
-            if let Some(oldest) = inner.order.pop_front() {
-                inner.values.remove(&oldest);
-            }
+        let weight = (self.weigh)(&value);
+        self.lock().put(key, value, weight, self.capacity);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<K, V>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Copy + Eq + Hash, V> Inner<K, V> {
+    fn touch(&mut self, key: K) -> Option<Arc<V>> {
+        self.uses = self.uses.wrapping_add(1);
+        let held = self.values.get_mut(&key)?;
+        self.by_use.remove(&held.used);
+        held.used = self.uses;
+        self.by_use.insert(held.used, key);
+        Some(Arc::clone(&held.value))
+    }
+
+    fn put(&mut self, key: K, value: Arc<V>, weight: usize, capacity: usize) {
+        self.remove(key);
+        self.uses = self.uses.wrapping_add(1);
+        let used = self.uses;
+        let held = Held {
+            value,
+            used,
+            weight,
+        };
+        self.values.insert(key, held);
+        self.by_use.insert(used, key);
+        self.weight = self.weight.saturating_add(weight);
+        while self.weight > capacity
+            && let Some((_, oldest)) = self.by_use.first_key_value()
+        {
+            self.remove(*oldest);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner<K, V>> {
-        // A panic elsewhere leaves the map whole: every change of it is one call.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn remove(&mut self, key: K) {
+        if let Some(held) = self.values.remove(&key) {
+            self.by_use.remove(&held.used);
+            self.weight = self.weight.saturating_sub(held.weight);
+        }
     }
 }
 
@@ -64,12 +112,27 @@ mod tests {
     use super::Cache;
 
     #[test]
-    fn the_oldest_value_makes_room() {
-        let cache: Cache<u8, u8> = Cache::new(2);
-        for key in [1, 2, 3] {
+    fn what_was_used_longest_ago_makes_room() {
+        let cache: Cache<u8, u8> = Cache::of_count(2);
+        for key in [1, 2] {
             cache.fetch(key, || Ok::<_, ()>(key)).unwrap();
         }
-        assert_eq!(*cache.fetch(3, || Err(())).unwrap(), 3);
-        assert!(cache.fetch(1, || Err(())).is_err());
+        cache.fetch(1, || Err(())).unwrap();
+        cache.fetch(3, || Ok::<_, ()>(3)).unwrap();
+        assert_eq!(*cache.fetch(1, || Err(())).unwrap(), 1);
+        assert!(cache.fetch(2, || Err(())).is_err());
+    }
+
+    #[test]
+    fn what_is_too_heavy_is_not_kept() {
+        let cache: Cache<u8, Vec<u8>> = Cache::of_weight(10, Vec::len);
+        for (key, weight) in [(1, 4), (2, 5), (3, 6), (4, 11)] {
+            cache.fetch(key, || Ok::<_, ()>(vec![0; weight])).unwrap();
+        }
+        for key in [1, 2, 3, 4] {
+            assert!(cache.fetch(key, || Err(())).is_err(), "{key}");
+        }
+        cache.fetch(5, || Ok::<_, ()>(vec![0; 10])).unwrap();
+        assert!(cache.fetch(5, || Err(())).is_ok());
     }
 }

@@ -6,6 +6,7 @@ use countersign_core::document::{Changeset, DirectoryChange, EntityUid, Salt};
 use countersign_core::entry::{self, Role};
 use countersign_core::json;
 use countersign_judge::{CompiledBundle, Directory, DirectoryError};
+use countersign_ledger::{Step, StepError};
 use countersign_vault::Blinded;
 use countersign_wire::{DirectoryChanged, DirectoryLine};
 use serde_json::{Map, Value};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::Service;
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
-use crate::state::{self, DirectoryRow, key};
+use crate::state::{self, DirectoryFormRow, DirectoryRow, key};
 
 /// Most bytes of one bulk change.
 pub const DIRECTORY_BODY_BYTES: usize = 8 * 1024 * 1024;
@@ -87,9 +88,10 @@ impl Service {
             return Err(ServiceError::malformed(detail));
         }
         let in_force = self.in_force()?;
+        let mut forms = BTreeMap::new();
         let changes: Vec<DirectoryChange> = lines
             .into_iter()
-            .map(|line| self.read_change(line, &in_force.compiled))
+            .map(|line| read_change(line, &in_force.compiled, &mut forms))
             .collect::<Result<_, _>>()?;
         let random = &*self.random;
         let mut sealed = Vec::with_capacity(changes.len() + 1);
@@ -115,7 +117,12 @@ impl Service {
         sealed.push(record);
         let entry_id = self.entry_id();
         let credential = caller.id();
-        let committed = self.ledger.commit(caller.reads(), move |step| {
+        // Ids are kept in the form in which the bundle in force looks them up.
+        let mut reads = caller.reads();
+        let in_force = (key::policy_in_force(), Some(in_force.version));
+        reads.versions.push(in_force);
+        let committed = self.ledger.commit(reads, move |step| {
+            keep_forms(step, &forms)?;
             step.push(
                 entry_id,
                 entry::Directory {
@@ -139,49 +146,6 @@ impl Service {
         Ok(DirectoryChanged {
             changes: count,
             entry: self.only_entry(&committed)?,
-        })
-    }
-
-    fn read_change(
-        &self,
-        line: DirectoryLine,
-        bundle: &CompiledBundle,
-    ) -> Result<DirectoryChange, ServiceError> {
-        if line.kind.is_empty()
-            || line.kind.len() > 128
-            || !line
-                .kind
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':')
-        {
-            return Err(ServiceError::malformed(
-                "an entity's `type` is the name of a Cedar entity type",
-            ));
-        }
-        if line.id.is_empty()
-            || line.id.len() > ENTITY_ID_BYTES
-            || line.id.chars().any(char::is_control)
-        {
-            let detail = format!(
-                "an entity's `id` is 1 to {ENTITY_ID_BYTES} bytes without control characters"
-            );
-            return Err(ServiceError::malformed(detail));
-        }
-        let id = bundle.directory_id(&line.kind, &line.id).ok_or_else(|| {
-            ServiceError::malformed(format!(
-                "the id of a `{}` cannot be read as its manifests' target type",
-                line.kind
-            ))
-        })?;
-        let attributes = line
-            .attributes
-            .map(|attributes| attributes.into_iter().collect());
-        Ok(DirectoryChange {
-            entity: EntityUid {
-                kind: line.kind,
-                id,
-            },
-            attributes,
         })
     }
 
@@ -211,6 +175,80 @@ impl Service {
             .find(|change| change.entity == *uid);
         Ok(found.and_then(|change| change.attributes))
     }
+}
+
+/// Reads one change as the bundle in force would look the entity up.
+fn read_change(
+    line: DirectoryLine,
+    bundle: &CompiledBundle,
+    forms: &mut BTreeMap<String, &'static str>,
+) -> Result<DirectoryChange, ServiceError> {
+    if line.id.is_empty()
+        || line.id.len() > ENTITY_ID_BYTES
+        || line.id.chars().any(char::is_control)
+    {
+        let detail =
+            format!("an entity's `id` is 1 to {ENTITY_ID_BYTES} bytes without control characters");
+        return Err(ServiceError::malformed(detail));
+    }
+    let attributes: Option<BTreeMap<String, Value>> = line
+        .attributes
+        .map(|attributes| attributes.into_iter().collect());
+    // What the bundle does not know no policy could ever see: better an error now than a call
+    // that is judged as if nothing were known.
+    bundle
+        .check_entity(&line.kind, attributes.as_ref().unwrap_or(&BTreeMap::new()))
+        .map_err(ServiceError::malformed)?;
+    let unreadable = || {
+        ServiceError::malformed(format!(
+            "the id of a `{}` cannot be read as its manifests' target type",
+            line.kind
+        ))
+    };
+    let id = bundle
+        .directory_id(&line.kind, &line.id)
+        .ok_or_else(unreadable)?;
+    if let Some(form) = bundle.directory_form(&line.kind) {
+        forms.insert(line.kind.clone(), form);
+    }
+    let entity = EntityUid {
+        kind: line.kind,
+        id,
+    };
+    Ok(DirectoryChange { entity, attributes })
+}
+
+fn keep_forms(
+    step: &mut Step<'_>,
+    forms: &BTreeMap<String, &'static str>,
+) -> Result<(), StepError> {
+    for (entity_type, form) in forms {
+        let state_key = key::directory_form(entity_type);
+        match state::read_in::<DirectoryFormRow>(step, &state_key)? {
+            Some(row) if row.form == *form => {}
+            Some(row) => return Err(StepError::refused(other_form(&row, form))),
+            None => {
+                let row = DirectoryFormRow {
+                    entity_type: entity_type.clone(),
+                    form: (*form).to_owned(),
+                };
+                state::put(step, state_key, &row)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The directory holds entities of a type under ids that a bundle would look up in another form.
+pub(crate) fn other_form(row: &DirectoryFormRow, form: &str) -> ServiceError {
+    ServiceError::new(
+        ErrorCode::Conflict,
+        format!(
+            "the directory holds entities of the type `{}` by ids of the form `{}`, and the bundle looks them up as \
+             `{form}`: they would not be found. Name the type differently, and load its entities anew",
+            row.entity_type, row.form
+        ),
+    )
 }
 
 impl Directory for Service {

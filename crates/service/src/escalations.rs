@@ -2,6 +2,7 @@
 
 use countersign_core::entry::{Expired, Links};
 use countersign_core::ids::EntryId;
+use countersign_core::time::Timestamp;
 use countersign_ledger::ReadSet;
 
 use crate::Service;
@@ -17,59 +18,53 @@ impl Service {
     /// Closes the escalations whose time has run out. Called from time to time.
     pub fn expire_escalations(&self) -> Result<usize, ServiceError> {
         let now = self.clock.now();
-        let mut expired = 0;
-        let mut after = None;
+        let mut expired = 0usize;
         loop {
-            let page = self.ledger.scan(key::ESCALATIONS, after.as_ref(), ROUND)?;
-            let full = page.len() == ROUND;
-            for (state_key, found) in page {
-                let row: Option<EscalationRow> = found
-                    .value
-                    .as_deref()
-                    .map(serde_json::from_slice)
-                    .transpose()?;
-                let overdue = row.is_some_and(|row| row.closed_by.is_none() && row.deadline <= now);
-                let id = state_key
-                    .as_str()
-                    .strip_prefix(key::ESCALATIONS)
-                    .and_then(|id| id.parse().ok());
-                if let (true, Some(id)) = (overdue, id) {
-                    self.expire(id)?;
-                    expired += 1;
-                }
-                after = Some(state_key);
-            }
-            if !full {
+            let due: Vec<EscalationRow> = self.due_escalations(now)?;
+            if due.is_empty() {
                 return Ok(expired);
             }
+            expired = expired.saturating_add(due.len());
+            self.expire(due.into_iter().map(|row| (self.entry_id(), row)).collect())?;
         }
     }
 
-    fn expire(&self, decision: EntryId) -> Result<(), ServiceError> {
-        let entry_id = self.entry_id();
-        self.ledger.commit(ReadSet::none(), move |step| {
-            let state_key = key::escalation(decision);
-            // Answered meanwhile, or by another replica: then there is nothing to close.
-            let Some(mut row) = state::read_in::<EscalationRow>(step, &state_key)? else {
-                return Ok(());
-            };
-            if row.closed_by.is_some() || row.deadline > step.now() {
-                return Ok(());
+    fn due_escalations(&self, now: Timestamp) -> Result<Vec<EscalationRow>, ServiceError> {
+        let open: Vec<EntryId> = state::scan(&self.ledger, key::OPEN_ESCALATIONS, ROUND)?;
+        let mut due = Vec::new();
+        for decision in open {
+            let row = state::read::<EscalationRow>(&self.ledger, &key::escalation(decision))?;
+            let row = row.ok_or_else(|| ServiceError::internal("an escalation without a row"))?;
+            if row.value.deadline > now {
+                break;
             }
-            step.push(
-                entry_id,
-                Expired {
-                    links: Links {
-                        resolves: Some(decision),
-                        ..Links::default()
-                    },
-                },
-            )?;
-            row.closed_by = Some(ClosedBy {
-                entry: entry_id,
-                outcome: None,
-            });
-            state::put(step, state_key, &row)
+            due.push(row.value);
+        }
+        Ok(due)
+    }
+
+    fn expire(&self, due: Vec<(EntryId, EscalationRow)>) -> Result<(), ServiceError> {
+        self.ledger.commit(ReadSet::none(), move |step| {
+            for (entry_id, escalation) in &due {
+                let state_key = key::escalation(escalation.decision);
+                // Answered meanwhile, or by another replica: then there is nothing to close.
+                let row = state::read_in::<EscalationRow>(step, &state_key)?;
+                let Some(mut row) = row.filter(|row| row.closed_by.is_none()) else {
+                    continue;
+                };
+                let links = Links {
+                    resolves: Some(row.decision),
+                    ..Links::default()
+                };
+                step.push(*entry_id, Expired { links })?;
+                step.delete(key::open_escalation(row.deadline, row.decision))?;
+                row.closed_by = Some(ClosedBy {
+                    entry: *entry_id,
+                    outcome: None,
+                });
+                state::put(step, state_key, &row)?;
+            }
+            Ok(())
         })?;
         Ok(())
     }

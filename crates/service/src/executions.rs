@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::document::{Salt, ToolResult};
+use countersign_core::document::{Document as _, Salt, ToolResult};
 use countersign_core::entry::{Body, Decision, Execution, ExecutionPhase, Links, Role};
 use countersign_core::ids::EntryId;
 use countersign_core::json;
@@ -29,6 +29,24 @@ pub const RESULTS_SEEN: usize = 256;
 pub(crate) struct OpenResult {
     pub(crate) document: ToolResult,
     pub(crate) index: ResultIndex,
+    bytes: usize,
+}
+
+impl OpenResult {
+    fn new(document: ToolResult) -> Result<Self, ServiceError> {
+        let bytes = document.canonical()?.as_bytes().len();
+        let index = ResultIndex::of(&document);
+        Ok(Self {
+            document,
+            index,
+            bytes,
+        })
+    }
+
+    /// About how many bytes it takes; its index takes as much again as the result.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes.saturating_mul(3).saturating_add(1_024)
+    }
 }
 
 impl Service {
@@ -64,9 +82,8 @@ impl Service {
                 salt: Salt::fresh(&*self.random),
             };
             let (reference, record) = self.vault.seal(&document, &*self.random)?;
-            let index = ResultIndex::of(&document);
             self.results
-                .insert(reference, Arc::new(OpenResult { document, index }));
+                .insert(reference, Arc::new(OpenResult::new(document)?));
             result_ref = Some(reference);
             sealed = Some(record);
         }
@@ -121,9 +138,7 @@ impl Service {
 
     fn open_result(&self, result_ref: ResultRef) -> Result<Arc<OpenResult>, ServiceError> {
         self.results.fetch(result_ref, || {
-            let document: ToolResult = self.open_internally(*result_ref.digest())?;
-            let index = ResultIndex::of(&document);
-            Ok(OpenResult { document, index })
+            OpenResult::new(self.open_internally(*result_ref.digest())?)
         })
     }
 

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::document::{EntityFact, Evidence, Facts, PartBy, Place, TargetFact};
+use countersign_core::document::{
+    Document as _, EntityFact, Evidence, Facts, Intent, PartBy, Place, TargetFact,
+};
 use countersign_core::entry::{Body, Decision, Role};
 use countersign_core::ids::EntryId;
 use countersign_core::refs::Sha256;
@@ -33,11 +35,20 @@ impl Service {
             return Err(not_found());
         };
         let bundle = self.compiled(&decision.policy_ref)?;
-        let refs = SealedRefs::of(decision);
+        let mut refs = SealedRefs::of(decision);
+        // The claimed ref is text of the agent's: what is no turn is not shown as one.
+        if let Some(turn) = refs.turn
+            && !self.is_turn(&turn)?
+        {
+            refs.turn = None;
+        }
         let (documents, vault_access) = match purpose {
             Some(purpose) if caller.has(Role::VaultReader) => {
                 let (opened, access) = self.open_records(caller, &refs.all(), purpose)?;
-                (opened.into_iter().collect(), Some(access.to_string()))
+                (
+                    opened.into_iter().collect(),
+                    access.map(|entry| entry.to_string()),
+                )
             }
             _ => (BTreeMap::new(), None),
         };
@@ -66,6 +77,13 @@ impl Service {
             entry: self.entry_json(entry_id)?,
             vault_access,
         })
+    }
+}
+
+impl Service {
+    fn is_turn(&self, reference: &Sha256) -> Result<bool, ServiceError> {
+        let record = self.ledger.sealed(reference)?;
+        Ok(record.is_some_and(|record| record.kind == Intent::KIND))
     }
 }
 

@@ -13,7 +13,7 @@ use countersign_ledger::ReadSet;
 
 use crate::Service;
 use crate::error::ServiceError;
-use crate::state::{self, IntentRow, key};
+use crate::state::{self, IntentRow, SessionRow, key};
 
 /// How many turns of a session are looked at for live ones.
 const TURNS_LOOKED_AT: usize = 4 * TURN_CHAIN;
@@ -22,6 +22,14 @@ const TURNS_LOOKED_AT: usize = 4 * TURN_CHAIN;
 pub(crate) struct OpenIntent {
     pub(crate) document: Intent,
     pub(crate) mentions: TurnMentions,
+}
+
+impl OpenIntent {
+    /// About how many bytes it takes; what is mentioned takes as much again as the text.
+    pub(crate) fn weight(&self) -> usize {
+        let text: usize = self.document.parts.iter().map(|part| part.text.len()).sum();
+        text.saturating_mul(3).saturating_add(2_048)
+    }
 }
 
 /// A live turn, as facts are drawn from it.
@@ -53,8 +61,8 @@ impl Mandate {
 }
 
 impl Service {
-    /// The live chain behind a claimed intent: registered here, not ended, not revoked, of this
-    /// session, and naming this actor. Anything else is an empty chain, which is a fact and not an
+    /// The live chain behind a claimed intent: registered here, not ended, not revoked, the newest
+    /// of this session that names this actor. Anything else is an empty chain, which is a fact and not an
     /// error.
     pub(crate) fn mandate(
         &self,
@@ -73,9 +81,13 @@ impl Service {
         if !named.actors.contains(actor) || !self.is_session(&named, session)? {
             return Ok(mandate);
         }
+        if self.newest_turn(&named, actor, &mut mandate)? != Some(claimed) {
+            return Ok(mandate);
+        }
         let standing = match named.mandate {
             Some(standing) => self
                 .live_turn(standing, now, &mut mandate)?
+                .filter(|row| row.principal == named.principal && row.actors.contains(actor))
                 .map(|row| (standing, row)),
             None => None,
         };
@@ -129,6 +141,34 @@ impl Service {
             ServiceError::internal(format!("the vault holds no record {reference}"))
         })?;
         self.vault.open(&record).map_err(ServiceError::internal)
+    }
+
+    /// The session's newest turn that names the actor and was not withdrawn. What a person said
+    /// last is what counts: an older turn no longer does, even if the newest has ended.
+    fn newest_turn(
+        &self,
+        named: &IntentRow,
+        actor: &ActorName,
+        mandate: &mut Mandate,
+    ) -> Result<Option<IntentRef>, ServiceError> {
+        let session = state::read_into::<SessionRow>(
+            &self.ledger,
+            key::session(&named.session),
+            &mut mandate.reads,
+        )?;
+        let mut newest = session.map(|row| row.newest);
+        while let Some(intent_ref) = newest
+            && mandate.reads.versions.len() < TURNS_LOOKED_AT
+        {
+            let Some(row) = self.intent_row(&intent_ref, mandate)? else {
+                return Ok(None);
+            };
+            if row.actors.contains(actor) && !row.revoked {
+                return Ok(Some(intent_ref));
+            }
+            newest = row.parent;
+        }
+        Ok(None)
     }
 
     fn live_turn(

@@ -63,10 +63,10 @@ use intents::OpenIntent;
 use throttle::Throttle;
 use watcher::Watcher;
 
-/// How many intents are kept open.
-const INTENTS_OPEN: usize = 1_024;
-/// How many results are kept open.
-const RESULTS_OPEN: usize = 4_096;
+/// How many bytes of intents are kept open.
+const INTENTS_OPEN_BYTES: usize = 64 * 1024 * 1024;
+/// How many bytes of results are kept open.
+const RESULTS_OPEN_BYTES: usize = 256 * 1024 * 1024;
 /// How many bundles are kept compiled.
 const BUNDLES_COMPILED: usize = 16;
 

@@ -15,9 +15,10 @@ use countersign_wire::{BundleCurrent, BundleStored, FindingView, SetCurrentBundl
 
 use crate::Service;
 use crate::caller::Caller;
+use crate::directory::other_form;
 use crate::error::{ErrorCode, ServiceError};
 use crate::mint::Mint;
-use crate::state::{self, InForceRow, PartRow, StoredBundleRow, key};
+use crate::state::{self, DirectoryFormRow, InForceRow, PartRow, StoredBundleRow, key};
 use crate::turns::name;
 
 /// The bundle that judges at present.
@@ -121,10 +122,14 @@ impl Service {
                 "stored bundle `{policy_ref}`"
             )));
         }
-        self.compiled(&policy_ref)?;
+        // The directory as it stands must be one that the bundle can look things up in.
+        let mut reads = caller.reads();
+        let directory = self.ledger.state(&key::directory())?;
+        reads.read(key::directory(), directory.as_ref());
+        self.check_forms(&*self.compiled(&policy_ref)?)?;
         let entry_id = self.entry_id();
         let credential = caller.id();
-        let committed = self.ledger.commit(caller.reads(), move |step| {
+        let committed = self.ledger.commit(reads, move |step| {
             let current = state::read_in::<InForceRow>(step, &key::policy_in_force())?
                 .map(|row| row.policy_ref);
             if current != Some(expected) {
@@ -186,6 +191,19 @@ impl Service {
                 ))
             })
         })
+    }
+
+    fn check_forms(&self, bundle: &CompiledBundle) -> Result<(), ServiceError> {
+        let rows: Vec<DirectoryFormRow> =
+            state::scan(&self.ledger, key::DIRECTORY_FORMS, usize::MAX)?;
+        for row in rows {
+            if let Some(form) = bundle.directory_form(&row.entity_type)
+                && form != row.form
+            {
+                return Err(other_form(&row, form));
+            }
+        }
+        Ok(())
     }
 
     fn bundle_bytes(&self, policy_ref: &PolicyRef) -> Result<Vec<u8>, ServiceError> {

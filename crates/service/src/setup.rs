@@ -21,12 +21,14 @@ use secrecy::SecretString;
 use crate::cache::Cache;
 use crate::credentials::Grant;
 use crate::error::ServiceError;
+use crate::executions::OpenResult;
+use crate::intents::OpenIntent;
 use crate::mint::Mint;
 use crate::policy::{CheckedBundle, StoreBundle, put_in_force};
 use crate::throttle::Throttle;
 use crate::turns::name;
 use crate::watcher::Watcher;
-use crate::{BUNDLES_COMPILED, INTENTS_OPEN, RESULTS_OPEN, Service};
+use crate::{BUNDLES_COMPILED, INTENTS_OPEN_BYTES, RESULTS_OPEN_BYTES, Service};
 
 /// What a service is made of.
 pub struct Parts {
@@ -196,9 +198,9 @@ impl Service {
             ledger,
             clock: rest.clock,
             random: rest.random,
-            intents: Cache::new(INTENTS_OPEN),
-            results: Cache::new(RESULTS_OPEN),
-            bundles: Cache::new(BUNDLES_COMPILED),
+            intents: Cache::of_weight(INTENTS_OPEN_BYTES, OpenIntent::weight),
+            results: Cache::of_weight(RESULTS_OPEN_BYTES, OpenResult::weight),
+            bundles: Cache::of_count(BUNDLES_COMPILED),
             watcher: Arc::new(Watcher::new()),
             throttle: Throttle::default(),
             closing: AtomicBool::new(false),

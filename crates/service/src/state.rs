@@ -52,11 +52,17 @@ pub(crate) mod key {
     pub(crate) fn stop_everything() -> StateKey {
         StateKey::new("stop/everything")
     }
-    pub(crate) fn stop_actor(actor: &ActorName) -> StateKey {
-        StateKey::new(format!("stop/actor/{actor}"))
+    /// The pattern is an actor's name, or a prefix that ends in `/`.
+    pub(crate) fn stop_actor(pattern: &str) -> StateKey {
+        StateKey::new(format!("stop/actor/{pattern}"))
     }
     pub(crate) fn directory() -> StateKey {
         StateKey::new("directory/revision")
+    }
+    /// In which form the ids of an entity type are kept.
+    pub(crate) const DIRECTORY_FORMS: &str = "directory/form/";
+    pub(crate) fn directory_form(entity_type: &str) -> StateKey {
+        StateKey::new(format!("{DIRECTORY_FORMS}{entity_type}"))
     }
     pub(crate) fn directory_entity(blind: &str) -> StateKey {
         StateKey::new(format!("directory/entity/{blind}"))
@@ -73,9 +79,13 @@ pub(crate) mod key {
     pub(crate) fn permit(decision: EntryId) -> StateKey {
         StateKey::new(format!("permit/{decision}"))
     }
-    pub(crate) const ESCALATIONS: &str = "escalation/";
     pub(crate) fn escalation(decision: EntryId) -> StateKey {
-        StateKey::new(format!("{ESCALATIONS}{decision}"))
+        StateKey::new(format!("escalation/{decision}"))
+    }
+    /// Keys of open escalations sort by deadline: a scan meets the first to end first.
+    pub(crate) const OPEN_ESCALATIONS: &str = "open-escalation/";
+    pub(crate) fn open_escalation(deadline: Timestamp, decision: EntryId) -> StateKey {
+        StateKey::new(format!("{OPEN_ESCALATIONS}{deadline}/{decision}"))
     }
     pub(crate) fn execution(decision: EntryId) -> StateKey {
         StateKey::new(format!("execution/{decision}"))
@@ -164,6 +174,14 @@ pub(crate) struct DirectoryRow {
     pub(crate) sealed: Sha256,
 }
 
+/// In which form the ids of an entity type are kept: a bundle that reads them in another would not
+/// find them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DirectoryFormRow {
+    pub(crate) entity_type: String,
+    pub(crate) form: String,
+}
+
 /// A pseudonym and the sealed record of what it stands for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PseudonymRow {
@@ -189,6 +207,7 @@ pub(crate) struct PermitRow {
 /// An open or closed escalation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EscalationRow {
+    pub(crate) decision: EntryId,
     pub(crate) deadline: Timestamp,
     pub(crate) closed_by: Option<ClosedBy>,
 }

@@ -6,7 +6,7 @@ use countersign_core::ids::{EntryId, IntentId};
 use countersign_core::json;
 use countersign_core::limits::{LEAF_LIST, TURN_PARTS, TURN_TEXT_BYTES};
 use countersign_core::names::{ActorName, ChannelName, PrincipalName, SessionId};
-use countersign_core::pseudonym::PseudonymKind;
+use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
 use countersign_core::refs::IntentRef;
 use countersign_core::time::Timestamp;
 use countersign_judge::TurnMentions;
@@ -74,6 +74,7 @@ impl Service {
         caller.require_any(&[Role::Ingress, Role::Admin, Role::Reviewer])?;
         let entry_id = self.entry_id();
         let credential = caller.id();
+        let any = caller.has(Role::Admin) || caller.has(Role::Reviewer);
         let committed = self.ledger.commit_urgent(caller.reads(), move |step| {
             let state_key = key::intent(&intent_ref);
             let Some(mut row) = state::read_in::<IntentRow>(step, &state_key)? else {
@@ -81,6 +82,13 @@ impl Service {
                     "turn `{intent_ref}`"
                 ))));
             };
+            if !any && row.registered_by != credential {
+                let detail = "an ingress may revoke only the turns that it registered";
+                return Err(StepError::refused(ServiceError::new(
+                    ErrorCode::OutOfBounds,
+                    detail,
+                )));
+            }
             if row.revoked {
                 let detail = "the turn was already revoked";
                 return Err(StepError::refused(ServiceError::new(
@@ -113,6 +121,10 @@ impl Service {
             None => RevocationEffect::Stop,
             Some(text) => word(text, "effect", "stop and resume")?,
         };
+        // Stopping is for whoever sees the fire; going on again is a decision.
+        if effect == RevocationEffect::Resume {
+            caller.require(Role::Admin)?;
+        }
         let (scope, actor) = match (request.scope.as_str(), &request.actor) {
             ("everything", None) => (RevocationScope::Everything, None),
             ("actor", Some(actor)) => (RevocationScope::Actor, Some(name::<ActorName>(actor)?)),
@@ -124,9 +136,9 @@ impl Service {
         };
         let entry_id = self.entry_id();
         let credential = caller.id();
-        let state_key = actor
-            .as_ref()
-            .map_or_else(key::stop_everything, key::stop_actor);
+        let state_key = actor.as_ref().map_or_else(key::stop_everything, |actor| {
+            key::stop_actor(actor.as_str())
+        });
         let committed = self.ledger.commit_urgent(caller.reads(), move |step| {
             let body = entry::Revocation {
                 scope,
@@ -172,7 +184,7 @@ impl Service {
             Some(session) => state::read_into(&self.ledger, key::session(&session), &mut reads)?,
             None => None,
         };
-        self.check_mandate(turn, now, &mut reads)?;
+        self.check_mandate(turn, principal.known(), now, &mut reads)?;
         let intent = Intent {
             tenant: self.tenant.clone(),
             intent_id: IntentId::fresh(now, &*self.random),
@@ -232,27 +244,34 @@ impl Service {
         })
     }
 
-    /// A turn without the principal's words must rest on a standing instruction that is in force.
+    /// A turn without the principal's words must rest on a standing instruction of the same
+    /// principal that is in force.
     fn check_mandate(
         &self,
         turn: &NewTurn,
+        principal: Option<Pseudonym>,
         now: Timestamp,
         reads: &mut ReadSet,
     ) -> Result<(), ServiceError> {
         let Some(mandate) = turn.mandate else {
             return Ok(());
         };
-        match state::read_into::<IntentRow>(&self.ledger, key::intent(&mandate), reads)? {
-            Some(row)
-                if !row.revoked
-                    && now < row.expires_at
-                    && row.author == Author::Human
-                    && row.has_principal_part =>
-            {
+        let row = state::read_into::<IntentRow>(&self.ledger, key::intent(&mandate), reads)?;
+        let stands = |row: &IntentRow| {
+            !row.revoked
+                && now < row.expires_at
+                && row.author == Author::Human
+                && row.has_principal_part
+                && Some(row.principal) == principal
+                && turn.actors.iter().all(|actor| row.actors.contains(actor))
+        };
+        match row {
+            Some(row) if stands(&row) => {
+                reads.limit(row.expires_at.plus_millis(-1));
                 Ok(())
             }
             _ => Err(ServiceError::malformed(
-                "`mandate` names no standing human instruction that is in force",
+                "`mandate` names no human instruction that is in force, of the same principal and for these actors",
             )),
         }
     }
@@ -300,9 +319,9 @@ impl NewTurn {
             .as_deref()
             .map(name::<IntentRef>)
             .transpose()?;
-        if !has_principal && mandate.is_none() {
+        if has_principal == mandate.is_some() {
             return Err(ServiceError::malformed(
-                "a turn without a `principal` part needs a `mandate`",
+                "a turn rests on its `principal` part or, without one, on a `mandate`: never on both",
             ));
         }
         Ok(Self {

@@ -19,8 +19,8 @@ const PURPOSE_BYTES: usize = 1_024;
 pub(crate) struct OpenedGroup {
     /// Each record's commitment and canonical JSON.
     pub(crate) records: Vec<(Sha256, Vec<u8>)>,
-    /// The entry of the access.
-    pub(crate) access: EntryId,
+    /// The entry of the access; none if there was nothing to open.
+    pub(crate) access: Option<EntryId>,
 }
 
 impl Service {
@@ -55,7 +55,7 @@ impl Service {
         caller: &Caller,
         references: &[Sha256],
         purpose: &str,
-    ) -> Result<(Vec<(Sha256, Value)>, EntryId), ServiceError> {
+    ) -> Result<(Vec<(Sha256, Value)>, Option<EntryId>), ServiceError> {
         caller.require(Role::VaultReader)?;
         let group = self.open_group(caller, references, purpose)?;
         let opened = group
@@ -84,11 +84,18 @@ impl Service {
                 ));
             }
         }
-        let refs = opened.iter().map(|(reference, _)| *reference).collect();
+        let refs: Vec<Sha256> = opened.iter().map(|(reference, _)| *reference).collect();
+        // Nothing was opened, so there is no access to note.
+        if refs.is_empty() {
+            return Ok(OpenedGroup {
+                records: opened,
+                access: None,
+            });
+        }
         let (entry_id, _) = self.note_access(caller, refs, purpose)?;
         Ok(OpenedGroup {
             records: opened,
-            access: entry_id,
+            access: Some(entry_id),
         })
     }
 

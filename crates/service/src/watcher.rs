@@ -74,15 +74,19 @@ impl Service {
 
     /// Folds all that the log holds by now, and commits the flags that come of it.
     pub fn settle_watch(&self) -> Result<(), ServiceError> {
-        let mut folded = self
-            .watcher
-            .folded
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let folded = self.watcher.folded.lock();
+        let mut folded = folded.unwrap_or_else(PoisonError::into_inner);
+        let settled = self.settle(&mut folded);
+        // Drafts that were given out and not committed are asked for again.
+        folded.unsure |= settled.is_err();
+        settled
+    }
+
+    fn settle(&self, folded: &mut Folded) -> Result<(), ServiceError> {
         loop {
             let mut drafts = Vec::new();
             while folded.read < self.ledger.size().get() {
-                self.fold_some(&mut folded, &mut drafts)?;
+                self.fold_some(folded, &mut drafts)?;
             }
             drafts.extend(folded.watch.tick(self.clock.now()));
             // What was drafted in a replay has mostly been acted upon long ago.

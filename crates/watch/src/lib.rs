@@ -14,7 +14,8 @@
 //!
 //! - **burst**: rejections under one intent, or by one actor. An actor's burst of which every entry
 //!   already stands in the burst of one intent is not raised a second time.
-//! - **unmandated**: calls without a live intent by one actor, whatever was decided.
+//! - **unmandated**: calls without a live intent by one actor, whatever was decided. Calls that were
+//!   stopped or contended were refused before anybody looked for an intent and do not count.
 //!
 //! # Incidents
 //!

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use countersign_core::document::WatchSettings;
 use countersign_core::entry::{AnyEntry, Body, Decision, Detector, Flag, FlagChange, Mode};
 use countersign_core::ids::EntryId;
+use countersign_core::names::{BuiltinReason, ReasonId};
 use countersign_core::refs::{IntentRef, PolicyRef};
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
@@ -140,7 +141,7 @@ impl Watch {
             }
             drafts.extend(self.count(Subject::burst_of(&seen.actor), &seen, terms));
         }
-        if decision.intent_ref.is_none() {
+        if is_unmandated(decision) {
             let terms = terms(settings.unmandated_calls, settings.unmandated_window_s);
             drafts.extend(self.count(Subject::unmandated(&seen.actor), &seen, terms));
         }
@@ -306,4 +307,11 @@ impl Watch {
             }
         }
     }
+}
+
+/// Whether nobody was behind the call. A call that was stopped, or whose state kept changing, was
+/// refused before anybody looked for its turn.
+fn is_unmandated(decision: &Decision) -> bool {
+    let unlooked = [BuiltinReason::Stopped, BuiltinReason::Contended].map(ReasonId::builtin);
+    decision.intent_ref.is_none() && !decision.reasons.iter().any(|id| unlooked.contains(id))
 }

@@ -66,7 +66,7 @@ pub struct TurnAnswer {
 pub struct StopRequest {
     /// `actor` or `everything`.
     pub scope: String,
-    /// The actor, for the scope `actor`.
+    /// The actor, for the scope `actor`: an exact name, or a prefix ending in `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// `stop` (default), or `resume` to lift an earlier stop.

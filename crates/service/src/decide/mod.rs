@@ -54,7 +54,12 @@ impl Service {
                     request.actor
                 ),
             );
-            return Err(self.record_foreign_actor(caller, surface, &request, error));
+            let reason = BuiltinReason::ForeignActor;
+            return Err(self.record_refused(caller, surface, &request, reason, error));
+        }
+        if let Err(error) = self.check_links(&request) {
+            let reason = BuiltinReason::MalformedCall;
+            return Err(self.record_refused(caller, surface, &request, reason, error));
         }
         if let Some(answer) = self.replayed(caller, &request)? {
             return Ok(answer);

@@ -164,7 +164,7 @@ impl Service {
                 .once(caller)
                 .map(|state_key| (state_key, request.body)),
             links: Links {
-                continues: self.earlier_decision(request.continues)?,
+                continues: request.continues,
                 ..Links::default()
             },
             ..self.bare(caller.id(), request.actor.clone(), surface, in_force)
@@ -252,8 +252,12 @@ impl Service {
 
     fn is_stopped(&self, actor: &ActorName, reads: &mut ReadSet) -> Result<bool, ServiceError> {
         let everything = state::read_into::<StopRow>(&self.ledger, key::stop_everything(), reads)?;
-        let this_actor = state::read_into::<StopRow>(&self.ledger, key::stop_actor(actor), reads)?;
-        Ok(everything.is_some() || this_actor.is_some())
+        let mut stopped = everything.is_some();
+        for pattern in actor.patterns() {
+            let key = key::stop_actor(pattern);
+            stopped |= state::read_into::<StopRow>(&self.ledger, key, reads)?.is_some();
+        }
+        Ok(stopped)
     }
 
     /// One pseudonym per thing that the call acts on, by the form in which things are the same.
@@ -268,12 +272,13 @@ impl Service {
             .collect()
     }
 
-    fn earlier_decision(&self, claimed: Option<EntryId>) -> Result<Option<EntryId>, ServiceError> {
-        let Some(claimed) = claimed else {
-            return Ok(None);
+    /// Refuses a call that names a decision which the log does not hold.
+    pub(super) fn check_links(&self, request: &CallRequest) -> Result<(), ServiceError> {
+        let Some(claimed) = request.continues else {
+            return Ok(());
         };
         match self.known_entry(claimed)? {
-            Some((_, entry)) if entry.kind() == "decision" => Ok(Some(claimed)),
+            Some((_, entry)) if entry.kind() == "decision" => Ok(()),
             _ => Err(ServiceError::malformed(format!(
                 "`links.continues` names no decision: `{claimed}`"
             ))),

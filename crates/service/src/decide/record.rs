@@ -1,12 +1,13 @@
 //! Committing a decision: everything in one transaction with the new tree head.
 
 use countersign_core::entry::{Decision, Links, Mode, Role, Surface};
-use countersign_core::ids::EntryId;
+use countersign_core::names::BuiltinReason;
+use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 use countersign_judge::judge_version;
-use countersign_ledger::{CommitError, CommittedEntry, ReadSet, Step, StepError};
+use countersign_ledger::{CommitError, CommittedEntry, Step, StepError};
 
-use super::prepare::Prepared;
+use super::prepare::{Prepared, rejected};
 use super::request::CallRequest;
 use crate::Service;
 use crate::caller::Caller;
@@ -65,61 +66,52 @@ impl Service {
         surface: Surface,
         error: ServiceError,
     ) -> ServiceError {
-        self.record_unreadable(
-            caller,
-            surface,
-            error,
-            countersign_core::names::BuiltinReason::MalformedCall,
-        )
+        self.recorded(error, || {
+            let in_force = self.in_force()?;
+            let actor = caller.own_actor()?;
+            let mut prepared = self.bare(caller.id(), actor, surface, &in_force);
+            prepared.verdict = rejected(BuiltinReason::MalformedCall);
+            Ok(prepared)
+        })
     }
 
-    /// Records a call for an actor that the credential does not cover. The claimed name is text
-    /// of the agent's and stays out of the leaf.
-    pub(super) fn record_foreign_actor(
+    /// Records a call that is refused before it is judged, and names the entry in the error. What
+    /// the call was is sealed; a name that the agent made up stays out of the leaf.
+    pub(super) fn record_refused(
         &self,
         caller: &Caller,
         surface: Surface,
-        _request: &CallRequest,
+        request: &CallRequest,
+        reason: BuiltinReason,
         error: ServiceError,
     ) -> ServiceError {
-        self.record_unreadable(
-            caller,
-            surface,
-            error,
-            countersign_core::names::BuiltinReason::ForeignActor,
-        )
+        self.recorded(error, || {
+            let mut prepared = self.prepare_refusal(caller, request, surface, reason)?;
+            if !caller.covers(&request.actor) {
+                prepared.actor = caller.own_actor()?;
+            }
+            prepared.links = Links::default();
+            // The key stays free for the call as it was meant.
+            prepared.once = None;
+            Ok(prepared)
+        })
     }
 
-    fn record_unreadable(
+    fn recorded(
         &self,
-        caller: &Caller,
-        surface: Surface,
         error: ServiceError,
-        reason: countersign_core::names::BuiltinReason,
+        prepare: impl FnOnce() -> Result<Prepared, ServiceError>,
     ) -> ServiceError {
-        match self.try_record_unreadable(caller, surface, reason) {
-            Ok(entry_id) => error.recorded(entry_id),
+        let committed = prepare().and_then(|prepared| Ok(self.commit_decision(prepared)?));
+        match committed.map(|recorded| recorded.entry) {
+            Ok(Some(entry)) => {
+                self.watcher.wake();
+                error.recorded(entry.entry_id)
+            }
+            Ok(None) => ServiceError::internal("a rejection without an entry"),
             // Not recorded: then the client learns that, and not only what was wrong with its request.
             Err(failure) => failure,
         }
-    }
-
-    fn try_record_unreadable(
-        &self,
-        caller: &Caller,
-        surface: Surface,
-        reason: countersign_core::names::BuiltinReason,
-    ) -> Result<EntryId, ServiceError> {
-        let in_force = self.in_force()?;
-        let mut prepared = self.bare(caller.id(), caller.own_actor()?, surface, &in_force);
-        prepared.verdict = super::prepare::rejected(reason);
-        prepared.reads = ReadSet::none();
-        let recorded = self.commit_decision(prepared)?;
-        self.watcher.wake();
-        let entry = recorded
-            .entry
-            .ok_or_else(|| ServiceError::internal("a rejection without an entry"))?;
-        Ok(entry.entry_id)
     }
 }
 
@@ -156,7 +148,7 @@ impl Prepared {
                 let row = PermitRow {
                     permit: self.permit,
                     issued_at: step.now(),
-                    ttl_s: self.permit_ttl_s,
+                    ttl_s: self.permit_ttl(step.now()),
                 };
                 state::put(step, key::permit(self.entry_id), &row)?;
             }
@@ -164,8 +156,14 @@ impl Prepared {
                 let deadline = step.now().plus_millis(ESCALATION_TTL_MS);
                 state::put(
                     step,
+                    key::open_escalation(deadline, self.entry_id),
+                    &self.entry_id,
+                )?;
+                state::put(
+                    step,
                     key::escalation(self.entry_id),
                     &EscalationRow {
+                        decision: self.entry_id,
                         deadline,
                         closed_by: None,
                     },
@@ -174,6 +172,15 @@ impl Prepared {
             Outcome::Rejected | Outcome::Modified | Outcome::Deferred => {}
         }
         Ok(Settled::Fresh)
+    }
+
+    /// A permit does not outlive the turns that its call rests on, to the second.
+    fn permit_ttl(&self, now: Timestamp) -> u32 {
+        let Some(until) = self.reads.valid_until else {
+            return self.permit_ttl_s;
+        };
+        let left_s = until.millis_since(now).max(0) / 1_000;
+        u32::try_from(left_s).map_or(self.permit_ttl_s, |left| left.min(self.permit_ttl_s))
     }
 
     fn decision(&self, targets: Vec<countersign_core::pseudonym::Pseudonym>) -> Decision {

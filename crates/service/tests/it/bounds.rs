@@ -216,6 +216,69 @@ fn a_revoked_credential_is_refused_also_for_what_it_had_in_hand() {
 }
 
 #[test]
+fn a_stop_of_a_prefix_stops_all_below_it_and_only_an_admin_lifts_it() {
+    let kit = Kit::new();
+    let token = grant(
+        &kit,
+        json!({"roles": ["ingress"], "actors": ["agent:team/"]}),
+    )
+    .unwrap();
+    let ingress = kit.service().authenticate(&token).unwrap();
+    let token = grant(&kit, json!({"roles": ["agent"], "actors": ["agent:team/"]})).unwrap();
+    let agent = kit.service().authenticate(&token).unwrap();
+    let mut request = turn_request("s1", "Write to a@b.example");
+    request["actors"] = json!(["agent:team/one", "agent:team/two"]);
+    let body = request.to_string();
+    let turn = kit
+        .service()
+        .register_turn(&ingress, body.as_bytes())
+        .unwrap();
+    let outcome = |actor: &str| {
+        let mut call = mail_request(&turn.intent_ref, "a@b.example");
+        call["actor"] = json!(actor);
+        let body = call.to_string();
+        kit.service()
+            .decide(&agent, body.as_bytes(), Surface::Api, None)
+            .unwrap()
+            .outcome
+    };
+    let stop = |role: Role, request: Value| {
+        kit.service()
+            .stop(&kit.caller(role), &serde_json::from_value(request).unwrap())
+    };
+    let team = json!({"scope": "actor", "actor": "agent:team/"});
+    stop(Role::Reviewer, team.clone()).unwrap();
+    assert_eq!(outcome("agent:team/one"), "rejected");
+    let mut lift = team;
+    lift["effect"] = json!("resume");
+    assert_eq!(
+        stop(Role::Reviewer, lift.clone()).unwrap_err().code,
+        ErrorCode::WrongRole
+    );
+    stop(Role::Admin, lift).unwrap();
+    stop(
+        Role::Admin,
+        json!({"scope": "actor", "actor": "agent:team/one"}),
+    )
+    .unwrap();
+    assert_eq!(outcome("agent:team/one"), "rejected");
+    assert_eq!(outcome("agent:team/two"), "approved");
+}
+
+#[test]
+fn an_ingress_revokes_only_what_it_registered() {
+    let kit = Kit::new();
+    let turn = kit.turn("s1", "hello").intent_ref.parse().unwrap();
+    let token = grant(&kit, json!({"roles": ["ingress"], "actors": [AGENT]})).unwrap();
+    let other = kit.service().authenticate(&token).unwrap();
+    let error = kit.service().revoke_turn(&other, turn).unwrap_err();
+    assert_eq!(error.code, ErrorCode::OutOfBounds);
+    kit.service()
+        .revoke_turn(&kit.caller(Role::Reviewer), turn)
+        .unwrap();
+}
+
+#[test]
 fn tokens_that_are_not_ours_are_refused() {
     let kit = Kit::new();
     let good = kit.token(Role::Agent).to_owned();

@@ -249,6 +249,88 @@ fn a_scheduled_turn_draws_on_its_mandate_alone_and_only_while_that_lives() {
 }
 
 #[test]
+fn what_the_person_said_last_counts() {
+    let kit = Kit::new();
+    let first = kit.turn("s1", "Write to a@customer.example").intent_ref;
+    assert_eq!(kit.mail(&first, "a@customer.example").outcome, "approved");
+    let second = kit.turn("s1", "Stop. Do not write to them").intent_ref;
+    for intent in [&first, &second] {
+        assert_eq!(kit.mail(intent, "a@customer.example").outcome, "rejected");
+    }
+    let ingress = kit.caller(Role::Ingress);
+    kit.service()
+        .revoke_turn(&ingress, second.parse().unwrap())
+        .unwrap();
+    let again = kit.mail(&first, "a@customer.example");
+    assert_eq!(again.outcome, "approved", "the second turn was withdrawn");
+}
+
+#[test]
+fn a_standing_turn_of_somebody_else_or_for_somebody_else_is_no_mandate() {
+    let kit = Kit::new();
+    let mut other = turn_request("day", "Every night, answer the tickets");
+    other["actors"] = json!(["agent:other"]);
+    let others = kit.try_turn(other).unwrap().intent_ref;
+    let mine = kit
+        .turn("day", "Every night, answer the tickets")
+        .intent_ref;
+    let night = |mandate: &str, principal: &str| {
+        kit.try_turn(json!({
+            "principal": principal, "author": "schedule", "channel": "cron", "session": "night",
+            "actors": [AGENT], "mandate": mandate, "parts": [{"by": "system", "text": "tick"}],
+        }))
+    };
+    night(&mine, "user:jo@acme.example").unwrap();
+    for (mandate, principal) in [
+        (&others, "user:jo@acme.example"),
+        (&mine, "user:eve@acme.example"),
+    ] {
+        let error = night(mandate, principal).unwrap_err();
+        assert_eq!(error.code, ErrorCode::MalformedRequest, "{principal}");
+    }
+    let mut both = turn_request("night", "words");
+    both["mandate"] = json!(mine);
+    assert_eq!(
+        kit.try_turn(both).unwrap_err().code,
+        ErrorCode::MalformedRequest
+    );
+}
+
+#[test]
+fn a_permit_does_not_outlive_its_turn() {
+    let kit = Kit::new();
+    let mut short = turn_request("s1", WORDS);
+    short["expires_in_s"] = json!(20);
+    let turn = kit.try_turn(short).unwrap().intent_ref;
+    kit.clock.turn(5_000);
+    let permit = kit.mail(&turn, NAMED).permit.unwrap();
+    let claims = permit.split('.').nth(1).unwrap();
+    let claims =
+        base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    let lifetime = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+    assert!(lifetime <= 15, "{lifetime} s");
+}
+
+#[test]
+fn a_link_to_no_decision_is_refused_and_recorded_with_the_call() {
+    let kit = Kit::new();
+    let turn = kit.turn("s1", WORDS).intent_ref;
+    let mut request = mail_request(&turn, NAMED);
+    request["links"] = json!({"continues": "01HYB7K3M4FXQZ9V2N6PTJD8RC"});
+    let error = kit.decide_once(&request, Some("k")).unwrap_err();
+    assert_eq!(error.code, ErrorCode::MalformedRequest);
+    let decision = kit.last_decision();
+    assert_eq!(decision.reasons[0].as_str(), "countersign.malformed-call");
+    assert!(decision.call_ref.is_some() && error.entry_id.is_some());
+    request.as_object_mut().unwrap().remove("links");
+    assert_eq!(
+        kit.decide_once(&request, Some("k")).unwrap().outcome,
+        "approved"
+    );
+}
+
+#[test]
 fn one_idempotency_key_is_one_decision() {
     let kit = Kit::new();
     let turn = kit.turn("s1", WORDS).intent_ref;

@@ -141,6 +141,48 @@ fn a_decision_names_the_bundle_in_force_at_its_commit() {
 }
 
 #[test]
+fn what_the_bundle_in_force_could_not_look_up_is_not_taken_into_the_directory() {
+    let kit = Kit::new();
+    let author = kit.caller(Role::Author);
+    let put = |kind: &str, id: &str, body: &str| {
+        kit.service().put_entity(&author, kind, id, body.as_bytes())
+    };
+    put(
+        "Contact",
+        "Old@Customer.Example",
+        r#"{"status": "churned"}"#,
+    )
+    .unwrap();
+    for (kind, body) in [
+        ("contact", r#"{"status": "churned"}"#),
+        ("Contact", r#"{"Status": "churned"}"#),
+        ("Contact", r#"{"status": true}"#),
+        ("Nothing", "null"),
+    ] {
+        let error = put(kind, "a@b.example", body).unwrap_err();
+        assert_eq!(error.code, ErrorCode::MalformedRequest, "{kind} {body}");
+    }
+    // A bundle that looks contacts up by another form would not find what is there.
+    let mut content = bundle("mail-agent");
+    for target in content.tools.iter_mut().flat_map(|tool| &mut tool.targets) {
+        if target.entity == "Contact" {
+            target.kind = countersign_core::document::TargetType::Id;
+        }
+    }
+    let body = serde_json::to_vec(&content).unwrap();
+    let stored = kit.service().store_bundle(&author, &body).unwrap();
+    let current = kit.service().current_bundle(&author).unwrap().policy_ref;
+    let set = SetCurrentBundle {
+        policy_ref: stored.policy_ref,
+    };
+    let error = kit
+        .service()
+        .set_bundle(&author, &set, Some(&current))
+        .unwrap_err();
+    assert_eq!(error.code, ErrorCode::Conflict, "{error}");
+}
+
+#[test]
 fn the_directory_takes_bulk_changes_whole_or_not_at_all() {
     let kit = Kit::new();
     let author = kit.caller(Role::Author);

@@ -175,6 +175,54 @@ fn an_explanation_shows_what_the_caller_may_open_and_seals_the_rest() {
 }
 
 #[test]
+fn what_is_no_turn_is_not_shown_as_one_and_nothing_opened_is_no_access() {
+    let kit = Kit::new();
+    let turn = kit.turn("s1", "Write to a@b.example").intent_ref;
+    kit.mail(&turn, "a@b.example");
+    let reasoning = match kit.last() {
+        Body::Decision(decision) => decision.reasoning_ref.unwrap().to_string(),
+        other => panic!("{}", other.kind()),
+    };
+    let roles = vec!["auditor".into(), "vault-reader".into()];
+    let request = NewCredential {
+        roles,
+        ..NewCredential::default()
+    };
+    let token = kit
+        .service()
+        .add_credential(&kit.caller(Role::Admin), &request)
+        .unwrap()
+        .token;
+    let reader = kit.service().authenticate(&token).unwrap();
+    let claims = kit
+        .mail(&reasoning, "a@b.example")
+        .entry_id
+        .parse()
+        .unwrap();
+    let explanation = kit
+        .service()
+        .explain(&reader, claims, Some("a test"))
+        .unwrap();
+    assert!(
+        matches!(explanation.turn, Sealable::Absent),
+        "{:?}",
+        explanation.turn
+    );
+
+    let agent = kit.caller(Role::Agent);
+    let error = kit
+        .service()
+        .decide(&agent, b"{", countersign_core::entry::Surface::Api, None)
+        .unwrap_err();
+    let size = kit.size();
+    let explanation = kit
+        .service()
+        .explain(&reader, error.entry_id.unwrap(), Some("a test"))
+        .unwrap();
+    assert_eq!((kit.size(), explanation.vault_access), (size, None));
+}
+
+#[test]
 fn an_approval_is_explained_with_its_rule() {
     let kit = Kit::new();
     let turn = kit.turn("s1", "Write to a@b.example").intent_ref;

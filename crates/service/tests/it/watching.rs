@@ -124,5 +124,23 @@ fn throttled_requests_are_counted_in_one_entry() {
         }
         other => panic!("{}", other.kind()),
     }
-    assert_eq!(json!(kit.log().last().unwrap().kind()), "throttled");
+    // Counted, then revoked; and the clock was put back a little meanwhile.
+    kit.service().note_throttled(agent.id());
+    kit.service()
+        .revoke_credential(&kit.caller(Role::Admin), agent.id())
+        .unwrap();
+    kit.clock.turn(-1_000);
+    assert_eq!(kit.service().flush_throttled().unwrap(), 1);
+    assert_eq!(kit.log().last().unwrap().kind(), "throttled");
+}
+
+#[test]
+fn a_stopped_call_is_no_unmandated_one() {
+    let kit = Kit::new();
+    let turn = kit.turn("s1", "Write to a@b.example").intent_ref;
+    let stop = serde_json::from_value(json!({"scope": "everything"})).unwrap();
+    kit.service().stop(&kit.caller(Role::Admin), &stop).unwrap();
+    assert_eq!(kit.mail(&turn, "a@b.example").outcome, "rejected");
+    kit.service().settle_watch().unwrap();
+    assert!(kit.log().iter().all(|entry| entry.kind() != "flag"));
 }
