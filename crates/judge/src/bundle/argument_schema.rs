@@ -8,6 +8,7 @@ use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
 use super::arguments::resolve;
+use super::open_objects::open_objects;
 use crate::finding::Finding;
 
 /// Most bytes of one compiled pattern.
@@ -61,12 +62,14 @@ pub(super) fn compile(
                     format!("the schema states the dialect `{dialect}`; it is read as 2020-12"),
                 ));
             }
-            let closed = ["additionalProperties", "unevaluatedProperties"]
-                .iter()
-                .any(|keyword| root.get(*keyword).is_some_and(|v| v != &Value::Bool(true)));
-            if !closed {
+            for at in open_objects(schema) {
+                let text = if at.is_empty() {
+                    "the schema admits arguments that it does not declare".to_owned()
+                } else {
+                    format!("the schema admits members of `{at}` that it does not declare")
+                };
                 findings.push(
-                    Finding::warning(file, "the schema admits arguments that it does not declare")
+                    Finding::warning(file, text)
                         .hint("`\"additionalProperties\": false` closes it"),
                 );
             }
@@ -153,6 +156,8 @@ impl<'a> References<'a> {
 /// One step into the arguments.
 pub(super) enum Step {
     Name(String),
+    /// One item of an array.
+    Index(usize),
     /// Any item or member.
     Every,
 }
@@ -191,7 +196,7 @@ pub(super) fn steps(at: &str) -> Option<Vec<Step>> {
                     out.push(Step::Name(name.to_owned()));
                 }
                 None if !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_digit()) => {
-                    out.push(Step::Every);
+                    out.push(Step::Index(inner.parse().ok()?));
                 }
                 _ => return None,
             }
@@ -205,7 +210,7 @@ pub(super) fn steps(at: &str) -> Option<Vec<Step>> {
 pub(super) fn first_name(at: &str) -> Option<String> {
     match steps(at)?.into_iter().next()? {
         Step::Name(name) => Some(name),
-        Step::Every => None,
+        Step::Index(_) | Step::Every => None,
     }
 }
 
@@ -225,6 +230,29 @@ pub(super) fn unbounded_texts(schema: &Value) -> impl Iterator<Item = &str> {
             })
         })
         .map(|(name, _)| name.as_str())
+}
+
+/// Whether something stands at the end of every way that the steps can take through `value`: no
+/// element is without it, no list on the way is empty, nothing is `null`.
+pub(super) fn is_everywhere(value: &Value, steps: &[Step]) -> bool {
+    let Some((step, rest)) = steps.split_first() else {
+        return !value.is_null() && value.as_array().is_none_or(|items| !items.is_empty());
+    };
+    match (step, value) {
+        (Step::Name(name), Value::Object(members)) => members
+            .get(name)
+            .is_some_and(|inner| is_everywhere(inner, rest)),
+        (Step::Index(n), Value::Array(items)) => items
+            .get(*n)
+            .is_some_and(|inner| is_everywhere(inner, rest)),
+        (Step::Every, Value::Array(items)) => {
+            !items.is_empty() && items.iter().all(|inner| is_everywhere(inner, rest))
+        }
+        (Step::Every, Value::Object(members)) => {
+            !members.is_empty() && members.values().all(|inner| is_everywhere(inner, rest))
+        }
+        _ => false,
+    }
 }
 
 /// Whether a target of this type can stand there.
@@ -295,6 +323,11 @@ fn reach<'a>(
             } else if name.bytes().all(|b| b.is_ascii_digit())
                 && let Some(items) = schema.get("items")
             {
+                reach(root, items, rest, depth + 1, out);
+            }
+        }
+        Some((Step::Index(_), rest)) => {
+            if let Some(items) = schema.get("items") {
                 reach(root, items, rest, depth + 1, out);
             }
         }

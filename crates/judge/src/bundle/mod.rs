@@ -6,6 +6,7 @@ mod arguments;
 mod diagnostic;
 mod directory;
 mod nearest;
+mod open_objects;
 mod policies;
 mod schema;
 mod slice;

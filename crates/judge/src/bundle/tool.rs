@@ -8,7 +8,7 @@ use countersign_core::names::ActionName;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::argument_schema;
+use super::argument_schema::{self, Step};
 use super::arguments::{self, ArgMember};
 use crate::finding::Finding;
 use crate::limits::{TARGET_DECLARATIONS, TOOLS};
@@ -28,7 +28,8 @@ pub struct Tool {
 /// Where a target stands in the arguments.
 enum Place {
     Pointer,
-    Path(JsonPath),
+    /// With its steps, if it has only names, indices and wildcards.
+    Path(JsonPath, Option<Vec<Step>>),
 }
 
 /// A value at the place of a target declaration.
@@ -99,9 +100,16 @@ impl Tool {
                         spread(declaration.at.clone(), value, &mut take);
                     }
                 }
-                Place::Path(path) => {
+                Place::Path(path, steps) => {
+                    let mut whole = steps
+                        .as_ref()
+                        .is_none_or(|steps| argument_schema::is_everywhere(args, steps));
                     for node in path.query_located(args).iter() {
+                        whole &= !is_nothing(node.node());
                         spread(node.location().to_json_pointer(), node.node(), &mut take);
+                    }
+                    if !whole && !declaration.optional {
+                        return Targets::Missing(declaration);
                     }
                 }
             }
@@ -114,6 +122,11 @@ impl Tool {
         }
         Targets::Found(all)
     }
+}
+
+/// An empty list names nobody, and `null` counts as absent.
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
 }
 
 fn spread<'a>(at: String, value: &'a Value, take: &mut impl FnMut(String, &'a Value)) {
@@ -262,7 +275,7 @@ fn compile_target(
         Place::Pointer
     } else if at.starts_with('$') {
         match JsonPath::parse(at) {
-            Ok(path) => Place::Path(path),
+            Ok(path) => Place::Path(path, argument_schema::steps(at)),
             Err(error) => {
                 let text = format!("the target `{at}` is no JSONPath: {error}");
                 findings.push(Finding::error(file, text));

@@ -496,3 +496,81 @@ fn no_spelling_of_a_url_evades_a_rule_against_its_domain() {
     }
     assert_eq!(reasons("https://good.test/?evil.test"), ["any"]);
 }
+
+#[test]
+fn no_element_of_a_list_goes_without_its_target() {
+    let scene = |at: &str, optional: bool| {
+        let mut content = each_type(r#"@id("any") permit (principal, action, resource);"#);
+        content.tools.truncate(1);
+        content.tools[0].targets[0].at = at.to_owned();
+        content.tools[0].targets[0].optional = optional;
+        content.tools[0].arguments = json!({
+            "type": "object", "additionalProperties": false,
+            "properties": {"people": {"type": "array", "items": {
+                "type": "object", "additionalProperties": false, "properties": {
+                    "name": {"type": "string"},
+                    "mail": {"type": ["string", "null"]},
+                    "mails": {"type": "array", "items": {"type": "string"}},
+                }}}},
+        });
+        Scene::new(compile(content))
+    };
+    let reasons = |at: &str, people: &serde_json::Value| {
+        let asked = scene(at, false).verdict("open.email", json!({"people": people}));
+        let optional = scene(at, true).verdict("open.email", json!({"people": people}));
+        assert_eq!(optional.1, ["any"], "{at} {people}");
+        asked.1
+    };
+    for (at, people) in [
+        (
+            "$.people[*].mail",
+            json!([{"mail": "a@b.example"}, {"mail": "c@b.example"}]),
+        ),
+        (
+            "$.people[*].mails",
+            json!([{"mails": ["a@b.example"]}, {"mails": ["c@b.example"]}]),
+        ),
+        ("$.people[*].mails[*]", json!([{"mails": ["a@b.example"]}])),
+        (
+            "$.people[0].mail",
+            json!([{"mail": "a@b.example"}, {"name": "Bob"}]),
+        ),
+        ("$..mail", json!([{"mail": "a@b.example"}])),
+    ] {
+        assert_eq!(reasons(at, &people), ["any"], "{at} {people}");
+    }
+    for (at, people) in [
+        (
+            "$.people[*].mail",
+            json!([{"mail": "a@b.example"}, {"name": "Bob"}]),
+        ),
+        (
+            "$.people[*].mail",
+            json!([{"mail": "a@b.example"}, {"mail": null}]),
+        ),
+        ("$.people[*].mail", json!([])),
+        (
+            "$.people[*].mails",
+            json!([{"mails": ["a@b.example"]}, {"mails": []}]),
+        ),
+        ("$.people[*].mails", json!([{"mails": ["a@b.example"]}, {}])),
+        (
+            "$.people[*].mails[*]",
+            json!([{"mails": ["a@b.example"]}, {"mails": []}]),
+        ),
+        (
+            "$.people[1].mail",
+            json!([{"mail": "a@b.example"}, {"name": "Bob"}]),
+        ),
+        (
+            "$..mails",
+            json!([{"mails": ["a@b.example"]}, {"mails": []}]),
+        ),
+    ] {
+        assert_eq!(
+            reasons(at, &people),
+            ["countersign.no-target"],
+            "{at} {people}"
+        );
+    }
+}

@@ -417,3 +417,57 @@ fn unbounded_text_of_an_irreversible_tool_is_warned_of() {
     let reversible = of_tool(|t| t["arguments"]["properties"]["note"] = json!({"type": "string"}));
     assert!(!reversible.contains("irreversibly"), "{reversible}");
 }
+
+#[test]
+fn every_open_object_of_a_schema_is_warned_of() {
+    let found = |schema: Value| -> Vec<String> {
+        let mut one = tool("mail.send", json!([]));
+        one["arguments"] = schema;
+        check(&content("", "", json!([one])), &x("acme"))
+            .into_iter()
+            .map(|finding| finding.message)
+            .filter(|message| message.contains("does not declare"))
+            .collect()
+    };
+    let of = |at: &str| format!("the schema admits members of `{at}` that it does not declare");
+    let root = "the schema admits arguments that it does not declare".to_owned();
+    for open in [
+        json!({}),
+        json!({"additionalProperties": true}),
+        json!({"additionalProperties": {}}),
+        json!({"additionalProperties": {"type": "string"}}),
+        json!({"additionalProperties": false, "patternProperties": {"": {}}}),
+        json!({"anyOf": [{"additionalProperties": false}, {}]}),
+    ] {
+        let mut schema = open.clone();
+        schema["type"] = json!("object");
+        assert_eq!(found(schema), std::slice::from_ref(&root), "{open}");
+    }
+    for closed in [
+        json!({"additionalProperties": false}),
+        json!({"additionalProperties": {"not": {}}}),
+        json!({"unevaluatedProperties": false, "allOf": [{"properties": {"a": {"type": "string"}}}]}),
+        json!({"allOf": [{"additionalProperties": false}]}),
+        json!({"oneOf": [{"additionalProperties": false}, {"type": "null"}]}),
+    ] {
+        let mut schema = closed.clone();
+        schema["type"] = json!("object");
+        assert_eq!(found(schema), Vec::<String>::new(), "{closed}");
+    }
+    let nested = json!({
+        "type": "object", "additionalProperties": false,
+        "$defs": {"tree": {"type": "object", "properties": {"kids": {
+            "type": "array", "items": {"$ref": "#/$defs/tree"}}}}},
+        "properties": {
+            "who": {"type": "object", "properties": {"name": {"type": "string"}}},
+            "shut": {"type": "object", "additionalProperties": false, "properties": {
+                "list": {"type": "array", "items": {"type": "object"}}}},
+            "either": {"anyOf": [{"type": "object", "properties": {}}, {"type": "null"}]},
+            "tree": {"$ref": "#/$defs/tree"},
+        },
+    });
+    assert_eq!(
+        found(nested),
+        [of("/either"), of("/shut/list/*"), of("/tree"), of("/who")]
+    );
+}

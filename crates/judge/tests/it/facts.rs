@@ -334,10 +334,10 @@ fn targets_are_found_by_json_path_too() {
         tools,
     );
     let scene = Scene::new(compile(bundle));
-    let people = json!({"people": [{"mail": "a@b.example"}, {}, {"mail": "c@d.example"}]});
+    let people = json!({"people": [{"mail": "a@b.example"}, {"mail": "c@d.example"}]});
     let (facts, _) = scene.asks("t", people);
     let at: Vec<&str> = facts.targets.iter().map(|t| t.at.as_str()).collect();
-    assert_eq!(at, ["/people/0/mail", "/people/2/mail"]);
+    assert_eq!(at, ["/people/0/mail", "/people/1/mail"]);
     let (facts, _) = scene.asks("t", json!({"people": [{}]}));
     assert_eq!(facts.obstacle.as_deref(), Some("no-target"));
 }
