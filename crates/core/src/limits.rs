@@ -2,6 +2,8 @@
 
 /// Deepest nesting of arrays and objects that the strict reader accepts.
 pub const JSON_DEPTH: usize = 64;
+/// Most values (objects, lists, and what is neither) in one JSON text that a client sends.
+pub const JSON_VALUES: usize = 1_000_000;
 /// Most bytes that the canonical JSON of one leaf may have (tlog-tiles allows 65,535).
 pub const LEAF_BYTES: usize = 60 * 1024;
 /// Most items that a list in a leaf may hold.

@@ -114,7 +114,10 @@ impl ActorName {
 impl ActorName {
     /// Every pattern that covers this actor: its name, and each of its prefixes that ends in `/`.
     pub fn patterns(&self) -> impl Iterator<Item = &str> {
-        let prefixes = self.0.match_indices('/').filter_map(|(at, _)| self.0.get(..=at));
+        let prefixes = self
+            .0
+            .match_indices('/')
+            .filter_map(|(at, _)| self.0.get(..=at));
         prefixes.chain(Some(self.0.as_str()).filter(|name| !name.ends_with('/')))
     }
 }

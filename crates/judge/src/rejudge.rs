@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_core::document::{Call, Document, EntityUid, Facts, Intent, ToolResult};
-use countersign_core::json::{CanonicalError, parse};
+use countersign_core::json::{CanonicalError, parse_written};
 use countersign_core::verdict::Verdict;
 use serde_json::Value;
 
@@ -197,7 +197,8 @@ impl Directory for Recorded<'_> {
 
 fn canonical(facts: &Facts) -> Result<Value, RejudgeError> {
     let bytes = facts.canonical()?;
-    parse(bytes.as_bytes(), Facts::MAX_BYTES).map_err(|e| RejudgeError::Canonical(e.to_string()))
+    parse_written(bytes.as_bytes(), Facts::MAX_BYTES)
+        .map_err(|e| RejudgeError::Canonical(e.to_string()))
 }
 
 /// The JSON Pointer of the first place where two values differ, members in the order of the first.

@@ -61,7 +61,7 @@ pub trait Document: Serialize + DeserializeOwned {
 
     /// Reads a document from its canonical JSON; any other spelling of it is refused.
     fn from_canonical(bytes: &[u8]) -> Result<Self, DocumentError> {
-        let mut value = json::parse(bytes, Self::MAX_BYTES)?;
+        let mut value = json::parse_written(bytes, Self::MAX_BYTES)?;
         let Value::Object(members) = &mut value else {
             return Err(DocumentError::NotAnObject);
         };

@@ -5,4 +5,4 @@ mod number;
 mod strict;
 
 pub use canonical::{CanonicalError, CanonicalJson};
-pub use strict::{StrictError, StrictErrorKind, parse, parse_as};
+pub use strict::{StrictError, StrictErrorKind, parse, parse_as, parse_written};

@@ -12,8 +12,15 @@ const NUMBER_BYTES: usize = 400;
 /// Largest magnitude up to which every integer is a double.
 const SAFE_INTEGER: f64 = 9_007_199_254_740_992.0;
 
+/// Most digits of an integer that is read without asking what canonical JSON would make of it: all
+/// such are doubles, and ECMAScript writes them as they stand.
+const PLAIN_DIGITS: usize = 15;
+
 /// The number that `text` (already known to be JSON syntax) means, if it survives canonical JSON.
 pub(super) fn exact(text: &str) -> Option<Number> {
+    if let Some(integer) = plain_integer(text) {
+        return Some(integer.into());
+    }
     if text.len() > NUMBER_BYTES {
         return None;
     }
@@ -27,6 +34,13 @@ pub(super) fn exact(text: &str) -> Option<Number> {
         return format!("{double:.0}").parse::<i64>().ok().map(Number::from);
     }
     Number::from_f64(double)
+}
+
+/// Digits with at most a minus before them, few enough. Most numbers are such.
+fn plain_integer(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = digits.len() <= PLAIN_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| text.parse().ok())?
 }
 
 /// The first number in `value` that canonical JSON would change: an integer beyond 2^53 that no
@@ -107,6 +121,9 @@ mod tests {
             ("0e999", "0"),
             ("100000000000000000000", "100000000000000000000"),
             ("5e-324", "5e-324"),
+            ("999999999999999", "999999999999999"),
+            ("-999999999999999", "-999999999999999"),
+            ("1000000000000000", "1000000000000000"),
         ] {
             let number = exact(text).unwrap_or_else(|| panic!("{text} was refused"));
             assert_eq!(
@@ -115,6 +132,24 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn the_short_way_reads_what_the_long_way_reads() {
+        for digits in 1..=16_u32 {
+            for near in [-1, 0, 1] {
+                for sign in ["", "-"] {
+                    let text = format!("{sign}{}", 10_i64.pow(digits - 1) + near);
+                    let plain = exact(&text).unwrap();
+                    let long = exact(&format!("{text}.0")).unwrap();
+                    assert_eq!((&plain, plain.is_i64()), (&long, long.is_i64()), "{text}");
+                }
+            }
+        }
+        assert!(super::plain_integer("1e3").is_none());
+        assert!(super::plain_integer("1.5").is_none());
+        assert!(super::plain_integer("1234567890123456").is_none());
+        assert!(super::plain_integer("-").is_none());
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! A JSON reader (RFC 8259) that refuses whatever two readers could read differently: duplicate
-//! keys, lone surrogates, numbers that canonical JSON would change, too deep nesting.
+//! keys, lone surrogates, numbers that canonical JSON would change, too deep nesting, too many
+//! values.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::number;
-use crate::limits::JSON_DEPTH;
+use crate::limits::{JSON_DEPTH, JSON_VALUES};
 
 /// Why a text was refused, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum StrictErrorKind {
     /// Arrays and objects are nested too deeply.
     #[error("nested deeper than {JSON_DEPTH} levels")]
     TooDeep,
+    /// There are more values than a client may send: each takes many times its text in memory.
+    #[error("more than {0} values")]
+    TooManyValues(usize),
     /// The text is longer than the reader was told to take.
     #[error("longer than {0} bytes")]
     TooLong(usize),
@@ -52,8 +56,18 @@ pub enum StrictErrorKind {
     Shape(String),
 }
 
-/// Reads one JSON value of at most `max_bytes` bytes.
+/// Reads one JSON value of at most `max_bytes` bytes and [`JSON_VALUES`] values.
 pub fn parse(bytes: &[u8], max_bytes: usize) -> Result<Value, StrictError> {
+    read(bytes, max_bytes, JSON_VALUES)
+}
+
+/// Reads a text that was written here, such as a document, which may put more values around those
+/// that came from a client: its bytes are its only limit, so that what was written can be read.
+pub fn parse_written(bytes: &[u8], max_bytes: usize) -> Result<Value, StrictError> {
+    read(bytes, max_bytes, max_bytes)
+}
+
+fn read(bytes: &[u8], max_bytes: usize, max_values: usize) -> Result<Value, StrictError> {
     if bytes.len() > max_bytes {
         return Err(StrictError {
             kind: StrictErrorKind::TooLong(max_bytes),
@@ -64,7 +78,12 @@ pub fn parse(bytes: &[u8], max_bytes: usize) -> Result<Value, StrictError> {
         kind: StrictErrorKind::InvalidUtf8,
         offset: error.valid_up_to(),
     })?;
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        values: 0,
+        max_values,
+    };
     let value = reader.value(0)?;
     reader.blank();
     if reader.at != text.len() {
@@ -85,11 +104,18 @@ pub fn parse_as<T: DeserializeOwned>(bytes: &[u8], max_bytes: usize) -> Result<T
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// How many values were begun.
+    values: usize,
+    max_values: usize,
 }
 
 impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Result<Value, StrictError> {
         self.blank();
+        self.values += 1;
+        if self.values > self.max_values {
+            return self.fail(StrictErrorKind::TooManyValues(self.max_values));
+        }
         match self.peek() {
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
@@ -396,6 +422,18 @@ mod tests {
         assert!(read(&nest(64)).is_ok());
         assert_eq!(read(&nest(65)), Err(StrictErrorKind::TooDeep));
         assert_eq!(read(&nest(200)), Err(StrictErrorKind::TooDeep));
+    }
+
+    #[test]
+    fn a_million_values_pass_and_one_more_does_not() {
+        let list = |items: usize| format!("[{}7]", "7,".repeat(items - 1));
+        let limit = JSON_VALUES;
+        assert!(parse(list(limit - 1).as_bytes(), 1 << 22).is_ok());
+        for text in [list(limit), format!("{{\"a\":{}}}", list(limit - 1))] {
+            let error = parse(text.as_bytes(), 1 << 22).unwrap_err();
+            assert_eq!(error.kind, StrictErrorKind::TooManyValues(limit));
+            assert!(parse_written(text.as_bytes(), 1 << 22).is_ok());
+        }
     }
 
     proptest! {
