@@ -16,6 +16,10 @@ pub const SLICED_POLICIES: usize = 200_000;
 pub const SLICED_BYTES: usize = 32 * 1024 * 1024;
 /// Most entities of the directory that the facts of one call hold.
 pub const ENTITIES: usize = 256;
+/// Most entities that the directory is asked for to draw the facts of one call, known or not.
+pub const ENTITY_LOOKUPS: usize = 4096;
+/// Most entities whose attributes the policies of one action ask for by name.
+pub const NAMED_ENTITIES: usize = 128;
 /// Deepest nesting of lists and objects in an attribute of an entity. Strict JSON has 64 levels, of
 /// which the documents that hold attributes take some.
 pub const ATTRIBUTE_DEPTH: usize = 32;
@@ -41,3 +45,9 @@ pub const MENTIONED: usize = 256;
 pub const QUOTED_BYTES: usize = 512;
 /// Longest target, in bytes.
 pub const TARGET_BYTES: usize = 4096;
+/// Longest time that a permit may be good for, in seconds.
+pub const PERMIT_TTL_S: u32 = 3600;
+/// Highest threshold of a detector.
+pub const WATCH_THRESHOLD: u32 = 1000;
+/// Longest window of a detector, in seconds: a week.
+pub const WATCH_WINDOW_S: u32 = 7 * 24 * 3600;

@@ -5,14 +5,16 @@ mod argument_schema;
 mod arguments;
 mod diagnostic;
 mod directory;
+mod literals;
 mod nearest;
 mod open_objects;
 mod policies;
 mod schema;
+mod settings;
 mod slice;
 mod tool;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Schema};
 use countersign_core::document::{
@@ -24,7 +26,7 @@ use countersign_core::refs::PolicyRef;
 use serde_json::Value;
 
 use crate::finding::{Finding, Severity};
-use crate::limits::{FILE_BYTES, FINDINGS, SCHEMA_DEPTH, VALIDATION_PAIRS};
+use crate::limits::{FILE_BYTES, FINDINGS, NAMED_ENTITIES, SCHEMA_DEPTH, VALIDATION_PAIRS};
 use crate::value;
 use arguments::ArgMember;
 use policies::ReadPolicy;
@@ -43,6 +45,8 @@ pub struct CompiledBundle {
     bundle: Bundle,
     policy_ref: PolicyRef,
     tools: BTreeMap<String, Tool>,
+    /// What their names come to when they are read leniently.
+    tool_forms: BTreeSet<String>,
     schema: BundleSchema,
     policies: BTreeMap<ReasonId, ReadPolicy>,
     actions: BTreeMap<String, Action>,
@@ -183,6 +187,14 @@ impl CompiledBundle {
         directory::check(&self.schema, entity_type, attributes)
     }
 
+    /// Whether a tool that no manifest names is judged. One whose name only differs from a declared
+    /// one in ways that whoever runs the tool may overlook is not, nor one whose name hides something.
+    pub(crate) fn judges_unknown(&self, tool: &str) -> bool {
+        self.settings().unknown_tools == UnknownTools::Judge
+            && !value::text::has_hidden(tool)
+            && !self.tool_forms.contains(&value::name_form(tool))
+    }
+
     pub(crate) fn action(&self, name: &ActionName) -> Option<&Action> {
         self.actions.get(name.as_str())
     }
@@ -234,6 +246,7 @@ fn build(bundle: Bundle, whole: bool, findings: &mut Vec<Finding>) -> Option<Com
             "declared counters are not supported by this version",
         ));
     }
+    settings::check(&content.settings, findings);
     let tools = tool::compile_all(&content.tools, findings);
     let read = policies::read(&content.policies, findings);
     let unknown = content.settings.unknown_tools;
@@ -255,6 +268,7 @@ fn build(bundle: Bundle, whole: bool, findings: &mut Vec<Finding>) -> Option<Com
     }
     policies::validate(&read, &schema.schema, &content.policies, findings);
     let slices = slice::slice(&read, &shapes, whole);
+    limit_named_entities(&slices, findings);
     let actions = ready(shapes, slices, findings)?;
     let kinds = tools
         .values()
@@ -263,6 +277,7 @@ fn build(bundle: Bundle, whole: bool, findings: &mut Vec<Finding>) -> Option<Com
         .collect();
     Some(CompiledBundle {
         policy_ref,
+        tool_forms: tools.keys().map(|name| value::name_form(name)).collect(),
         tools,
         schema,
         policies: read,
@@ -325,6 +340,22 @@ fn depth(value: &Value) -> usize {
     }
 }
 
+/// A call whose policies look into too many entities could only be rejected.
+fn limit_named_entities(slices: &Slices, findings: &mut Vec<Finding>) {
+    for (action, slices) in slices {
+        let named: BTreeSet<_> = slices.values().flat_map(|slice| &slice.literals).collect();
+        if named.len() > NAMED_ENTITIES {
+            let text = format!(
+                "the policies of `{action}` ask for the attributes of {} entities by name, more than {NAMED_ENTITIES}",
+                named.len()
+            );
+            findings.push(Finding::error("policies", text).hint(
+                "keep what is said of an entity in the directory, and ask `resource` for it; `resource == …` may name any number",
+            ));
+        }
+    }
+}
+
 fn ready(
     shapes: BTreeMap<String, actions::ActionShape>,
     mut slices: Slices,
@@ -352,11 +383,6 @@ fn ready(
         })
         .collect();
     Some(actions)
-}
-
-/// Whether a bundle judges tools that no manifest names.
-pub(crate) fn judges_unknown_tools(bundle: &CompiledBundle) -> bool {
-    bundle.settings().unknown_tools == UnknownTools::Judge
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use countersign_core::document;
 use countersign_core::names::ReasonId;
 
 use super::actions::ActionShape;
+use super::literals;
 use super::policies::ReadPolicy;
-use super::schema::{ACTOR, CALL};
 use crate::limits::{SLICED_BYTES, SLICED_POLICIES};
 
 /// The policies for one action and one resource type.
@@ -22,7 +22,7 @@ pub(crate) struct Slice {
     pub(crate) base: PolicySet,
     /// The forbids that escalate, where there are any.
     pub(crate) escalations: Option<PolicySet>,
-    /// Entities of the directory that these policies name.
+    /// Entities of the directory that these policies name, and may ask for more than their name.
     pub(crate) literals: BTreeSet<document::EntityUid>,
 }
 
@@ -78,6 +78,8 @@ pub(crate) fn slice(
         }
     }
     let whole = whole || count > SLICED_POLICIES || bytes > SLICED_BYTES;
+    let literals: Vec<BTreeSet<document::EntityUid>> =
+        all.iter().map(|read| literals::of(&read.policy)).collect();
     let mut made: HashMap<Vec<usize>, Arc<Slice>> = HashMap::new();
     let mut out = Slices::new();
     for (action, resource, fits) in chosen {
@@ -86,9 +88,12 @@ pub(crate) fn slice(
         } else {
             fits
         };
-        let slice = made
-            .entry(fits)
-            .or_insert_with_key(|fits| Arc::new(build(fits.iter().filter_map(|n| all.get(*n)))));
+        let slice = made.entry(fits).or_insert_with_key(|fits| {
+            Arc::new(build(
+                fits.iter()
+                    .filter_map(|n| Some((*all.get(*n)?, literals.get(*n)?))),
+            ))
+        });
         out.entry(action.to_owned())
             .or_default()
             .insert(resource.to_owned(), Arc::clone(slice));
@@ -96,11 +101,13 @@ pub(crate) fn slice(
     out
 }
 
-fn build<'a>(policies: impl Iterator<Item = &'a &'a ReadPolicy>) -> Slice {
+fn build<'a>(
+    policies: impl Iterator<Item = (&'a ReadPolicy, &'a BTreeSet<document::EntityUid>)>,
+) -> Slice {
     let mut base = PolicySet::new();
     let mut escalations = PolicySet::new();
     let mut literals = BTreeSet::new();
-    for read in policies {
+    for (read, named) in policies {
         let set = if read.escalates {
             &mut escalations
         } else {
@@ -108,29 +115,13 @@ fn build<'a>(policies: impl Iterator<Item = &'a &'a ReadPolicy>) -> Slice {
         };
         // Ids are the keys of a map, so none is there twice.
         let _unique = set.add(read.policy.clone());
-        literals.extend(
-            read.policy
-                .entity_literals()
-                .iter()
-                .filter_map(in_directory),
-        );
+        literals.extend(named.iter().cloned());
     }
     Slice {
         base,
         escalations: (!escalations.is_empty()).then_some(escalations),
         literals,
     }
-}
-
-/// The entity as the directory names it; actors, calls and actions are not in the directory.
-fn in_directory(uid: &EntityUid) -> Option<document::EntityUid> {
-    let kind = uid.type_name().to_string();
-    let built_in = [ACTOR, CALL, "Action"].contains(&kind.as_str());
-    let id: &str = uid.id().unescaped();
-    (!built_in).then(|| document::EntityUid {
-        id: id.to_owned(),
-        kind,
-    })
 }
 
 /// Whether the scope can match a request of this action with a resource of this type.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{DirectoryError, ExtractInputs};
 use crate::bundle::Action;
-use crate::limits::ENTITIES;
+use crate::limits::{ENTITIES, ENTITY_LOOKUPS};
 
 /// The entities that the requests' policies name.
 pub(super) fn literals(action: &Action, requests: &[CedarRequest]) -> Vec<EntityUid> {
@@ -19,7 +19,7 @@ pub(super) fn literals(action: &Action, requests: &[CedarRequest]) -> Vec<Entity
 }
 
 /// These entities and those that they refer to, as far as the directory knows them. `None` if they
-/// are more than [`ENTITIES`].
+/// are more than [`ENTITIES`], or name more than [`ENTITY_LOOKUPS`].
 pub(super) fn slice(
     inputs: &ExtractInputs<'_>,
     mut open: Vec<EntityUid>,
@@ -30,7 +30,7 @@ pub(super) fn slice(
         if !asked.insert(uid.clone()) {
             continue;
         }
-        if asked.len() > ENTITIES {
+        if asked.len() > ENTITY_LOOKUPS {
             return Ok(None);
         }
         if let Some(attributes) = inputs.directory.entity(&uid)? {
@@ -39,6 +39,9 @@ pub(super) fn slice(
                 references(value, 0, &mut open);
             }
             out.insert(uid, attributes);
+            if out.len() > ENTITIES {
+                return Ok(None);
+            }
         }
     }
     Ok(Some(

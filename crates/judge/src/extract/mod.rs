@@ -16,7 +16,7 @@ use countersign_core::refs::{CallRef, IntentRef, ResultRef};
 use countersign_core::time::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::bundle::{Action, CALL, CompiledBundle, Targets, Tool, judges_unknown_tools};
+use crate::bundle::{Action, CALL, CompiledBundle, Targets, Tool};
 use crate::mention::{ResultIndex, TurnMentions};
 use crate::version::EXTRACTOR;
 use targets::ReadTarget;
@@ -104,7 +104,7 @@ pub fn extract(inputs: &ExtractInputs<'_>) -> Result<Facts, DirectoryError> {
             }
             of_known_tool(inputs, tool, facts)
         }
-        None if judges_unknown_tools(inputs.bundle) => {
+        None if inputs.bundle.judges_unknown(&inputs.call.tool) => {
             let action = ActionName::unknown();
             let context = context::shared(inputs, None, &[]);
             let Some(known) = inputs.bundle.action(&action) else {

@@ -89,6 +89,13 @@ pub fn lookup_form(kind: TargetType, value: &str) -> Option<String> {
     parse(kind, value)?.lookups.into_iter().next()
 }
 
+/// What a tool's name comes to if case, width, white space and hidden characters are overlooked.
+pub(crate) fn name_form(name: &str) -> String {
+    let mut form = text::lenient(name);
+    form.retain(|c| !c.is_whitespace());
+    form
+}
+
 /// The name of a type in contexts and manifests.
 pub(crate) fn type_name(kind: TargetType) -> &'static str {
     match kind {

@@ -471,3 +471,81 @@ fn every_open_object_of_a_schema_is_warned_of() {
         [of("/either"), of("/shut/list/*"), of("/tree"), of("/who")]
     );
 }
+
+#[test]
+fn settings_have_bounds() {
+    let with = |settings: Value| {
+        let mut content = starter("mail-agent");
+        content.settings = serde_json::from_value(settings).unwrap();
+        findings(&content)
+    };
+    for (settings, problem) in [
+        (
+            json!({"permit_ttl_s": 0}),
+            "`permit_ttl_s` is 0; allowed are 1 to 3600",
+        ),
+        (json!({"permit_ttl_s": 3601}), "`permit_ttl_s` is 3601"),
+        (
+            json!({"permit_ttl_s": u32::MAX}),
+            "`permit_ttl_s` is 4294967295",
+        ),
+        (
+            json!({"watch": {"burst_rejections": 1001}}),
+            "`watch.burst_rejections` is 1001",
+        ),
+        (
+            json!({"watch": {"unmandated_calls": u32::MAX}}),
+            "`watch.unmandated_calls` is",
+        ),
+        (
+            json!({"watch": {"burst_window_s": 0}}),
+            "`watch.burst_window_s` is 0",
+        ),
+        (
+            json!({"watch": {"unmandated_window_s": 604_801}}),
+            "`watch.unmandated_window_s` is",
+        ),
+    ] {
+        let found = with(settings);
+        assert!(
+            found.starts_with("error: ") && found.contains(problem),
+            "{found}"
+        );
+    }
+    assert_eq!(
+        with(
+            json!({"permit_ttl_s": 3600, "watch": {"burst_rejections": 0,
+        "unmandated_calls": 1000, "burst_window_s": 604_800, "unmandated_window_s": 1}})
+        ),
+        ""
+    );
+}
+
+#[test]
+fn too_many_entities_that_policies_look_into_are_refused() {
+    let of = |count: usize, condition: &str| {
+        let policies: String = (0..count)
+            .map(|n| {
+                let condition = condition.replace("{n}", &n.to_string());
+                format!(
+                    "@id(\"p{n}\") forbid (principal, action, resource) when {{ {condition} }};\n"
+                )
+            })
+            .collect();
+        of_policies(&policies)
+    };
+    let look = r#"Contact::"c{n}" has status && Contact::"c{n}".status == "x""#;
+    let found = of(300, look);
+    assert!(
+        found.contains("ask for the attributes of 300 entities by name, more than 128"),
+        "{found}"
+    );
+    let hidden = r#"(if context.has_targets then Contact::"c{n}" else resource) has status"#;
+    assert!(of(300, hidden).contains("300 entities"));
+    assert_eq!(of(128, look), "");
+    assert_eq!(of(300, r#"resource == Contact::"c{n}""#), "");
+    assert_eq!(
+        of(300, r#"[Contact::"c{n}", Contact::"d"].contains(resource)"#),
+        ""
+    );
+}

@@ -1,5 +1,6 @@
 //! How policies and targets are combined into one verdict.
 
+use countersign_core::document::UnknownTools;
 use countersign_core::verdict::Outcome;
 use countersign_judge::check;
 use serde_json::{Value, json};
@@ -292,4 +293,76 @@ fn the_two_constraints_of_the_first_issue_hold_in_both_directions() {
             .1,
         ["no-churned-contacts"]
     );
+}
+
+#[test]
+fn many_policies_may_name_an_entity_each() {
+    let mut content = crate::support::starter("mail-agent");
+    for n in 0..300 {
+        use std::fmt::Write as _;
+        write!(
+            content.policies[0].text,
+            "@id(\"not-{n}\") forbid (principal, action == Action::\"email.send\", \
+             resource == Contact::\"c{n}@customer.example\");\n\
+             @id(\"nor-{n}\") forbid (principal, action == Action::\"email.send\", resource) \
+             when {{ resource == Contact::\"d{n}@customer.example\" }};\n"
+        )
+        .unwrap();
+    }
+    content.policies[0].text.push_str(
+        r#"@id("frozen") forbid (principal, action == Action::"email.send", resource)
+           when { Contact::"boss@acme.example" has status
+               && Contact::"boss@acme.example".status == "away" };"#,
+    );
+    let mut scene = Scene::new(compile(content))
+        .says("Write to jane@customer.example, c299@customer.example and d7@customer.example");
+    for n in 0..300 {
+        scene = scene.entity("Contact", &format!("c{n}@customer.example"), json!({}));
+    }
+    let reasons = |scene: &Scene, to: &str| scene.verdict("email.send", mail(&[to])).1;
+    assert_eq!(
+        reasons(&scene, "jane@customer.example"),
+        ["only-addresses-named-in-the-turn"]
+    );
+    assert_eq!(reasons(&scene, "c299@customer.example"), ["not-299"]);
+    assert_eq!(reasons(&scene, "d7@customer.example"), ["nor-7"]);
+    let scene = scene.entity("Contact", "boss@acme.example", json!({"status": "away"}));
+    assert_eq!(reasons(&scene, "jane@customer.example"), ["frozen"]);
+}
+
+#[test]
+fn a_disguised_name_of_a_declared_tool_is_no_unknown_tool_to_judge() {
+    let mut content = crate::support::starter("mail-agent");
+    content.settings.unknown_tools = UnknownTools::Judge;
+    content.policies[0]
+        .text
+        .push_str(r#"@id("any") permit (principal, action, resource);"#);
+    let scene = Scene::new(compile(content));
+    let reasons = |tool: &str| scene.verdict(tool, json!({})).1;
+    for disguised in [
+        "EMAIL.send",
+        "Email.Send",
+        " email.send",
+        "email.send ",
+        "email .send",
+        "email.send\u{200b}",
+        "email\u{2060}.send",
+        "email\u{ff0e}send",
+        "\u{ff45}mail.send",
+        "email.send\u{a0}",
+        "email.send\n",
+        "email.send\0",
+        "other\u{200b}tool",
+        "other\u{7}tool",
+        "other\u{202e}tool",
+    ] {
+        assert_eq!(
+            reasons(disguised),
+            ["countersign.unknown-tool"],
+            "{disguised:?}"
+        );
+    }
+    for other in ["email.send2", "other tool", "email-send"] {
+        assert_eq!(reasons(other), ["any"], "{other:?}");
+    }
 }
