@@ -20,6 +20,10 @@ mod units;
 
 use std::process::ExitCode;
 
+/// The system's allocator took a fifth of a decision's time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::run().into()
 }

@@ -1,17 +1,20 @@
 //! Answering: entry, proof, reasons and, on approval, the permit.
 
-use countersign_core::document::Call;
+use countersign_core::document::{Call, Wire};
 use std::time::{Duration, Instant};
 
 use countersign_core::entry::{AnyEntry, Body, Decision, Entry, Role};
 use countersign_core::ids::EntryId;
 use countersign_core::names::{BuiltinReason, ReasonId};
+use countersign_core::refs::Sha256;
 use countersign_core::verdict::Outcome;
 use countersign_judge::CompiledBundle;
 use countersign_ledger::CommittedEntry;
 use countersign_permit::Claims;
 use countersign_wire::{DecisionAnswer, ReasonView, ResolutionView};
 
+use super::record::Fresh;
+use super::request::CallRequest;
 use crate::Service;
 use crate::caller::Caller;
 use crate::error::ServiceError;
@@ -85,14 +88,32 @@ impl Service {
     /// The answer to a decision that was just committed.
     pub(super) fn answer(
         &self,
+        request: &CallRequest,
+        fresh: &Fresh,
         committed: Option<&CommittedEntry>,
     ) -> Result<DecisionAnswer, ServiceError> {
         let committed =
             committed.ok_or_else(|| ServiceError::internal("a decision without an entry"))?;
-        match AnyEntry::from_leaf(&committed.leaf)? {
-            AnyEntry::Known(entry) => self.answer_of(&entry, &committed.leaf, &committed.proof),
-            AnyEntry::Unknown(_) => Err(ServiceError::internal("a decision of an unknown kind")),
-        }
+        let decision = &fresh.decision;
+        let bundle = self.compiled(&decision.policy_ref)?;
+        let call = PermittedCall {
+            tool: request.tool.clone(),
+            args_sha256: request.args_sha256,
+            wire: None,
+        };
+        let permit = fresh
+            .permit
+            .as_ref()
+            .map(|row| self.sign_permit(committed.entry_id, decision, row, call))
+            .transpose()?;
+        Ok(DecisionAnswer {
+            outcome: decision.outcome.name().to_owned(),
+            entry_id: committed.entry_id.to_string(),
+            reasons: reasons(&bundle, &decision.reasons),
+            permit,
+            resolution: None,
+            entry: render::with_proof(&committed.leaf, &committed.proof)?,
+        })
     }
 
     fn answer_of(
@@ -122,7 +143,7 @@ impl Service {
         })
     }
 
-    /// The permit of an approval. Signatures are deterministic, so it is the same token each time.
+    /// The permit of an earlier approval.
     fn permit(&self, entry_id: EntryId, decision: &Decision) -> Result<String, ServiceError> {
         let missing =
             |what: &str| ServiceError::internal(format!("the approval {entry_id} has no {what}"));
@@ -131,6 +152,22 @@ impl Service {
             .value;
         let call_ref = decision.call_ref.ok_or_else(|| missing("call"))?;
         let call: Call = self.open_internally(*call_ref.digest())?;
+        let call = PermittedCall {
+            tool: call.tool,
+            args_sha256: call.args_sha256,
+            wire: call.wire,
+        };
+        self.sign_permit(entry_id, decision, &row, call)
+    }
+
+    /// Signatures are deterministic, so it is the same token each time.
+    fn sign_permit(
+        &self,
+        entry_id: EntryId,
+        decision: &Decision,
+        row: &PermitRow,
+        call: PermittedCall,
+    ) -> Result<String, ServiceError> {
         let (iat, exp) = Claims::lifetime(row.issued_at, row.ttl_s);
         let claims = Claims {
             iss: self.origin.to_string(),
@@ -148,10 +185,8 @@ impl Service {
             policy_ref: decision.policy_ref,
             tenant: self.tenant.clone(),
         };
-        self.keys
-            .permit_signer()
-            .sign(&claims)
-            .map_err(ServiceError::internal)
+        let signer = self.keys.permit_signer();
+        signer.sign(&claims).map_err(ServiceError::internal)
     }
 
     fn resolution(
@@ -176,6 +211,13 @@ impl Service {
                 outcome: closed.outcome.map(|outcome| outcome.name().to_owned()),
             }))
     }
+}
+
+/// What a permit says of the call.
+struct PermittedCall {
+    tool: String,
+    args_sha256: Sha256,
+    wire: Option<Wire>,
 }
 
 /// The audience of a permit: the side of one tool.

@@ -92,9 +92,9 @@ impl Service {
         recorded: Recorded,
     ) -> Result<DecisionAnswer, ServiceError> {
         match recorded.settled {
-            Settled::Fresh => {
+            Settled::Fresh(fresh) => {
                 self.watcher.wake();
-                self.answer(recorded.entry.as_ref())
+                self.answer(request, &fresh, recorded.entry.as_ref())
             }
             Settled::Replay(row) => self.replay(request, &row),
         }

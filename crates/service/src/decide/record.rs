@@ -18,9 +18,15 @@ use crate::state::{self, EscalationRow, IdempotencyRow, InForceRow, PermitRow, k
 /// What became of a prepared decision in the plan.
 pub(super) enum Settled {
     /// It is in the ledger.
-    Fresh,
+    Fresh(Box<Fresh>),
     /// Another request with the same idempotency key was first.
     Replay(IdempotencyRow),
+}
+
+/// What was committed, so that answering need not read it again.
+pub(super) struct Fresh {
+    pub(super) decision: Decision,
+    pub(super) permit: Option<PermitRow>,
 }
 
 /// A decision that is durable.
@@ -139,10 +145,11 @@ impl Prepared {
             let row = state::read_in::<InForceRow>(step, &key::policy_in_force())?;
             decision.policy_ref = row.map_or(decision.policy_ref, |row| row.policy_ref);
         }
-        step.push(self.entry_id, decision)?;
+        step.push(self.entry_id, decision.clone())?;
         for record in &self.sealed {
             step.seal(record.clone())?;
         }
+        let mut permit = None;
         match self.verdict.outcome {
             Outcome::Approved => {
                 let row = PermitRow {
@@ -151,6 +158,7 @@ impl Prepared {
                     ttl_s: self.permit_ttl(step.now()),
                 };
                 state::put(step, key::permit(self.entry_id), &row)?;
+                permit = Some(row);
             }
             Outcome::Escalated => {
                 let deadline = step.now().plus_millis(ESCALATION_TTL_MS);
@@ -171,7 +179,7 @@ impl Prepared {
             }
             Outcome::Rejected | Outcome::Modified | Outcome::Deferred => {}
         }
-        Ok(Settled::Fresh)
+        Ok(Settled::Fresh(Box::new(Fresh { decision, permit })))
     }
 
     /// A permit does not outlive the turns that its call rests on, to the second.
