@@ -13,6 +13,13 @@ fn decide(world: &World, body: &[u8]) -> Reply {
 
 /// An error whose entry is a rejection that says nothing of what was sent.
 fn recorded(world: &World, reply: &Reply, status: u16, code: &str) -> Value {
+    let entry = rejected(world, reply, status, code);
+    assert_eq!(entry["call_ref"], Value::Null);
+    entry
+}
+
+/// An error whose entry is a rejection.
+fn rejected(world: &World, reply: &Reply, status: u16, code: &str) -> Value {
     let problem = reply.problem(status, code);
     let entry = world.entry(
         problem["entry_id"]
@@ -21,7 +28,6 @@ fn recorded(world: &World, reply: &Reply, status: u16, code: &str) -> Value {
     );
     assert_eq!(entry["kind"], "decision");
     assert_eq!(entry["outcome"], "rejected");
-    assert_eq!(entry["call_ref"], Value::Null);
     entry
 }
 
@@ -219,12 +225,13 @@ fn an_actor_that_the_credential_does_not_cover_is_forbidden_and_recorded() {
     let world = World::new();
     let mut body = call(&world.intent_ref(), "billing@customer.example");
     body["actor"] = json!("agent:other");
-    let entry = recorded(
+    let entry = rejected(
         &world,
         &decide(&world, body.to_string().as_bytes()),
         403,
         "out-of-bounds",
     );
+    assert_ne!(entry["call_ref"], Value::Null, "the call itself is sealed");
     assert_eq!(
         entry["actor"], AGENT,
         "the entry names who asked, not whom it claimed to be"
