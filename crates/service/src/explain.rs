@@ -18,6 +18,7 @@ use crate::Service;
 use crate::caller::Caller;
 use crate::decide::reasons;
 use crate::error::ServiceError;
+use crate::vault_access::OpenedGroup;
 
 impl Service {
     /// Explains a decision. With the role `vault-reader` and a stated purpose the sealed parts are
@@ -44,11 +45,9 @@ impl Service {
         }
         let (documents, vault_access) = match purpose {
             Some(purpose) if caller.has(Role::VaultReader) => {
-                let (opened, access) = self.open_records(caller, &refs.all(), purpose)?;
-                (
-                    opened.into_iter().collect(),
-                    access.map(|entry| entry.to_string()),
-                )
+                let group = self.open_group(caller, &refs.all(), purpose)?;
+                let access = group.access.map(|entry| entry.to_string());
+                (documents(&group)?, access)
             }
             _ => (BTreeMap::new(), None),
         };
@@ -115,6 +114,12 @@ impl SealedRefs {
             .flatten()
             .collect()
     }
+}
+
+fn documents(group: &OpenedGroup) -> Result<BTreeMap<Sha256, Value>, ServiceError> {
+    let records = group.records.iter();
+    let read = records.map(|(reference, bytes)| Ok((*reference, serde_json::from_slice(bytes)?)));
+    read.collect()
 }
 
 fn sealable(reference: Option<Sha256>, documents: &BTreeMap<Sha256, Value>) -> Sealable {

@@ -49,30 +49,15 @@ impl Service {
         })
     }
 
-    /// Opens several records at once, under one entry; refs that are not there are left out.
-    pub(crate) fn open_records(
-        &self,
-        caller: &Caller,
-        references: &[Sha256],
-        purpose: &str,
-    ) -> Result<(Vec<(Sha256, Value)>, Option<EntryId>), ServiceError> {
-        caller.require(Role::VaultReader)?;
-        let group = self.open_group(caller, references, purpose)?;
-        let opened = group
-            .records
-            .into_iter()
-            .map(|(reference, bytes)| Ok((reference, serde_json::from_slice(&bytes)?)))
-            .collect::<Result<_, ServiceError>>()?;
-        Ok((opened, group.access))
-    }
-
-    /// Opens a group of records under one entry, as canonical JSON.
+    /// Opens a group of records under one entry, as canonical JSON; refs that are not there are
+    /// left out.
     pub(crate) fn open_group(
         &self,
         caller: &Caller,
         references: &[Sha256],
         purpose: &str,
     ) -> Result<OpenedGroup, ServiceError> {
+        caller.require(Role::VaultReader)?;
         let mut opened = Vec::new();
         for reference in references.iter().take(LEAF_LIST) {
             if let Some(record) = self.ledger.sealed(reference)? {
