@@ -6,7 +6,6 @@ use countersign_core::ids::EntryId;
 use countersign_core::limits::LEAF_LIST;
 use countersign_core::refs::Sha256;
 use countersign_wire::{OpenRequest, Opened, RawJson};
-use serde_json::Value;
 
 use crate::Service;
 use crate::caller::Caller;
