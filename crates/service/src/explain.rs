@@ -9,7 +9,9 @@ use countersign_core::document::{
 };
 use countersign_core::entry::{Body, Decision, Role};
 use countersign_core::ids::EntryId;
-use countersign_core::refs::Sha256;
+use countersign_core::names::{BuiltinReason, ReasonId};
+use countersign_core::refs::{IntentRef, Sha256};
+use countersign_core::time::Timestamp;
 use countersign_judge::CompiledBundle;
 use countersign_wire::{EvidenceView, Explanation, PolicyView, ProofView, Sealable, TargetView};
 use serde_json::Value;
@@ -18,6 +20,7 @@ use crate::Service;
 use crate::caller::Caller;
 use crate::decide::reasons;
 use crate::error::ServiceError;
+use crate::state::{self, IntentRow, key};
 use crate::vault_access::OpenedGroup;
 
 impl Service {
@@ -52,6 +55,7 @@ impl Service {
             _ => (BTreeMap::new(), None),
         };
         let facts = refs.facts.and_then(|reference| documents.get(&reference));
+        let call = refs.call.and_then(|reference| documents.get(&reference));
         Ok(Explanation {
             entry_id: entry_id.to_string(),
             index: index.get(),
@@ -60,6 +64,8 @@ impl Service {
             actor: decision.actor.to_string(),
             outcome: decision.outcome.name().to_owned(),
             reasons: reasons(&bundle, &decision.reasons),
+            notes: self.notes(entry.timestamp(), decision, &bundle, call)?,
+            is_mandated: decision.intent_ref.is_some(),
             policies: policies(&bundle, decision),
             policy_ref: decision.policy_ref.to_string(),
             bundle_name: bundle.bundle().content.name.clone(),
@@ -80,6 +86,65 @@ impl Service {
 }
 
 impl Service {
+    fn notes(
+        &self,
+        at: Timestamp,
+        decision: &Decision,
+        bundle: &CompiledBundle,
+        call: Option<&Value>,
+    ) -> Result<Vec<String>, ServiceError> {
+        let is = |reason| decision.reasons.contains(&ReasonId::builtin(reason));
+        let mut notes = Vec::new();
+        if decision.intent_ref.is_none() && decision.call_ref.is_some() {
+            let unlooked = is(BuiltinReason::Stopped) || is(BuiltinReason::Contended);
+            notes.push(match decision.claimed_intent_ref {
+                _ if unlooked => "the call was refused before its turn was looked for".to_owned(),
+                None => {
+                    "the call named no turn, so nobody is known to have asked for it".to_owned()
+                }
+                Some(claimed) => self.why_not_counted(&claimed, at, decision)?,
+            });
+        }
+        if is(BuiltinReason::SchemaMismatch) {
+            let text = |name| call.and_then(|call| call.get(name));
+            let tool = text("tool").and_then(Value::as_str);
+            let tool = tool.and_then(|tool| bundle.tool(tool));
+            let misfit = tool
+                .zip(text("args"))
+                .and_then(|(tool, args)| tool.schema_error(args));
+            notes.push(match misfit {
+                Some(misfit) => format!("what does not fit: {misfit}"),
+                None => "what does not fit is told where the call is opened".to_owned(),
+            });
+        }
+        Ok(notes)
+    }
+
+    /// Why a turn that a call named did not count for it.
+    fn why_not_counted(
+        &self,
+        claimed: &IntentRef,
+        at: Timestamp,
+        decision: &Decision,
+    ) -> Result<String, ServiceError> {
+        let row = state::read::<IntentRow>(&self.ledger, &key::intent(claimed))?;
+        let Some(row) = row.map(|row| row.value) else {
+            return Ok(format!(
+                "the call named `{claimed}`, which is no turn of this ledger"
+            ));
+        };
+        let why = if row.revoked {
+            "it was revoked".to_owned()
+        } else if row.expires_at <= at {
+            format!("it had ended at {}", row.expires_at)
+        } else if !row.actors.contains(&decision.actor) {
+            format!("it does not name the actor `{}`", decision.actor)
+        } else {
+            "it is not the newest of its session, is of another session than the call, or its standing instruction has ended".to_owned()
+        };
+        Ok(format!("the turn that the call named did not count: {why}"))
+    }
+
     fn is_turn(&self, reference: &Sha256) -> Result<bool, ServiceError> {
         let record = self.ledger.sealed(reference)?;
         Ok(record.is_some_and(|record| record.kind == Intent::KIND))

@@ -23,6 +23,11 @@ pub struct Explanation {
     pub outcome: String,
     /// Why, for people.
     pub reasons: Vec<ReasonView>,
+    /// What a reader must know to understand it: why a named turn did not count, what of the
+    /// arguments does not fit.
+    pub notes: Vec<String>,
+    /// Whether a live turn was behind the call; if not, nobody's words were looked at.
+    pub is_mandated: bool,
     /// The policies that determined it, with their text.
     pub policies: Vec<PolicyView>,
     /// The bundle that was in force.

@@ -15,7 +15,10 @@ pub(crate) fn explanation(terminal: &Terminal, explained: &Explanation) -> Strin
     let mut section = |name: &str, text: String| {
         sections.push(format!("{}\n{text}", terminal.paint(Tone::Strong, name)))
     };
-    section("turn", sealable(&explained.turn, "no turn was named", turn));
+    section(
+        "turn",
+        sealable(&explained.turn, "no turn of this ledger was named", turn),
+    );
     section(
         "call",
         sealable(&explained.call, "the call was too malformed to keep", call),
@@ -59,6 +62,9 @@ fn head(terminal: &Terminal, explained: &Explanation) -> String {
             plain(&reason.id),
             wrapped(&reason.text, "    ")
         );
+    }
+    for note in &explained.notes {
+        let _ = write!(head, "\n{}", wrapped(&plain(note), "  "));
     }
     head
 }
@@ -165,13 +171,19 @@ fn rule(policy: &PolicyView) -> String {
 
 fn targets(explained: &Explanation) -> String {
     match &explained.facts {
-        Sealable::Open { .. } if explained.targets.is_empty() => {
-            "  the call acts on nothing that is declared as a target".to_owned()
+        Sealable::Open { document, .. } if explained.targets.is_empty() => {
+            match document.get("obstacle").and_then(Value::as_str) {
+                None => "  the call acts on nothing that is declared as a target".to_owned(),
+                Some(obstacle) => format!(
+                    "  not looked at: the call could not be judged ({})",
+                    plain(obstacle)
+                ),
+            }
         }
         Sealable::Open { .. } => explained
             .targets
             .iter()
-            .map(target)
+            .map(|view| target(view, explained.is_mandated))
             .collect::<Vec<_>>()
             .join("\n"),
         other => sealable(
@@ -182,7 +194,7 @@ fn targets(explained: &Explanation) -> String {
     }
 }
 
-fn target(target: &TargetView) -> String {
+fn target(target: &TargetView, is_mandated: bool) -> String {
     let mut out = format!("  {} at {}", plain(&target.value), plain(&target.at));
     let _ = write!(out, "\n    sources: {}", target.sources.join(", "));
     for evidence in &target.evidence {
@@ -197,7 +209,9 @@ fn target(target: &TargetView) -> String {
             wrapped(&format!("{mark}: {}", evidence.text), "    ")
         );
     }
-    if target.evidence.is_empty() {
+    if !is_mandated {
+        out.push_str("\n    no turn counted for this call, so nobody's words were looked at");
+    } else if target.evidence.is_empty() {
         out.push_str("\n    found nowhere: not in the turn, not in a result, not in the directory");
     }
     if let Some(directory) = &target.directory {

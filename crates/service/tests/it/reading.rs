@@ -223,6 +223,46 @@ fn what_is_no_turn_is_not_shown_as_one_and_nothing_opened_is_no_access() {
 }
 
 #[test]
+fn an_explanation_says_why_a_named_turn_did_not_count_and_what_does_not_fit() {
+    let kit = Kit::new();
+    let auditor = kit.caller(Role::Auditor);
+    let notes = |id: &str| {
+        let explained = kit.service().explain(&auditor, id.parse().unwrap(), None);
+        let explained = explained.unwrap();
+        (explained.notes.join("; "), explained.is_mandated)
+    };
+    let turn = kit.turn("s1", "Write to a@b.example").intent_ref;
+    let live = kit.mail(&turn, "a@b.example").entry_id;
+    assert_eq!(notes(&live), (String::new(), true));
+    kit.service()
+        .revoke_turn(&kit.caller(Role::Ingress), turn.parse().unwrap())
+        .unwrap();
+    let (revoked, is_mandated) = notes(&kit.mail(&turn, "a@b.example").entry_id);
+    assert!(revoked.contains("revoked") && !is_mandated, "{revoked}");
+    let unknown = countersign_core::refs::Sha256::of(b"x").to_string();
+    let (unknown, _) = notes(&kit.mail(&unknown, "a@b.example").entry_id);
+    assert!(unknown.contains("no turn of this ledger"), "{unknown}");
+
+    let turn = kit.turn("s2", "Write to a@b.example").intent_ref;
+    let mut request = crate::kit::mail_request(&turn, "a@b.example");
+    request["args"]["to"] = json!("a@b.example");
+    let id = kit.decide(&request).unwrap().entry_id.parse().unwrap();
+    let roles = vec!["auditor".into(), "vault-reader".into()];
+    let request = NewCredential {
+        roles,
+        ..NewCredential::default()
+    };
+    let token = kit
+        .service()
+        .add_credential(&kit.caller(Role::Admin), &request)
+        .unwrap()
+        .token;
+    let reader = kit.service().authenticate(&token).unwrap();
+    let explained = kit.service().explain(&reader, id, Some("a test")).unwrap();
+    assert!(explained.notes[0].contains("/to"), "{:?}", explained.notes);
+}
+
+#[test]
 fn an_approval_is_explained_with_its_rule() {
     let kit = Kit::new();
     let turn = kit.turn("s1", "Write to a@b.example").intent_ref;
