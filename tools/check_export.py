@@ -10,9 +10,13 @@ contradict each other; 2 for usage or I/O. It checks less than `countersign veri
 """
 import argparse, base64, hashlib, json, pathlib, sys
 
-import rfc8785
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    import rfc8785
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError as missing:
+    print(f"{missing}; what is needed: pip install -r tools/requirements.txt", file=sys.stderr)
+    sys.exit(2)
 
 KINDS = {"intent_ref": "intent", "call_ref": "call", "facts_ref": "facts", "reasoning_ref": "reasoning",
          "result_ref": "result", "changeset_ref": "changeset", "purpose_ref": "statement",
