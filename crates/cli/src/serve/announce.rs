@@ -1,6 +1,6 @@
 //! What a server says when it starts: credentials once, the profile, the address, what to try.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comfy_table::Cell;
 use countersign_client::Token;
@@ -25,7 +25,7 @@ pub(super) struct Announced {
 /// What the profile of a new log says beside keys and tokens.
 pub(super) struct NewProfile<'a> {
     pub(super) place: &'a ProfilePath,
-    /// Where it goes if its usual place cannot be written.
+    /// Where it goes if its usual place cannot be written or is another log's.
     pub(super) beside: PathBuf,
     pub(super) url: &'a str,
     pub(super) ca_file: Option<PathBuf>,
@@ -59,7 +59,7 @@ struct Shown<'a> {
 struct Listening<'a> {
     event: &'static str,
     url: &'a str,
-    data: &'a std::path::Path,
+    data: &'a Path,
 }
 
 impl Announced {
@@ -145,6 +145,10 @@ pub(super) fn credentials(
     };
     match saved {
         Ok((path, saved)) => {
+            if !place.is_named() && path != place.path() && place.path().exists() {
+                let (usual, path) = (place.path().display(), path.display());
+                terminal.warn(format!("`{usual}` is another log's profile and stays; this log's is `{path}`: name it with --profile"));
+            }
             if let Saved::Moved(aside) = saved {
                 let (aside, path) = (aside.display(), path.display());
                 terminal.warn(format!("`{path}` was another log's profile; it is now `{aside}`: name it with --profile"));
@@ -162,12 +166,16 @@ pub(super) fn credentials(
     Ok(announced)
 }
 
-/// Writes the profile to its place or, if that cannot be had and nobody named it, to the other.
+/// Writes the profile to its place or, if that cannot be had or is taken and nobody named it, to
+/// the other.
 fn save(
     profile: &Profile,
     place: &ProfilePath,
     beside: PathBuf,
 ) -> Result<(PathBuf, Saved), CliError> {
+    if !place.is_named() && place.path().exists() {
+        return profile.save(&beside).map(|saved| (beside, saved));
+    }
     match profile.save(place.path()) {
         Ok(saved) => Ok((place.path().to_owned(), saved)),
         Err(error) if place.is_named() => Err(error),
@@ -219,15 +227,61 @@ pub(super) fn listening(
 }
 
 fn tell_first_steps(announced: &Announced, terminal: &Terminal) {
-    let usual = ProfilePath::usual().map(|usual| usual.path().to_owned());
-    let option = match &announced.profile {
-        Some(path) if usual.as_ref() != Some(path) => format!(" --profile {}", path.display()),
-        _ => String::new(),
-    };
+    let option = announced.profile.as_deref().map(option);
+    let option = option.unwrap_or_default();
     terminal.note("\ntry, in another terminal:");
     terminal.note(format!("  intent=$(countersign{option} turn \"Send billing@customer.example the refund confirmation for ticket #4821\")"));
     terminal.note(format!("  countersign{option} decide email.send '{{\"to\": [\"billing@customer.example\"], \"subject\": \"Your refund\", \"body\": \"It is on its way.\"}}' --intent $intent"));
     terminal.note(format!("  countersign{option} entries\n"));
+}
+
+/// The option with which commands find a profile.
+fn option(path: &Path) -> String {
+    match ProfilePath::usual() {
+        Some(usual) if usual.path() == path => String::new(),
+        _ => format!(" --profile {}", path.display()),
+    }
+}
+
+/// Says which profile is of this log, and warns if commands would take another one by themselves.
+pub(super) fn tell_profile(
+    places: &[ProfilePath],
+    host: &Host,
+    url: &str,
+    announced: &Announced,
+    terminal: &Terminal,
+) {
+    // The first start has said it.
+    if announced.is_first() || terminal.is_json() {
+        return;
+    }
+    let keys = host.service().public_keys();
+    let read = |place: &ProfilePath| place.read().ok().flatten();
+    let is_own =
+        |place: &&ProfilePath| read(place).is_some_and(|profile| profile.log_key == keys.log_key);
+    match places.iter().find(is_own) {
+        Some(place) => terminal.note(format!(
+            "profile `{}`; try: countersign{} entries",
+            place.path().display(),
+            option(place.path())
+        )),
+        None => terminal.note("no profile of this log was found: commands need COUNTERSIGN_TOKEN"),
+    }
+    let Some(usual) = ProfilePath::usual() else {
+        return;
+    };
+    let Some(profile) = read(&usual) else {
+        return;
+    };
+    let what = match (profile.log_key == keys.log_key, profile.server == url) {
+        (true, true) => return,
+        (false, _) => "is of another log".to_owned(),
+        (true, false) => format!("names another address, {}", profile.server),
+    };
+    terminal.warn(format!(
+        "the profile `{}`, which commands take without --profile, {what}",
+        usual.path().display()
+    ));
 }
 
 /// Notes the server's present address in the profile, if the profile is of this log.

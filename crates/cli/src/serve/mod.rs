@@ -44,9 +44,11 @@ pub(crate) fn run(
     let bound = running::Bound::new(&host, settings.server.clone())
         .map_err(|error| not_served(error, &announced, terminal))?;
     let url = settings.url_of(&bound);
-    for place in [profile, ProfilePath::named(&beside(&data))] {
-        announce::update_server(&place, &host, &url, &announced, terminal);
+    let places = [profile, ProfilePath::named(&beside(&data))];
+    for place in &places {
+        announce::update_server(place, &host, &url, &announced, terminal);
     }
+    announce::tell_profile(&places, &host, &url, &announced, terminal);
     announce::listening(&url, &data, &announced, terminal)?;
     bound.run(&host, terminal)
 }

@@ -105,13 +105,18 @@ fn a_second_log_does_not_take_the_first_ones_profile_away() {
     let profile = std::fs::read_to_string(home.profile()).unwrap();
     let second = home.serve(&["--data", "other"]);
     let log = second.log();
-    let aside = log
-        .split('`')
-        .find(|word| word.contains("/profile-"))
-        .unwrap_or_else(|| panic!("{log}"));
-    assert_eq!(std::fs::read_to_string(aside).unwrap(), profile);
+    assert!(
+        log.contains("is another log's profile and stays") && log.contains("--profile other/"),
+        "{log}"
+    );
+    assert_eq!(std::fs::read_to_string(home.profile()).unwrap(), profile);
+    let own = "other/profile.toml";
     assert_eq!(
-        std::fs::metadata(aside).unwrap().permissions().mode() & 0o777,
+        std::fs::metadata(home.path(own))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
         0o600
     );
     // Both logs are within reach.
@@ -120,7 +125,13 @@ fn a_second_log_does_not_take_the_first_ones_profile_away() {
         args.extend(["key", "show"]);
         home.json(0, &args)["origin"].as_str().unwrap().to_owned()
     };
-    assert_ne!(head(&["--profile", aside]), head(&[]));
+    assert_ne!(head(&["--profile", own]), head(&[]));
+    second.stop();
+    // It is said at every start, and the profile of each log follows its own server.
+    let second = home.serve(&["--data", "other"]);
+    second.wait_for_log("is of another log");
+    assert_ne!(head(&["--profile", own]), head(&[]));
+    assert_eq!(std::fs::read_to_string(home.profile()).unwrap(), profile);
     first.stop();
     second.stop();
 }
