@@ -49,7 +49,7 @@ impl Agent {
 }
 
 /// The calls that answer ticket #4821.
-pub(super) fn afternoon() -> [Call; 4] {
+pub(super) fn evening() -> [Call; 4] {
     [
         Call {
             tool: "inbox.read",

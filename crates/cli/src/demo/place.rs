@@ -43,7 +43,9 @@ pub(super) fn make_directory(named: Option<&Path>) -> Result<PathBuf, CliError> 
 
 /// Opened documents will lie below: only the owner may look in.
 fn make(path: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().mode(0o700).create(path)
+    std::fs::DirBuilder::new().mode(0o700).create(path)?;
+    // It holds keys and tokens, and is often made in a clone.
+    std::fs::write(path.join(".gitignore"), "*\n")
 }
 
 /// Commands that work on what the demo leaves behind.

@@ -26,7 +26,7 @@ pub(super) fn play(world: &World, teller: &Teller<'_>) -> Result<Summary, CliErr
         world.home().display()
     ))?;
 
-    teller.heading("1  In the afternoon")?;
+    teller.heading("1  In the evening")?;
     story::load_directory(world)?;
     teller.say(&format!(
         "The directory: {CUSTOMER} is active; jane.doe@former.example churned six months ago."
@@ -35,10 +35,10 @@ pub(super) fn play(world: &World, teller: &Teller<'_>) -> Result<Summary, CliErr
     let size = auditor.take_checkpoint(world, "evening")?;
     teller.say(&format!("An auditor is handed the log's public keys, and keeps a checkpoint of its {size} entries so far."))?;
     let mut cast = Cast::assemble(world)?;
-    let afternoon = cast.afternoon(world, teller)?;
+    let evening = cast.evening(world, teller)?;
 
     teller.heading("2  02:13 (so the story goes; the clock below is real)")?;
-    let night = cast.night(world, teller, &afternoon.standing)?;
+    let night = cast.night(world, teller, &evening.standing)?;
     let mail = count_mail(world, teller)?;
 
     teller.heading("3  In the morning: what the ledger says")?;
@@ -68,7 +68,7 @@ pub(super) fn play(world: &World, teller: &Teller<'_>) -> Result<Summary, CliErr
         origin: world.origin(),
         log_key: keys.log_key.clone(),
         root_key: keys.root_key.clone(),
-        approved: afternoon.approved + 1,
+        approved: evening.approved + 1,
         attempts: night.tried,
         permit_refused: night.permit_refused,
         mail,

@@ -1,11 +1,11 @@
-//! The story: an afternoon, and the night after it.
+//! The story: an evening, and the night after it.
 
 use countersign_permit::PermitError;
 use countersign_wire::{TurnAnswer, TurnPartRequest, TurnRequest};
 use serde_json::json;
 
 use super::agent::{self, Agent};
-use super::summary::{Afternoon, Night, Tried};
+use super::summary::{Evening, Night, Tried};
 use super::teller::Teller;
 use super::tools::{ToolError, ToolSide};
 use super::world::{World, failed};
@@ -13,7 +13,7 @@ use crate::error::CliError;
 
 /// The person.
 const PERSON: &str = "user:sam@acme.example";
-/// What the person asks for in the afternoon.
+/// What the person asks for in the evening.
 const REQUEST: &str = "Send billing@customer.example the refund confirmation for ticket #4821";
 /// The ticket that this is about.
 const TICKET: &str = "Ticket #4821 from billing@customer.example: we were charged twice in March. Please confirm the refund.";
@@ -54,11 +54,11 @@ impl Cast {
     }
 
     /// A person asks for one mail, and the agent does what it takes.
-    pub(super) fn afternoon(
+    pub(super) fn evening(
         &mut self,
         world: &World,
         teller: &Teller<'_>,
-    ) -> Result<Afternoon, CliError> {
+    ) -> Result<Evening, CliError> {
         self.tools
             .deliver(json!({"id": "#4821", "from": CUSTOMER, "body": TICKET}));
         let turn = register(
@@ -71,7 +71,7 @@ impl Cast {
         teller.say("Sam asks the support agent:")?;
         teller.quote(REQUEST)?;
         let mut approved = 0;
-        for call in agent::afternoon() {
+        for call in agent::evening() {
             let answer = self.agent.ask(&call, &turn.intent_ref)?;
             teller.outcome(&answer, call.tool)?;
             teller.expect(
@@ -99,7 +99,7 @@ impl Cast {
         )?;
         teller.say("Then Sam leaves, with a standing instruction:")?;
         teller.quote(STANDING)?;
-        Ok(Afternoon {
+        Ok(Evening {
             approved,
             standing: standing.intent_ref,
         })
@@ -151,7 +151,7 @@ impl Cast {
         }
         let refusal = self.replay_permit()?;
         teller
-            .say("At last it hands the mail tool the afternoon's permit for another recipient:")?;
+            .say("At last it hands the mail tool the evening's permit for another recipient:")?;
         teller.refusal(&refusal.to_string())?;
         let is_for_other = matches!(refusal, PermitError::Arguments { .. });
         teller.expect(

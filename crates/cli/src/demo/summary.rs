@@ -6,8 +6,8 @@ use countersign_verify::{Check, RangeWord, Word};
 use countersign_wire::{DecisionAnswer, FlagView};
 use serde::Serialize;
 
-/// The afternoon.
-pub(super) struct Afternoon {
+/// The evening.
+pub(super) struct Evening {
     pub(super) approved: usize,
     /// The standing instruction's `intent_ref`.
     pub(super) standing: String,
