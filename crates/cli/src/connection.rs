@@ -23,6 +23,7 @@ pub(crate) struct ConnectionArgs {
         global = true,
         env = "COUNTERSIGN_URL",
         value_name = "URL",
+        hide_env_values = true,
         help_heading = "Connection"
     )]
     server: Option<String>,
@@ -42,6 +43,7 @@ pub(crate) struct ConnectionArgs {
         global = true,
         env = "COUNTERSIGN_PROFILE",
         value_name = "FILE",
+        hide_env_values = true,
         help_heading = "Connection"
     )]
     profile: Option<PathBuf>,
@@ -51,11 +53,12 @@ pub(crate) struct ConnectionArgs {
         global = true,
         env = "COUNTERSIGN_CA_FILE",
         value_name = "FILE",
+        hide_env_values = true,
         help_heading = "Connection"
     )]
     ca_file: Option<PathBuf>,
     /// How many seconds a request may take [default: 30]
-    #[arg(long, global = true, env = "COUNTERSIGN_TIMEOUT_S", value_name = "SECONDS", help_heading = "Connection",
+    #[arg(long, global = true, env = "COUNTERSIGN_TIMEOUT_S", value_name = "SECONDS", hide_env_values = true, help_heading = "Connection",
           value_parser = clap::value_parser!(u64).range(1..=3_600))]
     timeout_s: Option<u64>,
 }
@@ -66,6 +69,8 @@ pub(crate) struct Connection {
     token: Option<Token>,
     profile: Option<Profile>,
     place: String,
+    /// The server that the profile is of, if it is another one.
+    elsewhere: Option<String>,
 }
 
 impl ConnectionArgs {
@@ -91,6 +96,10 @@ impl ConnectionArgs {
                 .parse::<ServerUrl>()
                 .is_ok_and(|known| known == server)
         };
+        let elsewhere = profile
+            .as_ref()
+            .filter(|profile| !is_profiles(profile))
+            .map(|profile| profile.server.clone());
         let profile = profile.filter(is_profiles);
         let own_ca = self.ca_file.clone();
         let options = Options {
@@ -106,6 +115,7 @@ impl ConnectionArgs {
             client: Client::new(server, options)?,
             token: self.token.as_deref().map(Token::new),
             profile,
+            elsewhere,
             place: place.map_or_else(
                 || "no profile".to_owned(),
                 |place| place.path().display().to_string(),
@@ -151,6 +161,7 @@ impl Connection {
             token: None,
             profile: Some(profile),
             place: "the demo".to_owned(),
+            elsewhere: None,
         }
     }
 
@@ -175,9 +186,13 @@ impl Connection {
     fn no_token(&self, roles: &[&str]) -> CliError {
         let wanted = roles.join("` or `");
         let server = self.client.server();
-        let message = match &self.profile {
-            Some(_) => format!("`{}` holds no token for the role `{wanted}`", self.place),
-            None => format!(
+        let message = match (&self.profile, &self.elsewhere) {
+            (Some(_), _) => format!("`{}` holds no token for the role `{wanted}`", self.place),
+            (None, Some(other)) => format!(
+                "there is no token for `{server}`: the profile `{}` is of another server address, `{other}`, and its tokens are not sent elsewhere",
+                self.place
+            ),
+            (None, None) => format!(
                 "there is no token for `{server}`: no profile of this server was found ({})",
                 self.place
             ),

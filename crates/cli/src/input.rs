@@ -19,6 +19,15 @@ pub(crate) fn text(argument: &str) -> Result<String, CliError> {
     }
 }
 
+/// A verifier key: the text itself, or that of a file, with `@` before its name or without.
+pub(crate) fn key(argument: &str) -> Result<String, CliError> {
+    let path = Path::new(argument);
+    match path.is_file() {
+        true => file(path),
+        false => text(argument),
+    }
+}
+
 /// The text of a file.
 pub(crate) fn file(path: &Path) -> Result<String, CliError> {
     let name = path.display().to_string();

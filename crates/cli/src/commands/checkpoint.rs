@@ -18,7 +18,7 @@ pub(crate) struct CheckpointArgs {
     /// Save it to a new file in place of printing it
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
-    /// The key that must have signed it [default: the profile's, if it is of this log]
+    /// The key that must have signed it, or a FILE that holds it [default: the profile's, if it is of this log]
     #[arg(long, value_name = "VKEY")]
     key: Option<String>,
     /// Read a data directory in place of a server
@@ -101,7 +101,7 @@ fn key(
     connection: &ConnectionArgs,
 ) -> Result<Option<VerifierKey>, CliError> {
     let text = match &args.key {
-        Some(text) => Some(crate::input::text(text)?),
+        Some(text) => Some(crate::input::key(text)?),
         // A data directory need not be the profile's.
         None if args.data.is_some() => None,
         None => connection.profile()?.map(|profile| profile.log_key),

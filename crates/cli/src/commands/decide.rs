@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign_wire::{DecisionAnswer, LinksRequest};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::turn::LOCAL_ACTOR;
@@ -48,6 +48,15 @@ pub(crate) struct DecideArgs {
     /// How long to wait for a person if the call is escalated, such as 30s; at most 60s
     #[arg(long, value_name = "TIME", value_parser = units::seconds)]
     wait: Option<u64>,
+}
+
+/// The built-in reason of a call that no rule permits.
+const NO_PERMIT: &str = "countersign.no-permit";
+
+/// What of a decision's entry is looked at here.
+#[derive(Deserialize)]
+struct Judged {
+    intent_ref: Option<String>,
 }
 
 /// A request whose arguments go as they were written.
@@ -96,8 +105,22 @@ pub(crate) fn run(
     terminal.answer(&answer, || text(terminal, &args.tool, &answer))?;
     if !terminal.is_json() && answer.outcome != "approved" {
         terminal.hint(format!("countersign explain {}", answer.entry_id));
+        if names_no_turn(&answer) {
+            terminal.hint(
+                "the call names no live turn (--intent), and no rule permits calls without one",
+            );
+        }
     }
     Ok(exit(&answer))
+}
+
+/// Whether it was rejected for want of a rule, and no turn was found that it could follow from.
+fn names_no_turn(answer: &DecisionAnswer) -> bool {
+    let entry: Option<Judged> = serde_json::from_str(answer.entry.get()).ok();
+    let is_unpermitted = answer.reasons.iter().any(|reason| reason.id == NO_PERMIT);
+    answer.outcome == "rejected"
+        && is_unpermitted
+        && entry.is_some_and(|entry| entry.intent_ref.is_none())
 }
 
 /// Only an approval is a yes. One that came of an escalation is a decision of its own, with its own permit.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use countersign_client::{Client, EntriesQuery};
+use countersign_core::entry::Body;
 use countersign_core::ids::EntryId;
 use countersign_ledger::{Filter, LogReader, Order, Page};
 use countersign_merkle::LeafIndex;
@@ -34,6 +35,9 @@ pub(crate) struct EntriesArgs {
 enum EntriesCommand {
     /// Show one entry with its proof
     Show(ShowArgs),
+    /// What is no subcommand; very likely an entry's id.
+    #[command(external_subcommand)]
+    Other(Vec<String>),
 }
 
 #[derive(Debug, Args)]
@@ -54,7 +58,7 @@ struct ListArgs {
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// Of this kind, such as decision, intent or flag
-    #[arg(long)]
+    #[arg(long, value_parser = kind)]
     kind: Option<String>,
     /// Of this actor
     #[arg(long)]
@@ -98,7 +102,31 @@ pub(crate) fn run(
 ) -> Result<Exit, CliError> {
     match &args.command {
         Some(EntriesCommand::Show(args)) => show(args, connection, terminal),
+        Some(EntriesCommand::Other(words)) => Err(no_subcommand(words)),
         None => list(&args.list, connection, terminal),
+    }
+}
+
+fn no_subcommand(words: &[String]) -> CliError {
+    let word = words.first().map(String::as_str).unwrap_or_default();
+    let error = CliError::usage(format!(
+        "`{word}` is no subcommand of `entries`; allowed is `show`"
+    ));
+    match word.parse::<EntryId>() {
+        Ok(id) => error.hint(format!("countersign entries show {id}")),
+        Err(_) => error.hint("countersign entries --help"),
+    }
+}
+
+/// A kind that no entry has would answer with nothing, which looks like an answer.
+fn kind(text: &str) -> Result<String, String> {
+    let known: Vec<&str> = Body::KINDS.iter().map(|(kind, _, _)| *kind).collect();
+    match known.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "entries are of no such kind; there are: {}",
+            known.join(", ")
+        )),
     }
 }
 
@@ -141,6 +169,10 @@ fn list(
         let more = log.page(&query)?;
         shown.entries.extend(more.entries);
         shown.next = more.next;
+    }
+    if shown.entries.is_empty() && !terminal.is_json() {
+        terminal.note("no entry matches");
+        return Ok(Exit::Yes);
     }
     terminal.answer(&shown, || render::entries(terminal, &shown.entries))?;
     if let (Some(next), false) = (&shown.next, terminal.is_json()) {

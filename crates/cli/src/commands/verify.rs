@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use countersign_core::refs::Sha256;
+use countersign_host::DataDir;
 use countersign_note::{Note, TlogPolicy, VerifierKey};
-use countersign_verify::{Audit, Report, Trust, VerifyError, Word};
+use countersign_verify::{Audit, LogSource as _, Report, Trust, VerifyError, Word};
 
 pub(crate) use source::Directory;
 
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::render::plain;
 use crate::terminal::Terminal;
 use crate::{input, render};
 
@@ -25,10 +27,10 @@ Exit codes: 0 trusted · 4 unanchored: nothing wrong, and nothing from outside t
 pub(crate) struct VerifyArgs {
     /// The export
     dir: PathBuf,
-    /// The log's verifier key, or @FILE; can be given more than once [default: the profile's]
+    /// The log's verifier key, or a FILE that holds it; can be given more than once [default: the profile's]
     #[arg(long = "key", value_name = "VKEY")]
     keys: Vec<String>,
-    /// The root key, or @FILE [default: the profile's, with the profile's log key]
+    /// The root key, or a FILE that holds it [default: the profile's, with the profile's log key]
     #[arg(long, value_name = "VKEY")]
     root_key: Option<String>,
     /// A checkpoint that you got earlier and kept; can be given more than once
@@ -56,24 +58,58 @@ pub(crate) fn run(
     connection: &ConnectionArgs,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
+    let trust = trust(args, connection, terminal)?;
+    let of_another = of_another_log(&trust, &args.dir);
     let audit = Audit {
         documents: documents(args)?,
         is_complete: args.complete,
         rejudge: args.rejudge,
-        ..Audit::new(trust(args, connection, terminal)?)
+        ..Audit::new(trust)
     };
-    let report = check(&audit, &args.dir, terminal)?;
+    let report = check(&audit, &args.dir, terminal).map_err(|error| match &of_another {
+        Some(hint) => error.hint(hint),
+        None => error,
+    })?;
     terminal.answer(&report, || render::report(terminal, &report))?;
     if report.word == Word::Unanchored && args.checkpoints.is_empty() && !terminal.is_json() {
         terminal.hint("hold it against a checkpoint that you kept: --checkpoint FILE (`countersign checkpoint --save FILE` keeps one)");
     }
+    if let Some(hint) = of_another.filter(|_| !terminal.is_json()) {
+        terminal.hint(hint);
+    }
     Ok(exit(&report, args.allow_unanchored))
+}
+
+/// What to say if no key that is trusted bears the name under which the export's checkpoint goes.
+fn of_another_log(trust: &Trust, dir: &Path) -> Option<String> {
+    let bytes = Directory::new(dir).checkpoint().ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    // C2SP tlog-checkpoint: the first line is the origin.
+    let origin = text.lines().next()?;
+    let key = trust.log_keys.first()?.name();
+    let is_known = trust
+        .log_keys
+        .iter()
+        .any(|key| key.name().to_string() == origin);
+    (!is_known).then(|| {
+        let origin = plain(origin);
+        format!("the key is of `{key}`, the export is of `{origin}`: give --key of this very log")
+    })
 }
 
 /// Audits the export in a directory, with a bar.
 pub(crate) fn check(audit: &Audit, dir: &Path, terminal: &Terminal) -> Result<Report, CliError> {
     if !dir.is_dir() {
         return Err(CliError::io(dir, "there is no such directory"));
+    }
+    let is_export = dir.join("checkpoint").exists();
+    if !is_export && DataDir::new(dir).database().exists() {
+        return Err(
+            CliError::io(dir, "this is a data directory, and no export").hint(format!(
+                "`countersign export OUT --data {}` makes what verify reads",
+                dir.display()
+            )),
+        );
     }
     let bar = terminal.progress("entries");
     let report = audit.run(&Directory::new(dir), &mut |progress| {
@@ -84,6 +120,9 @@ pub(crate) fn check(audit: &Audit, dir: &Path, terminal: &Terminal) -> Result<Re
     report.map_err(|error| {
         let own = CliError::usage(error.to_string());
         match error {
+            VerifyError::Source(_) => {
+                CliError::io(dir, error).hint("verify reads what `countersign export` makes")
+            }
             VerifyError::Held(_) => own
                 .hint("give --key with the key of this very log; a profile may be of another one"),
             _ => own,
@@ -144,11 +183,10 @@ fn trust(
 }
 
 fn key(what: &str, text: &str) -> Result<VerifierKey, CliError> {
-    let text = input::text(text)?;
+    let text = input::key(text)?;
     text.trim().parse().map_err(|error| {
-        CliError::usage(format!("{what}: {error}")).hint(
-            "a verifier key is one line: name+8 hex digits+base64; @FILE reads one from a file",
-        )
+        CliError::usage(format!("{what}: {error}"))
+            .hint("a verifier key is one line, name+8 hex digits+base64, or a FILE that holds it")
     })
 }
 

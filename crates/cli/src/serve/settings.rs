@@ -39,7 +39,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// The address; port 0 takes a free one [default: 127.0.0.1:8787]
-    #[arg(long, env = "COUNTERSIGN_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "COUNTERSIGN_LISTEN", value_name = "IP:PORT", value_parser = address)]
     listen: Option<SocketAddr>,
     /// A proxy in front ends TLS: serve plain HTTP on an address that is not loopback
     #[arg(long, env = "COUNTERSIGN_BEHIND_PROXY", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -300,6 +300,11 @@ impl FirstStart {
             hide_tokens: self.hide_tokens || file.hide_tokens,
         }
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "give IP:PORT, such as 127.0.0.1:8790".to_owned())
 }
 
 fn rate(

@@ -7,6 +7,8 @@ mod demo;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod hints;
+#[cfg(test)]
 mod newcomer;
 #[cfg(test)]
 mod output;
