@@ -78,6 +78,14 @@ pub enum HostError {
     /// The public name does not make an origin.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// Others may enter the directory, and with it put their own files in place of ours.
+    #[error("`{path}` may be entered by others: its mode is {mode:03o}, allowed is 700")]
+    Loose {
+        /// Which directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// There is a log in the directory already.
     #[error("`{0}` holds a log already")]
     Exists(PathBuf),
@@ -100,6 +108,7 @@ impl HostError {
                 "begin one with `countersign init --data {}`",
                 path.display()
             )),
+            Self::Loose { path, .. } => Some(format!("chmod 700 {}", path.display())),
             Self::Lock(_) => Some("stop the other process, or use another directory".to_owned()),
             _ => None,
         }
@@ -139,6 +148,7 @@ impl DataDir {
             path: self.root.clone(),
             error,
         })?;
+        check_private(&self.root)?;
         let lock = DirLock::acquire(&self.root)?;
         if self.is_begun() {
             return Err(HostError::Exists(self.root.clone()));
@@ -176,6 +186,7 @@ impl DataDir {
         if !self.is_begun() {
             return Err(HostError::Missing(self.root.clone()));
         }
+        check_private(&self.root)?;
         let lock = DirLock::acquire(&self.root)?;
         let keys = KeyRing::load(&self.keys())?;
         let store = SqliteStore::open(&self.database())?;
@@ -237,4 +248,21 @@ fn make_private(dir: &Path) -> std::io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(dir)
+}
+
+/// A data directory is its owner's alone: file by file, others could still put theirs in place.
+fn check_private(dir: &Path) -> Result<(), HostError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata = std::fs::metadata(dir).map_err(|error| HostError::Io {
+        path: dir.to_owned(),
+        error,
+    })?;
+    let mode = metadata.permissions().mode() & 0o777;
+    match mode & 0o077 {
+        0 => Ok(()),
+        _ => Err(HostError::Loose {
+            path: dir.to_owned(),
+            mode,
+        }),
+    }
 }

@@ -12,7 +12,7 @@ use countersign_core::refs::Sha256;
 use countersign_merkle::tile::layout::nodes_at;
 use countersign_merkle::{
     AnyTile, EntriesTile, HASH_LEN, Hash, LeafIndex, NodeSource, ProofError, TilePath, TreeSize,
-    consistency_proof, inclusion_proof, root_at, tile_content,
+    consistency_proof, inclusion_proof, leaf_hash, root_at, tile_content,
 };
 use countersign_note::{
     Checkpoint, CheckpointFormatError, Note, NoteError, ProofFormatError, TlogProof,
@@ -120,6 +120,7 @@ impl LogReader {
         }
         let found = self.store.leaves(range.clone())?;
         if found.len() as u64 == expected {
+            self.check_hashes(range, &found)?;
             return Ok(found);
         }
         let (start, end) = (range.start, range.end);
@@ -226,6 +227,10 @@ impl LogReader {
         let mut entries = self.store.query(filter, &more, self.size().get())?;
         let is_last = entries.len() <= limit;
         entries.truncate(limit);
+        for entry in &entries {
+            let index = entry.index.get();
+            self.check_hashes(index..index.saturating_add(1), std::slice::from_ref(entry))?;
+        }
         let last = entries.last().map(|entry| entry.index);
         let next = last.filter(|_| !is_last);
         Ok(FoundEntries { entries, next })
@@ -252,6 +257,22 @@ impl LogReader {
     /// The sealed record of this ref.
     pub fn sealed(&self, reference: &Sha256) -> Result<Option<SealedRecord>, ReadError> {
         Ok(self.store.sealed(reference)?)
+    }
+
+    /// Holds entries against their leaf hashes: what was changed by hand is not served as truth.
+    fn check_hashes(&self, range: Range<u64>, found: &[StoredEntry]) -> Result<(), ReadError> {
+        let released = self.newest.read();
+        let hashes = self.nodes(&released).nodes(0, range)?;
+        let is_sound = |(entry, hash): (&StoredEntry, &Hash)| leaf_hash(&entry.bytes) == *hash;
+        if hashes.len() == found.len() && found.iter().zip(&hashes).all(is_sound) {
+            return Ok(());
+        }
+        let first = found.iter().zip(&hashes).find(|pair| !is_sound(*pair));
+        let detail = match first {
+            Some((entry, _)) => format!("entry {} is not the one that was committed", entry.index),
+            None => "leaf hashes are missing".to_owned(),
+        };
+        Err(ReadError::Damaged { detail })
     }
 
     fn path(

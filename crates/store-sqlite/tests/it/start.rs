@@ -5,7 +5,8 @@ use crate::support::{
     reopen,
 };
 use countersign_ledger::{
-    CreateError, DirLock, HeadFile, Ledger, LockError, LogReader, OpenError, Store as _,
+    CreateError, DirLock, Filter, HeadFile, Ledger, LockError, LogReader, OpenError, Order, Page,
+    ReadError, Store as _,
 };
 use countersign_merkle::{LeafIndex, TreeSize};
 use countersign_store_sqlite::SqliteStore;
@@ -197,6 +198,26 @@ fn a_database_that_was_changed_by_hand_is_refused() {
         restore(&backup, dir.path());
     }
     assert_eq!(reopen(dir.path()).unwrap().size(), TreeSize::new(301));
+}
+
+#[test]
+fn an_old_entry_that_was_changed_by_hand_is_not_served() {
+    let dir = log_of(300).close();
+    let connection = Connection::open(database(dir.path())).unwrap();
+    let edit = "UPDATE leaves SET bytes = CAST('{}' AS BLOB) WHERE idx = 7";
+    assert_eq!(connection.execute(edit, []).unwrap(), 1);
+    drop(connection);
+    let ledger = reopen(dir.path()).unwrap();
+    let damaged = |found: Result<(), ReadError>| matches!(found, Err(ReadError::Damaged { .. }));
+    assert!(damaged(ledger.leaf(LeafIndex::new(7)).map(drop)));
+    assert!(damaged(ledger.leaves(0..20).map(drop)));
+    let page = Page {
+        order: Order::OldestFirst,
+        after: None,
+        limit: 20,
+    };
+    assert!(damaged(ledger.query(&Filter::default(), &page).map(drop)));
+    assert!(ledger.leaf(LeafIndex::new(8)).unwrap().is_some());
 }
 
 #[test]
