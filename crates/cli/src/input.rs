@@ -40,6 +40,21 @@ pub(crate) fn file_bytes(path: &Path) -> Result<Vec<u8>, CliError> {
     limited(&path.display().to_string(), opened)
 }
 
+/// A file of an export, whose maker is not trusted: a pipe there would never end.
+pub(crate) fn open_regular(path: &Path) -> std::io::Result<std::fs::File> {
+    if std::fs::metadata(path)?.is_file() {
+        return std::fs::File::open(path);
+    }
+    let kind = std::io::ErrorKind::InvalidInput;
+    Err(std::io::Error::new(kind, "this is no regular file"))
+}
+
+/// The bytes of a file of an export.
+pub(crate) fn regular_bytes(path: &Path) -> Result<Vec<u8>, CliError> {
+    let opened = open_regular(path).map_err(|error| CliError::io(path, error))?;
+    limited(&path.display().to_string(), opened)
+}
+
 /// JSON as it was written: numbers and repeated members are for the server to judge, not for this
 /// program to tidy up.
 pub(crate) fn json(argument: &str) -> Result<Box<RawValue>, CliError> {

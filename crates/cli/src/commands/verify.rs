@@ -220,7 +220,7 @@ pub(crate) fn read_documents(dir: &Path) -> Result<BTreeMap<Sha256, Vec<u8>>, Cl
                 "this is no opened document: allowed are files named <64 hex digits>.json",
             ));
         };
-        documents.insert(reference, input::file_bytes(&path)?);
+        documents.insert(reference, input::regular_bytes(&path)?);
     }
     Ok(documents)
 }

@@ -150,8 +150,7 @@ impl Cast {
             tried.push(Tried::new(attempt.label, &answer));
         }
         let refusal = self.replay_permit()?;
-        teller
-            .say("At last it hands the mail tool the evening's permit for another recipient:")?;
+        teller.say("At last it hands the mail tool the evening's permit for another recipient:")?;
         teller.refusal(&refusal.to_string())?;
         let is_for_other = matches!(refusal, PermitError::Arguments { .. });
         teller.expect(

@@ -102,8 +102,10 @@ fn profile_place(connection: &ConnectionArgs, data: &DataDir) -> ProfilePath {
         .unwrap_or_else(|| ProfilePath::named(&beside(data)))
 }
 
+/// Beside the data, by a path that is the same from everywhere.
 fn beside(data: &DataDir) -> PathBuf {
-    data.path().join("profile.toml")
+    let path = data.path().join("profile.toml");
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// The server does not listen, but the log was begun: the tokens are shown all the same.

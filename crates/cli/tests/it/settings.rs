@@ -106,7 +106,11 @@ fn a_second_log_does_not_take_the_first_ones_profile_away() {
     let second = home.serve(&["--data", "other"]);
     let log = second.log();
     assert!(
-        log.contains("is another log's profile and stays") && log.contains("--profile other/"),
+        log.contains("is another log's profile and stays")
+            && log.contains(&format!(
+                " --profile {}",
+                home.path("other/profile.toml").display()
+            )),
         "{log}"
     );
     assert_eq!(std::fs::read_to_string(home.profile()).unwrap(), profile);

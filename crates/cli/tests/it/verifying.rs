@@ -246,3 +246,22 @@ fn a_missing_tail_and_a_missing_middle_are_found() {
     std::fs::write(&bundle, &bytes[..bytes.len() / 2]).unwrap();
     home.expect(1, &["verify", "ex", "--key", &key, "--checkpoint", "kept"]);
 }
+
+#[test]
+fn a_pipe_in_an_export_is_an_error_and_no_wait_without_end() {
+    let (home, key) = some_log();
+    let data = home.path("data/countersign").display().to_string();
+    home.ok(&["export", "x", "--data", &data]);
+    let pipe = |name: &str| {
+        let path = home.path(name);
+        let _ = std::fs::remove_file(&path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+    };
+    pipe(&format!("x/documents/{}.json", "0".repeat(64)));
+    home.expect(2, &["verify", "x", "--key", &key]);
+    std::fs::remove_dir_all(home.path("x/documents")).unwrap();
+    pipe("x/checkpoint");
+    home.expect(2, &["verify", "x", "--key", &key]);
+}

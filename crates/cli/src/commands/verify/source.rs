@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use countersign_merkle::AnyTile;
 use countersign_verify::{LogSource, SourceError};
 
+use crate::input;
+
 /// Longest file that is read: more than 256 leaves of 64 KiB can have.
 const FILE_BYTES: u64 = 17 * 1024 * 1024;
 
@@ -30,7 +32,7 @@ impl Directory {
             }
             _ => SourceError::Io(error.to_string()),
         };
-        let file = std::fs::File::open(self.root.join(name)).map_err(io)?;
+        let file = input::open_regular(&self.root.join(name)).map_err(io)?;
         let mut bytes = Vec::new();
         // What is longer is cut and then has no form that a tile or checkpoint may have, which is
         // for the verifier to say.
