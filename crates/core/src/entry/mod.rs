@@ -7,10 +7,12 @@
 mod kind;
 mod kinds;
 mod parts;
+mod sets;
 
 pub use kind::{Kind, Member};
 pub use kinds::*;
 pub use parts::{Part, PartBytes, split};
+pub use sets::*;
 
 use serde_json::{Map, Value};
 

@@ -107,6 +107,20 @@ impl Kit {
         self.service().authenticate(self.token(role)).unwrap()
     }
 
+    /// Somebody who may read the log and open what is sealed.
+    pub(crate) fn reader(&self) -> Caller {
+        let roles = vec!["auditor".to_owned(), "vault-reader".to_owned()];
+        let request = NewCredential {
+            roles,
+            ..NewCredential::default()
+        };
+        let created = self
+            .service()
+            .add_credential(&self.caller(Role::Admin), &request)
+            .unwrap();
+        self.service().authenticate(&created.token).unwrap()
+    }
+
     pub(crate) fn turn(&self, session: &str, words: &str) -> TurnAnswer {
         self.try_turn(turn_request(session, words)).unwrap()
     }

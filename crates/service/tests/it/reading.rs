@@ -140,16 +140,7 @@ fn an_explanation_shows_what_the_caller_may_open_and_seals_the_rest() {
             .contains("former.example")
     );
 
-    let request = NewCredential {
-        roles: vec!["auditor".into(), "vault-reader".into()],
-        ..NewCredential::default()
-    };
-    let token = kit
-        .service()
-        .add_credential(&kit.caller(Role::Admin), &request)
-        .unwrap()
-        .token;
-    let reader = kit.service().authenticate(&token).unwrap();
+    let reader = kit.reader();
     let open = kit
         .service()
         .explain(&reader, rejected, Some("incident 7"))
@@ -183,17 +174,7 @@ fn what_is_no_turn_is_not_shown_as_one_and_nothing_opened_is_no_access() {
         Body::Decision(decision) => decision.reasoning_ref.unwrap().to_string(),
         other => panic!("{}", other.kind()),
     };
-    let roles = vec!["auditor".into(), "vault-reader".into()];
-    let request = NewCredential {
-        roles,
-        ..NewCredential::default()
-    };
-    let token = kit
-        .service()
-        .add_credential(&kit.caller(Role::Admin), &request)
-        .unwrap()
-        .token;
-    let reader = kit.service().authenticate(&token).unwrap();
+    let reader = kit.reader();
     let claims = kit
         .mail(&reasoning, "a@b.example")
         .entry_id
@@ -247,17 +228,7 @@ fn an_explanation_says_why_a_named_turn_did_not_count_and_what_does_not_fit() {
     let mut request = crate::kit::mail_request(&turn, "a@b.example");
     request["args"]["to"] = json!("a@b.example");
     let id = kit.decide(&request).unwrap().entry_id.parse().unwrap();
-    let roles = vec!["auditor".into(), "vault-reader".into()];
-    let request = NewCredential {
-        roles,
-        ..NewCredential::default()
-    };
-    let token = kit
-        .service()
-        .add_credential(&kit.caller(Role::Admin), &request)
-        .unwrap()
-        .token;
-    let reader = kit.service().authenticate(&token).unwrap();
+    let reader = kit.reader();
     let explained = kit.service().explain(&reader, id, Some("a test")).unwrap();
     assert!(explained.notes[0].contains("/to"), "{:?}", explained.notes);
 }
