@@ -2,7 +2,7 @@
 
 use countersign_core::entry::{Body, Role};
 use countersign_service::{EntryQuery, ErrorCode};
-use countersign_wire::{NewCredential, Sealable};
+use countersign_wire::Sealable;
 use serde_json::{Value, json};
 
 use crate::kit::{AGENT, Kit};
