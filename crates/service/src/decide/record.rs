@@ -209,9 +209,7 @@ impl Prepared {
             credential: self.credential,
             surface: self.surface,
             mode: Mode::Enforced,
-            links: Links {
-                ..self.links.clone()
-            },
+            links: self.links.clone(),
             judge: judge_version(),
             claimed_intent_ref: self.claimed_intent_ref,
             actions: None,
