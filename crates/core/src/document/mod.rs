@@ -35,6 +35,15 @@ use crate::text::{base64url32, serde_as_text, to_base64url};
 /// The version that every document states.
 pub const VERSION: u64 = 1;
 
+/// A document with the members that every one has.
+#[derive(Serialize)]
+struct WithKind<'a, D> {
+    v: u64,
+    kind: &'static str,
+    #[serde(flatten)]
+    document: &'a D,
+}
+
 /// A document of a kind of its own, committed to by a ref of a type of its own.
 pub trait Document: Serialize + DeserializeOwned {
     /// What `kind` says.
@@ -46,12 +55,11 @@ pub trait Document: Serialize + DeserializeOwned {
 
     /// The document's canonical JSON: its members, `v` and `kind`.
     fn canonical(&self) -> Result<CanonicalJson, CanonicalError> {
-        let mut value = serde_json::to_value(self).map_err(CanonicalError::from)?;
-        if let Value::Object(members) = &mut value {
-            members.insert("v".to_owned(), Value::from(VERSION));
-            members.insert("kind".to_owned(), Value::from(Self::KIND));
-        }
-        CanonicalJson::of_exact(&value)
+        CanonicalJson::of_exact(&WithKind {
+            v: VERSION,
+            kind: Self::KIND,
+            document: self,
+        })
     }
 
     /// The document's commitment: the SHA-256 of its canonical JSON.

@@ -1,9 +1,8 @@
 //! Canonical JSON (RFC 8785, JCS).
 
 use serde::Serialize;
-use serde_json::Value;
 
-use super::number;
+use super::writer;
 use crate::refs::Sha256;
 
 /// Bytes that are known to be canonical JSON.
@@ -20,22 +19,32 @@ pub struct CanonicalError {
 impl CanonicalJson {
     /// The canonical JSON of a value. Keys are sorted by UTF-16 code units (RFC 8785 section 3.2.3).
     pub fn of(value: &impl Serialize) -> Result<Self, CanonicalError> {
-        serde_json_canonicalizer::to_vec(value)
-            .map(Self)
-            .map_err(|error| CanonicalError {
-                reason: error.to_string(),
-            })
+        Self::written(value, false)
     }
 
     /// The same, of a value that may hold an integer which no double holds: that is refused, where
     /// RFC 8785 would write another number.
-    pub fn of_exact(value: &Value) -> Result<Self, CanonicalError> {
-        match number::inexact(value) {
-            None => Self::of(value),
-            Some(number) => Err(CanonicalError {
-                reason: format!("`{number}` would become another number"),
-            }),
-        }
+    pub fn of_exact(value: &impl Serialize) -> Result<Self, CanonicalError> {
+        Self::written(value, true)
+    }
+
+    fn written(value: &impl Serialize, exact: bool) -> Result<Self, CanonicalError> {
+        let written = writer::write(value, exact).map_err(|error| CanonicalError {
+            reason: error.to_string(),
+        });
+        written.map(Self)
+    }
+
+    /// The canonical JSON of an object with further members, a text each and a version, in one
+    /// go; `None` if it is not of a common shape or a list among its members holds more than
+    /// `longest` items: then the long way finds out what is to be done.
+    pub(crate) fn of_object(
+        value: &impl Serialize,
+        more: &[(&str, &dyn std::fmt::Display)],
+        version: (&str, u64),
+        longest: usize,
+    ) -> Option<Self> {
+        write::object(value, more, version, longest).map(Self)
     }
 
     /// The bytes.

@@ -3,6 +3,8 @@
 mod canonical;
 mod number;
 mod strict;
+mod write;
+mod writer;
 
 pub use canonical::{CanonicalError, CanonicalJson};
 pub use strict::{StrictError, StrictErrorKind, parse, parse_as, parse_written};

@@ -10,7 +10,7 @@ use serde_json::{Number, Value};
 const NUMBER_BYTES: usize = 400;
 
 /// Largest magnitude up to which every integer is a double.
-const SAFE_INTEGER: f64 = 9_007_199_254_740_992.0;
+pub(super) const SAFE_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// Most digits of an integer that is read without asking what canonical JSON would make of it: all
 /// such are doubles, and ECMAScript writes them as they stand.
@@ -41,22 +41,6 @@ fn plain_integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = digits.len() <= PLAIN_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| text.parse().ok())?
-}
-
-/// The first number in `value` that canonical JSON would change: an integer beyond 2^53 that no
-/// double holds. The strict reader lets none through; code of our own may bring one.
-pub(super) fn inexact(value: &Value) -> Option<&Number> {
-    match value {
-        Value::Number(number) => {
-            let is_small = |n: u64| n <= SAFE_INTEGER as u64;
-            let magnitude = number.as_u64().or(number.as_i64().map(i64::unsigned_abs));
-            let survives = magnitude.is_none_or(is_small) || exact(&number.to_string()).is_some();
-            (!survives).then_some(number)
-        }
-        Value::Array(items) => items.iter().find_map(inexact),
-        Value::Object(members) => members.values().find_map(inexact),
-        Value::Null | Value::Bool(_) | Value::String(_) => None,
-    }
 }
 
 /// An exact decimal: digits without zeros at either end, times ten to the exponent.
