@@ -12,8 +12,9 @@ mod documents;
 mod foreign;
 mod large;
 mod lies;
-mod log;
 mod mutations;
+mod parallel;
 #[cfg(feature = "rejudge")]
 mod rejudge;
-mod story;
+
+use countersign_story::{log, story};

@@ -23,14 +23,15 @@ use std::collections::BTreeMap;
 use crate::log::{Key as TestKey, ORIGIN};
 
 /// Parses a name, id, time or key.
-pub(crate) fn x<T: std::str::FromStr>(text: &str) -> T
+pub fn x<T: std::str::FromStr>(text: &str) -> T
 where
     T::Err: std::fmt::Debug,
 {
     text.parse().unwrap()
 }
 
-pub(crate) fn base64url(bytes: &[u8]) -> String {
+/// Unpadded base64url.
+pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -42,7 +43,8 @@ impl Random for Fill {
     }
 }
 
-pub(crate) fn stands_for(n: u8) -> Pseudonym {
+/// The n-th pseudonym.
+pub fn stands_for(n: u8) -> Pseudonym {
     Pseudonym::fresh(&Fill(n))
 }
 
@@ -50,11 +52,13 @@ fn salt(n: u8) -> Salt {
     Salt::fresh(&Fill(n))
 }
 
-pub(crate) fn entry_id(n: usize) -> EntryId {
+/// The id of the n-th entry.
+pub fn entry_id(n: usize) -> EntryId {
     x(&format!("01HYB7K3M4FXQZ9V2N6PT{n:05}"))
 }
 
-pub(crate) fn credential(n: usize) -> CredentialId {
+/// The id of the n-th credential.
+pub fn credential(n: usize) -> CredentialId {
     x(&format!("01HYA00000000000000000{n:04}"))
 }
 
@@ -72,13 +76,16 @@ const TARGET: u8 = 3;
 
 /// A log that is being written, its entries by name, and the documents that they name.
 #[derive(Clone)]
-pub(crate) struct Story {
-    pub(crate) entries: Vec<(&'static str, Entry)>,
-    pub(crate) documents: BTreeMap<Sha256, Vec<u8>>,
+pub struct Story {
+    /// The entries, each with the name by which tests find it.
+    pub entries: Vec<(&'static str, Entry)>,
+    /// The documents that the entries name, by their refs.
+    pub documents: BTreeMap<Sha256, Vec<u8>>,
 }
 
 impl Story {
-    pub(crate) fn leaves(&self) -> Vec<Vec<u8>> {
+    /// The entries' leaves.
+    pub fn leaves(&self) -> Vec<Vec<u8>> {
         let entries = self.entries.iter();
         entries
             .map(|(name, entry)| match entry.to_leaf() {
@@ -88,17 +95,20 @@ impl Story {
             .collect()
     }
 
-    pub(crate) fn position(&self, name: &str) -> usize {
+    /// The leaf index of the entry of this name.
+    pub fn position(&self, name: &str) -> usize {
         let position = self.entries.iter().position(|(n, _)| *n == name);
         position.unwrap_or_else(|| panic!("no entry `{name}`"))
     }
 
-    pub(crate) fn entry(&mut self, name: &str) -> &mut Entry {
+    /// The entry of this name.
+    pub fn entry(&mut self, name: &str) -> &mut Entry {
         let position = self.position(name);
         &mut self.entries[position].1
     }
 
-    pub(crate) fn id(&self, name: &str) -> EntryId {
+    /// The id of the entry of this name.
+    pub fn id(&self, name: &str) -> EntryId {
         self.entries[self.position(name)].1.entry_id
     }
 
@@ -130,7 +140,7 @@ impl Story {
 }
 
 /// The whole story.
-pub(crate) fn story() -> Story {
+pub fn story() -> Story {
     let mut story = beginning();
     turns_and_calls(&mut story);
     alerts(&mut story);
@@ -141,7 +151,7 @@ pub(crate) fn story() -> Story {
 }
 
 /// How a log is made: genesis, credentials, a bundle in force.
-pub(crate) fn beginning() -> Story {
+pub fn beginning() -> Story {
     let mut story = Story {
         entries: Vec::new(),
         documents: BTreeMap::new(),
@@ -167,7 +177,8 @@ pub(crate) fn beginning() -> Story {
     story
 }
 
-pub(crate) fn genesis(root: TestKey) -> Genesis {
+/// The first leaf of a log with this root key.
+pub fn genesis(root: TestKey) -> Genesis {
     use countersign_note::NoteSigner as _;
     let mut genesis = Genesis {
         origin: x(ORIGIN),
@@ -182,12 +193,14 @@ pub(crate) fn genesis(root: TestKey) -> Genesis {
     genesis
 }
 
-pub(crate) fn signed<K: Kind>(key: &TestKey, body: &K) -> countersign_core::names::KeyText {
+/// The signature of a statement in an entry.
+pub fn signed<K: Kind>(key: &TestKey, body: &K) -> countersign_core::names::KeyText {
     let message = entry_message(&x(ORIGIN), body).unwrap();
     x(&base64url(&key.sign_bytes(&message)))
 }
 
-pub(crate) fn key_entry(purpose: KeyPurpose, change: GrantChange, key: &str, by: &TestKey) -> Key {
+/// An entry that grants or revokes a key.
+pub fn key_entry(purpose: KeyPurpose, change: GrantChange, key: &str, by: &TestKey) -> Key {
     let mut body = Key {
         purpose,
         change,
@@ -230,7 +243,8 @@ fn granted(n: usize, role: Role) -> Credential {
     }
 }
 
-pub(crate) fn bundle(name: &str) -> Bundle {
+/// A bundle of two policies.
+pub fn bundle(name: &str) -> Bundle {
     let text = "@id(\"named-addresses\") permit(principal, action, resource);\n\
                 @id(\"no-churned-contacts\") forbid(principal, action, resource);\n";
     Bundle {
@@ -690,7 +704,7 @@ fn endings(story: &mut Story) {
             turns: 2,
             decisions: 10,
             executions: 2,
-            credential: credential(INGRESS),
+            credential: Some(credential(INGRESS)),
         },
     );
     let n = story.entries.len() as i64;

@@ -1,4 +1,4 @@
-//! Publishing leaves as a log, with a signer for tests.
+//! Publishing leaves as a log in memory, with keys that everybody knows.
 
 use countersign_merkle::tile::{encode_bundle, entry_tiles, hash_tiles};
 use countersign_merkle::{
@@ -8,35 +8,46 @@ use countersign_note::{Checkpoint, KeyName, Note, NoteSigner, SignError, Verifie
 use countersign_verify::{Audit, MemoryLog, Report, Trust};
 use ed25519_dalek::{Signer as _, SigningKey};
 
-pub(crate) const ORIGIN: &str = "countersign.invalid/01HYA000000000000000000000/acme/1";
+/// The origin of every log that is made here.
+pub const ORIGIN: &str = "countersign.invalid/01HYA000000000000000000000/acme/1";
 
-/// A key whose seed is one byte, repeated.
-pub(crate) struct Key {
+/// An Ed25519 key, for the tests mostly one whose seed is one byte, repeated.
+pub struct Key {
     key: SigningKey,
     verifier: VerifierKey,
 }
 
 impl Key {
-    pub(crate) fn new(name: &str, seed: u8) -> Self {
-        let key = SigningKey::from_bytes(&[seed; 32]);
+    /// A key of this name.
+    pub fn new(name: &str, seed: u8) -> Self {
+        Self::from_seed(name, &[seed; 32])
+    }
+
+    /// The key of this name with this seed.
+    pub fn from_seed(name: &str, seed: &[u8; 32]) -> Self {
+        let key = SigningKey::from_bytes(seed);
         let name = KeyName::parse(name).unwrap();
         let verifier = VerifierKey::ed25519(name, key.verifying_key().as_bytes()).unwrap();
         Self { key, verifier }
     }
 
-    pub(crate) fn log() -> Self {
+    /// The key that signs checkpoints.
+    pub fn log() -> Self {
         Self::new(ORIGIN, 2)
     }
 
-    pub(crate) fn root() -> Self {
+    /// The root key of the story.
+    pub fn root() -> Self {
         Self::new("countersign.invalid/root", 1)
     }
 
-    pub(crate) fn sign_bytes(&self, message: &[u8]) -> [u8; 64] {
+    /// The plain Ed25519 signature.
+    pub fn sign_bytes(&self, message: &[u8]) -> [u8; 64] {
         self.key.sign(message).to_bytes()
     }
 
-    pub(crate) fn public(&self) -> [u8; 32] {
+    /// The raw public key.
+    pub fn public(&self) -> [u8; 32] {
         *self.key.verifying_key().as_bytes()
     }
 }
@@ -68,18 +79,23 @@ impl NodeSource for Nodes {
     }
 }
 
-pub(crate) fn checkpoint(leaves: &[Vec<u8>]) -> Note {
+/// The checkpoint over the leaves, signed by the log key.
+pub fn checkpoint(leaves: &[Vec<u8>]) -> Note {
+    signed_by(&Key::log(), ORIGIN, leaves)
+}
+
+/// The checkpoint of a log of this origin over the leaves, signed by this key.
+pub fn signed_by(key: &Key, origin: &str, leaves: &[Vec<u8>]) -> Note {
     let mut range = CompactRange::new();
     for leaf in leaves {
         range.append(leaf_hash(leaf), &mut |_, _, _| {}).unwrap();
     }
-    let key = Key::log();
-    let checkpoint = Checkpoint::new(ORIGIN, range.size(), range.root()).unwrap();
-    checkpoint.sign(&[&key]).unwrap()
+    let checkpoint = Checkpoint::new(origin, range.size(), range.root()).unwrap();
+    checkpoint.sign(&[key]).unwrap()
 }
 
 /// All tiles of a log with these leaves, under a checkpoint that may be of other ones.
-pub(crate) fn under(leaves: &[Vec<u8>], checkpoint: &Note) -> MemoryLog {
+pub fn under(leaves: &[Vec<u8>], checkpoint: &Note) -> MemoryLog {
     let mut nodes = Nodes::default();
     let mut range = CompactRange::new();
     for leaf in leaves {
@@ -113,23 +129,25 @@ pub(crate) fn under(leaves: &[Vec<u8>], checkpoint: &Note) -> MemoryLog {
 }
 
 /// A log with its own, rightly signed checkpoint.
-pub(crate) fn publish(leaves: &[Vec<u8>]) -> MemoryLog {
+pub fn publish(leaves: &[Vec<u8>]) -> MemoryLog {
     under(leaves, &checkpoint(leaves))
 }
 
-pub(crate) fn trust() -> Trust {
+/// Whoever knows the log key and the root key, and holds nothing.
+pub fn trust() -> Trust {
     Trust {
         root_key: Some(Key::root().verifier),
         ..Trust::in_key(Key::log().verifier)
     }
 }
 
-pub(crate) fn audit(log: &MemoryLog, trust: Trust) -> Report {
+/// What the verifier says.
+pub fn audit(log: &MemoryLog, trust: Trust) -> Report {
     Audit::new(trust).run(log, &mut |_| {}).unwrap()
 }
 
 /// The findings, for messages of failed tests.
-pub(crate) fn told(report: &Report) -> String {
+pub fn told(report: &Report) -> String {
     let findings = report.findings.iter();
     let lines: Vec<String> = findings
         .map(|f| format!("{:?} {}: {} / {}", f.index, f.check, f.found, f.expected))
