@@ -105,6 +105,29 @@ impl CompactRange {
     }
 }
 
+/// The root over nodes of one level, of which there must be a power of two; `None` otherwise.
+pub fn perfect_root(nodes: &[Hash]) -> Option<Hash> {
+    if !nodes.len().is_power_of_two() {
+        return None;
+    }
+    let mut level = nodes.to_vec();
+    while level.len() > 1 {
+        let half = level.len() / 2;
+        // Each parent goes where no child is needed any more.
+        for parent in 0..half {
+            let left = parent.saturating_mul(2);
+            if let Some([left, right]) = level.get(left..left.saturating_add(2)) {
+                let hash = node_hash(left, right);
+                if let Some(place) = level.get_mut(parent) {
+                    *place = hash;
+                }
+            }
+        }
+        level.truncate(half);
+    }
+    level.first().copied()
+}
+
 /// The root over perfect subtrees given from left (largest) to right; `None` for none.
 pub(crate) fn fold_root(hashes: &[Hash]) -> Option<Hash> {
     let (last, rest) = hashes.split_last()?;
@@ -148,6 +171,17 @@ mod tests {
             assert_eq!(index, LeafIndex::new(n));
             assert_eq!(range.size(), TreeSize::new(n + 1));
             assert_eq!(range.root(), mth(&leaves), "size {}", n + 1);
+        }
+    }
+
+    #[test]
+    fn the_root_over_a_level_follows_the_definition() {
+        let leaves: Vec<Hash> = (0..256).map(leaf).collect();
+        for count in [1, 2, 4, 64, 256] {
+            assert_eq!(perfect_root(&leaves[..count]), Some(mth(&leaves[..count])));
+        }
+        for count in [0, 3, 255] {
+            assert_eq!(perfect_root(&leaves[..count]), None);
         }
     }
 

@@ -16,7 +16,7 @@ pub mod source;
 pub mod tile;
 pub mod verify;
 
-pub use compact::{CompactRange, CompactRangeError};
+pub use compact::{CompactRange, CompactRangeError, perfect_root};
 pub use hash::{EMPTY_ROOT, HASH_LEN, Hash, HashLengthError, leaf_hash, node_hash};
 pub use position::{LeafIndex, MAX_TREE_SIZE, TreeSize, TreeTooLarge};
 pub use reader::{ProofError, TreeReader, consistency_proof, inclusion_proof, root_at};

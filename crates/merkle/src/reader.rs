@@ -1,6 +1,6 @@
 //! Making proofs and roots from a [`NodeSource`].
 
-use crate::compact::fold_root;
+use crate::compact::{CompactRange, fold_root};
 use crate::hash::{EMPTY_ROOT, Hash, node_hash};
 use crate::position::{LeafIndex, TreeSize, TreeTooLarge};
 use crate::source::NodeSource;
@@ -115,6 +115,17 @@ impl<'s, S: NodeSource> TreeReader<'s, S> {
         self.subtree(0, self.size)
     }
 
+    /// The frontier of the tree: what it takes to append to it.
+    pub fn frontier(&mut self) -> Result<CompactRange, ProofError<S::Error>> {
+        let hashes = self.perfect_subtrees(0, self.size)?;
+        // One hash per bit set in the size.
+        CompactRange::from_parts(self.size(), hashes).map_err(|_| ProofError::NoSuchNode {
+            level: 0,
+            index: self.size,
+            size: self.size(),
+        })
+    }
+
     /// See [`inclusion_proof`].
     pub fn inclusion_proof(&mut self, index: LeafIndex) -> Result<Vec<Hash>, ProofError<S::Error>> {
         let size = self.size();
@@ -170,6 +181,16 @@ impl<'s, S: NodeSource> TreeReader<'s, S> {
 
     /// The root over leaves `start..end`, where the range is one that occurs in the tree.
     fn subtree(&mut self, start: u64, end: u64) -> Result<Hash, ProofError<S::Error>> {
+        let hashes = self.perfect_subtrees(start, end)?;
+        Ok(fold_root(&hashes).unwrap_or(EMPTY_ROOT))
+    }
+
+    /// The roots of the perfect subtrees that cover leaves `start..end`, largest first.
+    fn perfect_subtrees(
+        &mut self,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<Hash>, ProofError<S::Error>> {
         let mut hashes = Vec::new();
         let mut position = start;
         let mut rest = end - start;
@@ -179,7 +200,7 @@ impl<'s, S: NodeSource> TreeReader<'s, S> {
             position += 1 << level;
             rest -= 1 << level;
         }
-        Ok(fold_root(&hashes).unwrap_or(EMPTY_ROOT))
+        Ok(hashes)
     }
 
     /// The complete node `index` of tree level `level`.

@@ -1,14 +1,14 @@
 //! The whole audit, step by step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use countersign_core::entry::AnyEntry;
 use countersign_core::refs::Sha256;
 use countersign_merkle::TreeSize;
+use serde::Serialize;
 
 use crate::head::{Head, Held};
-use crate::leaves::{self, Tree};
 use crate::ranges;
+use crate::read::{Reading, Tree};
 use crate::report::{
     Anchor, Check, Contradiction, Findings, NotShown, NotShownCode, Rejudged, Report, Word,
 };
@@ -30,8 +30,24 @@ pub struct Audit {
     /// Whether to judge every decision again.
     #[cfg(feature = "rejudge")]
     pub rejudge: bool,
+    /// How deep to look.
+    pub depth: Depth,
+    /// How many threads read; 0 for as many as the machine runs at once. The answer is the same.
+    pub threads: usize,
     /// Bounds of the work.
     pub limits: Limits,
+}
+
+/// How deep an audit looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Depth {
+    /// Signatures, every tile, every bundle, the root, held checkpoints. What stands in the entries
+    /// is not looked at, and the report says so.
+    Tree,
+    /// All of that, and what every entry says.
+    #[default]
+    Entries,
 }
 
 /// Bounds of the work.
@@ -100,7 +116,7 @@ impl Audit {
         }
     }
 
-    /// Reads the whole log and answers. `progress` is told of every entry.
+    /// Reads the whole log and answers. `progress` is told of every bundle of entries.
     ///
     /// # Errors
     /// Only what keeps it from an answer: unreadable files, or a mistake in what the caller gave.
@@ -115,12 +131,12 @@ impl Audit {
         }
         let mut findings = Findings::new(self.limits.findings);
         let Some(head) = self.head(source, &mut findings)? else {
-            return Ok(headless(findings));
+            return Ok(headless(self.depth, findings));
         };
         let held = Held::open_all(&self.trust, &head)?;
         if head.size() > self.limits.entries {
             if head.signers.is_empty() {
-                return Ok(headless(findings));
+                return Ok(headless(self.depth, findings));
             }
             return Err(VerifyError::TooLarge {
                 size: head.size(),
@@ -138,11 +154,13 @@ impl Audit {
             );
         }
         let (anchors, contradiction) = anchors(&head, &held, &tree, &mut findings);
-        rules.finish(&head, &mut findings);
+        let is_deep = self.depth == Depth::Entries;
+        if is_deep {
+            rules.finish(&head, &mut findings);
+        }
         #[cfg(feature = "rejudge")]
-        let rejudged = self
-            .rejudge
-            .then(|| crate::rejudge::all(self, &rules, &mut findings));
+        let rejudged =
+            (self.rejudge && is_deep).then(|| crate::rejudge::all(self, &rules, &mut findings));
         #[cfg(not(feature = "rejudge"))]
         let rejudged = None;
         Ok(report(
@@ -182,19 +200,25 @@ impl Audit {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Tree, VerifyError> {
         let total = head.size();
-        let wanted: BTreeSet<u64> = held.iter().map(Held::size).collect();
-        let mut each = |index: u64, leaf: &[u8], findings: &mut Findings| {
-            match AnyEntry::from_leaf(leaf) {
-                Ok(entry) => rules.observe(index, &entry, findings),
-                Err(error) => {
-                    let expected = "the canonical json of an entry";
-                    findings.entry(index, None, Check::Leaf, error, expected);
+        let reading = Reading {
+            source,
+            size: TreeSize::new(total),
+            wanted: held.iter().map(Held::size).collect(),
+            is_parsing: self.depth == Depth::Entries,
+            threads: self.threads,
+        };
+        reading.run(findings, &mut |first, end, entries, findings| {
+            for (index, entry) in (first..).zip(entries) {
+                match entry {
+                    Ok(entry) => rules.observe(index, &entry, findings),
+                    Err(error) => {
+                        let expected = "the canonical json of an entry";
+                        findings.entry(index, None, Check::Leaf, error, expected);
+                    }
                 }
             }
-            let done = index.saturating_add(1);
-            progress(Progress { done, total });
-        };
-        leaves::read(source, TreeSize::new(total), &wanted, findings, &mut each)
+            progress(Progress { done: end, total });
+        })
     }
 }
 
@@ -220,10 +244,11 @@ fn anchors(
 }
 
 /// The report on a log whose checkpoint could not even be read.
-fn headless(findings: Findings) -> Report {
+fn headless(depth: Depth, findings: Findings) -> Report {
     let (findings, findings_total) = findings.into_parts();
     Report {
         word: Word::Failed,
+        depth,
         origin: None,
         size: 0,
         root: None,
@@ -263,6 +288,7 @@ fn report(
     let (findings, findings_total) = findings.into_parts();
     Report {
         word,
+        depth: audit.depth,
         origin: Some(head.checkpoint.origin().to_owned()),
         size,
         root: Some(head.checkpoint.root().to_string()),
@@ -302,6 +328,10 @@ fn not_shown(
     if word != Word::Trusted {
         add(Code::RewrittenByKeyHolder, None);
     }
+    if audit.depth == Depth::Tree {
+        add(Code::EntriesNotRead, None);
+        return list;
+    }
     if audit.trust.root_key.is_none() {
         add(Code::RootKeyNotPinned, None);
     }
@@ -319,6 +349,7 @@ fn not_shown(
         (Code::WordsOfThePerson, of_kind("intent")),
         (Code::ExecutionsAsReported, of_kind("execution")),
         (Code::EscalationDeadlines, counts.open_escalations),
+        (Code::OpenSessions, rules.open_sessions()),
         (Code::DirectoryAsRecorded, rules.directory.sealed()),
         (Code::UnknownKinds, rules.unknown_kinds()),
     ] {

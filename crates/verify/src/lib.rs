@@ -5,6 +5,7 @@
 //! tree, follows keys, bundles, credentials, turns and decisions from the first leaf to the last,
 //! and answers with a [`Report`]: `trusted`, `unanchored` or `failed`, range by range, never a bare
 //! "ok". Keys come from the caller; none is believed because the log or the export names it.
+//! [`Depth::Tree`] stops at the tree: signatures, tiles, root and held checkpoints.
 //!
 //! This crate is pure and synchronous: reading files or URLs is the caller's, behind [`LogSource`].
 //! It is *not* the tree's arithmetic (`countersign-merkle`), the texts of C2SP
@@ -14,8 +15,8 @@
 mod audit;
 mod documents;
 mod head;
-mod leaves;
 mod ranges;
+mod read;
 #[cfg(feature = "rejudge")]
 mod rejudge;
 mod report;
@@ -24,7 +25,7 @@ mod signature;
 mod source;
 mod trust;
 
-pub use audit::{Audit, Limits, Progress, VerifyError};
+pub use audit::{Audit, Depth, Limits, Progress, VerifyError};
 pub use report::{
     Anchor, Check, Contradiction, Counts, Finding, NotRejudged, NotShown, NotShownCode, RangeWord,
     Rejudged, Report, Word,

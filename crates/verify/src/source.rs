@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use countersign_merkle::AnyTile;
+use countersign_merkle::tile::{BundleEntries, TILE_WIDTH};
+use countersign_merkle::{AnyTile, EntriesTile, HASH_LEN, TilePath};
 
-/// The files of one log in tlog-tiles layout: an export, a mirror, a server.
-pub trait LogSource {
+/// The files of one log in tlog-tiles layout: an export, a mirror, a server. Several threads read
+/// from it at once.
+pub trait LogSource: Sync {
     /// The signed checkpoint.
     fn checkpoint(&self) -> Result<Vec<u8>, SourceError>;
 
@@ -22,6 +24,45 @@ pub enum SourceError {
     /// The source could not be read. That says nothing about the log.
     #[error("{0}")]
     Io(String),
+}
+
+/// The bytes of a tile. Where a partial one is not there, the full one is cut to its width: a log
+/// may remove partial tiles once the full one is there (C2SP tlog-tiles, "Partial Tiles").
+pub(crate) fn fetch(source: &dyn LogSource, tile: &AnyTile) -> Result<Vec<u8>, SourceError> {
+    match (source.tile(tile), full(tile)) {
+        (Err(SourceError::Missing), Some(full)) => {
+            let mut bytes = source.tile(&full)?;
+            let kept = match tile {
+                AnyTile::Hashes(path) => usize::from(path.width()).saturating_mul(HASH_LEN),
+                AnyTile::Entries(path) => first_entries(&bytes, path.width()),
+            };
+            bytes.truncate(kept);
+            Ok(bytes)
+        }
+        (fetched, _) => fetched,
+    }
+}
+
+/// The full tile that a partial one is the beginning of.
+fn full(tile: &AnyTile) -> Option<AnyTile> {
+    match tile {
+        AnyTile::Hashes(path) if !path.is_full() => {
+            let full = TilePath::new(path.level(), path.index(), TILE_WIDTH);
+            full.ok().map(AnyTile::Hashes)
+        }
+        AnyTile::Entries(path) if !path.is_full() => {
+            let full = EntriesTile::new(path.index(), TILE_WIDTH);
+            full.ok().map(AnyTile::Entries)
+        }
+        _ => None,
+    }
+}
+
+/// How many bytes the first entries of a bundle take.
+fn first_entries(bundle: &[u8], count: u16) -> usize {
+    let entries = BundleEntries::new(bundle).take(usize::from(count));
+    let lengths = entries.flatten().map(|entry| entry.len().saturating_add(2));
+    lengths.fold(0, usize::saturating_add)
 }
 
 /// A log in memory: for tests, and for what came over a wire in one piece.

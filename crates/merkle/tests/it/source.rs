@@ -1,9 +1,9 @@
 //! Reading through tiles, and sources that do not keep their word.
 
-use crate::support::MemoryTree;
+use crate::support::{MemoryTree, leaf};
 use countersign_merkle::{
-    Hash, LeafIndex, NodeSource, ProofError, TilePath, TileReadError, TileReader, TileSource,
-    TreeReader, TreeSize, inclusion_proof, root_at, tile_content,
+    CompactRange, Hash, LeafIndex, NodeSource, ProofError, TilePath, TileReadError, TileReader,
+    TileSource, TreeReader, TreeSize, inclusion_proof, root_at, tile_content,
 };
 use std::cell::Cell;
 use std::ops::Range;
@@ -28,6 +28,18 @@ impl TileSource for Tiles<'_> {
         assert_eq!(bytes.len(), usize::from(path.width()) * 32);
         (self.spoil)(&mut bytes);
         Ok(bytes)
+    }
+}
+
+#[test]
+fn the_frontier_of_any_size_is_read_from_tiles() {
+    let tree = MemoryTree::with_leaves(700);
+    let mut range = CompactRange::new();
+    for size in 0..=700 {
+        let size = TreeSize::new(size);
+        let read = TreeReader::new(&tree, size).unwrap().frontier().unwrap();
+        assert_eq!(read, range, "{size}");
+        range.append(leaf(size.get()), &mut |_, _, _| ()).unwrap();
     }
 }
 

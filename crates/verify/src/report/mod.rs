@@ -139,6 +139,8 @@ pub enum NotRejudged {
 pub struct Report {
     /// The overall word: the weakest.
     pub word: Word,
+    /// How deep it was looked.
+    pub depth: crate::audit::Depth,
     /// The log's origin, as its checkpoint gives it.
     pub origin: Option<String>,
     /// The checkpoint's size.

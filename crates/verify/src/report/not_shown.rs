@@ -39,10 +39,14 @@ pub enum NotShownCode {
     ExecutionsAsReported,
     /// Whether an escalation is past its deadline.
     EscalationDeadlines,
+    /// How much a session held that was not closed.
+    OpenSessions,
     /// That the directory was as the facts say.
     DirectoryAsRecorded,
     /// What entries of unknown kinds mean.
     UnknownKinds,
+    /// What any entry says: only the tree was looked at.
+    EntriesNotRead,
 }
 
 impl NotShown {
@@ -88,11 +92,17 @@ fn text(code: NotShownCode) -> &'static str {
         NotShownCode::EscalationDeadlines => {
             "whether an open escalation is past its deadline: this version of the format holds none"
         }
+        NotShownCode::OpenSessions => {
+            "that sessions which were not closed hold every entry that was written: only a session's end counts them"
+        }
         NotShownCode::DirectoryAsRecorded => {
             "that the directory was as the facts say: these changes of it were not given"
         }
         NotShownCode::UnknownKinds => {
             "what entries of kinds unknown to this version mean: only their form, order and place in the tree are checked"
+        }
+        NotShownCode::EntriesNotRead => {
+            "what the entries say, and whether they are entries at all: only the tree over their bytes was checked, and no key, bundle, credential, turn or decision was looked at"
         }
     }
 }

@@ -88,14 +88,12 @@ fn every_tile_is_needed_and_every_hash_in_it_is_compared() {
 }
 
 #[test]
-fn progress_is_told_of_every_entry() {
+fn progress_is_told_of_every_bundle() {
     let all = leaves(300);
     let mut seen = Vec::new();
     let audit = countersign_verify::Audit::new(trust());
     audit
         .run(&publish(&all), &mut |p| seen.push((p.done, p.total)))
         .unwrap();
-    assert_eq!(seen.first(), Some(&(1, 300)));
-    assert_eq!(seen.last(), Some(&(300, 300)));
-    assert_eq!(seen.len(), 300);
+    assert_eq!(seen, [(256, 300), (300, 300)]);
 }

@@ -1,0 +1,69 @@
+//! One bundle of entries: what a worker makes of it.
+
+use countersign_core::entry::{AnyEntry, LeafError};
+use countersign_merkle::tile::{BundleEntries, BundleError};
+use countersign_merkle::{AnyTile, EntriesTile, Hash, TilePath, leaf_hash};
+
+use super::compare::{Compared, compare};
+use crate::source::{self, LogSource, SourceError};
+
+/// What is in a bundle.
+pub(super) struct Chunk {
+    /// The hash of each leaf.
+    pub(super) leaves: Vec<Hash>,
+    /// Each leaf as an entry; empty unless that was asked for.
+    pub(super) entries: Vec<Result<AnyEntry, LeafError>>,
+    /// What came of the hash tile above it.
+    pub(super) hash_tile: Compared,
+}
+
+/// Why a bundle cannot be used.
+pub(super) enum Broken {
+    /// It is not there.
+    Missing,
+    /// It has not the form of a bundle of its width.
+    Form(BundleError),
+    /// It could not be read.
+    Io(String),
+}
+
+pub(super) fn read(
+    source: &dyn LogSource,
+    tile: EntriesTile,
+    is_parsing: bool,
+) -> Result<Chunk, Broken> {
+    let bytes = source::fetch(source, &AnyTile::Entries(tile)).map_err(|error| match error {
+        SourceError::Missing => Broken::Missing,
+        SourceError::Io(reason) => Broken::Io(reason),
+    })?;
+    let width = usize::from(tile.width());
+    let mut leaves = Vec::with_capacity(width);
+    for leaf in BundleEntries::new(&bytes) {
+        leaves.push(leaf_hash(leaf.map_err(Broken::Form)?));
+    }
+    if leaves.len() != width {
+        return Err(Broken::Form(BundleError::Count {
+            expected: tile.width(),
+            got: leaves.len(),
+        }));
+    }
+    let mut entries = Vec::new();
+    if is_parsing {
+        entries.reserve_exact(width);
+        entries.extend(
+            BundleEntries::new(&bytes)
+                .flatten()
+                .map(AnyEntry::from_leaf),
+        );
+    }
+    // The bundle and the tile of the leaves' hashes have the same index and width.
+    let hash_tile = match TilePath::new(0, tile.index(), tile.width()) {
+        Ok(path) => compare(source, path, &leaves),
+        Err(_) => Compared::Same,
+    };
+    Ok(Chunk {
+        leaves,
+        entries,
+        hash_tile,
+    })
+}
