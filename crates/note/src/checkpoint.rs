@@ -186,19 +186,42 @@ pub enum CheckpointError {
 }
 
 impl SignedCheckpoint {
-    /// Checks the note against the known keys, those of logs (type `0x01`) and of witnesses (type
-    /// `0x04`) alike. A log key whose name is the checkpoint's origin must have signed.
+    /// Checks the note against the known keys, those of logs (type `0x01` or `0x06`) and of
+    /// witnesses (type `0x04` or `0x06`) alike. A log key whose name is the checkpoint's origin must
+    /// have signed.
+    ///
+    /// Extension lines that no Ed25519 key of the log has signed are left out of the result:
+    /// ML-DSA-44 signatures do not cover them.
     pub fn open(note: &Note, keys: &[VerifierKey]) -> Result<Self, CheckpointError> {
-        let (signatures, unsupported) = note.verify(keys)?.into_parts();
-        let checkpoint = Checkpoint::parse(note.text())?;
-        let is_log = |signature: &VerifiedSignature| {
+        Self::open_with(note, keys, &[])
+    }
+
+    /// The same with keys that are never taken for a log's, whatever their names.
+    pub fn open_with(
+        note: &Note,
+        keys: &[VerifierKey],
+        witnesses: &[VerifierKey],
+    ) -> Result<Self, CheckpointError> {
+        let all = [keys, witnesses].concat();
+        let (signatures, unsupported) = note.verify(&all)?.into_parts();
+        let mut checkpoint = Checkpoint::parse(note.text())?;
+        let is_log_of = |signature: &VerifiedSignature, signature_type| {
             let key = signature.key();
-            key.signature_type() == SignatureType::Ed25519
+            key.signature_type() == signature_type
                 && key.name().as_str() == checkpoint.origin
+                && keys.contains(key)
         };
-        if !signatures.iter().any(is_log) {
-            let origin = checkpoint.origin;
-            return Err(CheckpointError::NoLogSignature { origin });
+        let has_signed = |of: SignatureType| signatures.iter().any(|it| is_log_of(it, of));
+        match (
+            has_signed(SignatureType::Ed25519),
+            has_signed(SignatureType::MlDsa44),
+        ) {
+            (true, _) => {}
+            (false, true) => checkpoint.extensions.clear(),
+            (false, false) => {
+                let origin = checkpoint.origin;
+                return Err(CheckpointError::NoLogSignature { origin });
+            }
         }
         Ok(Self {
             checkpoint,

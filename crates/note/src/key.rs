@@ -1,7 +1,9 @@
 //! Verifier keys ("vkeys"): public keys with a name and a purpose.
 
-use crate::cosignature::{Timestamp, cosignature_message};
+use crate::checkpoint::Checkpoint;
+use crate::cosignature::{Timestamp, checkpoint_message, cosignature_message};
 use crate::encoding::{from_base64, to_base64};
+use crate::ml_dsa;
 use crate::name::{KeyId, KeyName, KeyNameError};
 use ed25519_dalek::{Signature, VerifyingKey};
 use std::fmt;
@@ -10,9 +12,6 @@ use std::str::FromStr;
 /// The longest vkey that is read; an ML-DSA-44 one with the longest name has 2,017 bytes.
 pub const MAX_VKEY_LEN: usize = 4096;
 
-/// Bytes in an ML-DSA-44 public key.
-const ML_DSA_44_KEY_LEN: usize = 1312;
-
 /// What kind of signature a key makes, by the type byte of signed-note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SignatureType {
@@ -20,8 +19,8 @@ pub enum SignatureType {
     Ed25519,
     /// `0x04`: Ed25519 over a checkpoint and a time (tlog-cosignature).
     CosignatureV1,
-    /// `0x06`: ML-DSA-44 over a checkpoint (tlog-cosignature). Known, but not supported: such
-    /// signatures are neither made nor checked.
+    /// `0x06`: ML-DSA-44 over a checkpoint and a time (tlog-cosignature), for logs and witnesses
+    /// alike. Checked if this crate was built with its feature `ml-dsa`.
     MlDsa44,
     /// Any other; such keys are kept and ignored.
     Other(u8),
@@ -50,7 +49,11 @@ impl SignatureType {
 
     /// Whether signatures of this type can be checked here.
     pub const fn is_supported(self) -> bool {
-        matches!(self, Self::Ed25519 | Self::CosignatureV1)
+        match self {
+            Self::Ed25519 | Self::CosignatureV1 => true,
+            Self::MlDsa44 => cfg!(feature = "ml-dsa"),
+            Self::Other(_) => false,
+        }
     }
 }
 
@@ -79,7 +82,8 @@ pub struct VerifierKey {
 enum Material {
     Ed25519(VerifyingKey),
     CosignatureV1(VerifyingKey),
-    Unsupported {
+    MlDsa44(Box<[u8; ml_dsa::PUBLIC_KEY_LEN]>),
+    Other {
         signature_type: SignatureType,
         public_key: Vec<u8>,
     },
@@ -140,6 +144,11 @@ impl VerifierKey {
         Self::new(name, SignatureType::CosignatureV1, public_key)
     }
 
+    /// An ML-DSA-44 key (type `0x06`) that signs checkpoints: a log's or a witness's.
+    pub fn ml_dsa_44(name: KeyName, public_key: &[u8; 1312]) -> Result<Self, KeyError> {
+        Self::new(name, SignatureType::MlDsa44, public_key)
+    }
+
     /// A key of any type, with the id that signed-note recommends.
     pub fn new(
         name: KeyName,
@@ -193,7 +202,8 @@ impl VerifierKey {
         match &self.material {
             Material::Ed25519(_) => SignatureType::Ed25519,
             Material::CosignatureV1(_) => SignatureType::CosignatureV1,
-            Material::Unsupported { signature_type, .. } => *signature_type,
+            Material::MlDsa44(_) => SignatureType::MlDsa44,
+            Material::Other { signature_type, .. } => *signature_type,
         }
     }
 
@@ -201,14 +211,20 @@ impl VerifierKey {
     pub fn public_key(&self) -> &[u8] {
         match &self.material {
             Material::Ed25519(key) | Material::CosignatureV1(key) => key.as_bytes(),
-            Material::Unsupported { public_key, .. } => public_key,
+            Material::MlDsa44(public_key) => public_key.as_slice(),
+            Material::Other { public_key, .. } => public_key,
         }
     }
 
     /// Checks one signature over a note's text.
     pub(crate) fn check(&self, text: &str, signature: &[u8]) -> Checked {
         match &self.material {
-            Material::Unsupported { .. } => Checked::Unsupported,
+            Material::Other { .. } => Checked::Unsupported,
+            Material::MlDsa44(_) if !SignatureType::MlDsa44.is_supported() => Checked::Unsupported,
+            Material::MlDsa44(key) => match self.check_ml_dsa(key, text, signature) {
+                Some(time) => Checked::Good(Some(time)),
+                None => Checked::Bad,
+            },
             Material::Ed25519(key) => match signature.try_into() {
                 Ok(signature) if is_signed(key, text.as_bytes(), signature) => Checked::Good(None),
                 _ => Checked::Bad,
@@ -222,6 +238,20 @@ impl VerifierKey {
                 _ => Checked::Bad,
             },
         }
+    }
+
+    /// The time of a good signature over a checkpoint's first three lines. A text that is no
+    /// checkpoint cannot have one.
+    fn check_ml_dsa(
+        &self,
+        key: &[u8; ml_dsa::PUBLIC_KEY_LEN],
+        text: &str,
+        signature: &[u8],
+    ) -> Option<Timestamp> {
+        let (time, signature) = split_timestamp::<{ ml_dsa::SIGNATURE_LEN }>(signature)?;
+        let checkpoint = Checkpoint::parse(text).ok()?;
+        let message = checkpoint_message(&self.name, time, &checkpoint);
+        ml_dsa::is_signed(key, &message, signature).then_some(time)
     }
 }
 
@@ -271,15 +301,16 @@ impl Material {
                 check_len(32)?;
                 Ok(Self::CosignatureV1(ed25519_point(public_key)?))
             }
-            SignatureType::MlDsa44 | SignatureType::Other(_) => {
-                if signature_type == SignatureType::MlDsa44 {
-                    check_len(ML_DSA_44_KEY_LEN)?;
-                }
-                Ok(Self::Unsupported {
-                    signature_type,
-                    public_key: public_key.to_vec(),
-                })
+            SignatureType::MlDsa44 => {
+                check_len(ml_dsa::PUBLIC_KEY_LEN)?;
+                // Any bytes of that length are a key (FIPS 204 section 7.2); the length is right.
+                let key = public_key.try_into().map_err(|_| KeyError::Shape)?;
+                Ok(Self::MlDsa44(Box::new(key)))
             }
+            SignatureType::Other(_) => Ok(Self::Other {
+                signature_type,
+                public_key: public_key.to_vec(),
+            }),
         }
     }
 }
@@ -302,8 +333,8 @@ fn is_signed(key: &VerifyingKey, message: &[u8], signature: &[u8; 64]) -> bool {
     key.verify_strict(message, &signature).is_ok()
 }
 
-/// Takes `timestamped_signature` apart: a 64-bit time and an Ed25519 signature.
-fn split_timestamp(bytes: &[u8]) -> Option<(Timestamp, &[u8; 64])> {
+/// Takes `timestamped_signature` apart: a 64-bit time and a signature of the type's length.
+fn split_timestamp<const N: usize>(bytes: &[u8]) -> Option<(Timestamp, &[u8; N])> {
     let (time, signature) = bytes.split_first_chunk::<8>()?;
     let time = Timestamp::from_seconds(u64::from_be_bytes(*time))?;
     Some((time, signature.try_into().ok()?))

@@ -15,6 +15,15 @@ pub trait NoteSigner {
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError>;
 }
 
+/// Something that holds an ML-DSA-44 private key and signs with it.
+pub trait MlDsaSigner {
+    /// The public key, of type `0x06`.
+    fn verifier_key(&self) -> &VerifierKey;
+
+    /// The pure ML-DSA-44 signature (FIPS 204, empty context) over exactly these bytes.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+}
+
 /// Why a signer could not sign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -77,7 +86,7 @@ pub fn sign_note(text: &str, signers: &[&dyn NoteSigner]) -> Result<Note, SignNo
     let mut signatures = Vec::with_capacity(signers.len());
     for signer in signers {
         let signature = sign_with(*signer, SignatureType::Ed25519, text.as_bytes())?;
-        signatures.push(signature_line(*signer, &signature)?);
+        signatures.push(signature_line(signer.verifier_key(), &signature)?);
     }
     Ok(Note::new(text.to_owned(), signatures)?)
 }
@@ -110,10 +119,9 @@ pub(crate) fn sign_with(
 
 /// The signature line that names the signer's key.
 pub(crate) fn signature_line(
-    signer: &dyn NoteSigner,
+    key: &VerifierKey,
     bytes: &[u8],
 ) -> Result<NoteSignature, SignNoteError> {
-    let key = signer.verifier_key();
     let line = NoteSignature::new(key.name().clone(), key.id(), bytes.to_vec());
     line.ok_or(SignNoteError::Note(NoteError::NoSignatures))
 }

@@ -50,9 +50,10 @@ impl TlogPolicy {
         logs: &[VerifierKey],
     ) -> Result<PolicyOutcome, CheckpointError> {
         let own_logs = self.logs.iter().map(PolicyLog::key);
+        let keys: Vec<VerifierKey> = own_logs.chain(logs).cloned().collect();
         let witnesses = self.witnesses.iter().map(PolicyWitness::key);
-        let keys: Vec<VerifierKey> = own_logs.chain(witnesses).chain(logs).cloned().collect();
-        let checkpoint = SignedCheckpoint::open(note, &keys)?;
+        let witnesses: Vec<VerifierKey> = witnesses.cloned().collect();
+        let checkpoint = SignedCheckpoint::open_with(note, &keys, &witnesses)?;
 
         let has_signed = |witness: &PolicyWitness| {
             let mut signatures = checkpoint.signatures().iter();
@@ -75,8 +76,9 @@ impl TlogPolicy {
         })
     }
 
-    /// Whether the quorum is met when exactly these witnesses have cosigned.
-    fn is_quorum_met(&self, signed: &[bool]) -> bool {
+    /// Whether the quorum is met when exactly these witnesses have cosigned, in the order of
+    /// [`TlogPolicy::witnesses`]; those that are missing at the end have not.
+    pub fn is_quorum_met(&self, signed: &[bool]) -> bool {
         let quorum = match self.quorum {
             Quorum::NoWitnesses => return true,
             Quorum::Of(member) => member,

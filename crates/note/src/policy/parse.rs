@@ -284,8 +284,7 @@ fn opaque(bytes: &[u8]) -> OpaqueText {
     OpaqueText(bytes.to_vec())
 }
 
-/// Reads a key of the role's own type. ML-DSA-44 is right for both roles, if only to be listed as
-/// unsupported.
+/// Reads a key of the role's own type; ML-DSA-44 is right for both roles.
 fn parse_key(
     text: &[u8],
     role: &'static str,

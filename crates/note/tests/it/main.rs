@@ -7,6 +7,9 @@ mod key;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+#[cfg(feature = "ml-dsa")]
+mod ml_dsa;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod policy;

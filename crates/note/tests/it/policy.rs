@@ -3,8 +3,7 @@
 use crate::support::{TestLog, TestSigner};
 use countersign_note::policy::LineProblem;
 use countersign_note::{
-    CheckpointError, KeyName, NoteVerifyError, PolicyError, PolicyOutcome, SignatureType,
-    TlogPolicy, VerifierKey,
+    CheckpointError, NoteVerifyError, PolicyError, PolicyOutcome, SignatureType, TlogPolicy,
 };
 
 const ORIGIN: &str = "example.com/log";
@@ -146,11 +145,13 @@ fn one_bad_cosignature_of_a_known_witness_rejects_the_checkpoint() {
     ));
 }
 
+#[cfg(not(feature = "ml-dsa"))]
 #[test]
 fn keys_that_cannot_be_checked_are_listed_and_never_count() {
     let log = TestLog::new(ORIGIN, 7);
-    let name = KeyName::parse("pq.example").unwrap();
-    let witness = VerifierKey::new(name, SignatureType::MlDsa44, &[7; 1312]).unwrap();
+    let name = countersign_note::KeyName::parse("pq.example").unwrap();
+    let witness =
+        countersign_note::VerifierKey::new(name, SignatureType::MlDsa44, &[7; 1312]).unwrap();
     let policy = format!("log {}\nwitness w {witness}\nquorum w", log.signer.key);
     let policy: TlogPolicy = policy.parse().unwrap();
     assert_eq!(policy.unsupported_keys().collect::<Vec<_>>(), [&witness]);
