@@ -25,6 +25,16 @@ macro_rules! id {
                 let millis = u64::try_from(now.as_millis()).unwrap_or(0);
                 Self(ulid::Ulid::from_parts(millis, u128::from_be_bytes(bits)))
             }
+
+            /// The id's 128 bits, big-endian: they sort as the text does.
+            pub const fn to_bytes(self) -> [u8; 16] {
+                self.0.0.to_be_bytes()
+            }
+
+            /// The id of these bits; each has one.
+            pub const fn from_bytes(bits: [u8; 16]) -> Self {
+                Self(ulid::Ulid(u128::from_be_bytes(bits)))
+            }
         }
 
         impl std::fmt::Display for $name {
@@ -74,6 +84,22 @@ id! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_has_one_form_of_bits() {
+        for text in [
+            "00000000000000000000000000",
+            "7ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+            "01HYB7K3M4FXQZ9V2N6PTJD8RC",
+        ] {
+            let id: EntryId = text.parse().unwrap();
+            assert_eq!(EntryId::from_bytes(id.to_bytes()).to_string(), text);
+        }
+        assert_eq!(
+            EntryId::from_bytes([255; 16]).to_string(),
+            "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+        );
+    }
 
     #[test]
     fn an_id_has_one_spelling() {

@@ -14,6 +14,7 @@ pub use kinds::*;
 pub use parts::{Part, PartBytes, split};
 pub use sets::*;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::document::VERSION;
@@ -101,6 +102,11 @@ macro_rules! body {
             /// The kind's name.
             pub fn kind(&self) -> &'static str {
                 match self { $(Self::$variant(_) => <$variant as Kind>::KIND,)* }
+            }
+
+            /// The leaf in one go.
+            fn to_leaf(&self, entry: &Entry) -> Result<CanonicalJson, CanonicalError> {
+                match self { $(Self::$variant(body) => Written::of(entry, body),)* }
             }
 
             fn to_members(&self) -> Result<Map<String, Value>, serde_json::Error> {
@@ -197,26 +203,46 @@ pub enum LeafError {
 impl Entry {
     /// The leaf's bytes.
     pub fn to_leaf(&self) -> Result<CanonicalJson, LeafError> {
-        let mut members = self.body.to_members().map_err(|e| LeafError::Shape {
-            kind: self.body.kind().to_owned(),
-            reason: e.to_string(),
-        })?;
-        members.insert("v".to_owned(), Value::from(VERSION));
-        members.insert("kind".to_owned(), Value::from(self.body.kind()));
-        members.insert(
-            "entry_id".to_owned(),
-            Value::from(self.entry_id.to_string()),
-        );
-        members.insert(
-            "timestamp".to_owned(),
-            Value::from(self.timestamp.to_string()),
-        );
-        check_lists(&members)?;
-        let leaf = CanonicalJson::of_exact(&Value::Object(members))?;
+        let leaf = self.body.to_leaf(self)?;
+        let commas = leaf.as_bytes().iter().filter(|byte| **byte == b',');
+        if commas.count() > LEAF_LIST {
+            // Only such a leaf can hold a long list.
+            check_lists(&self.members()?)?;
+        }
         match leaf.as_bytes().len() {
             length if length > LEAF_BYTES => Err(LeafError::TooLong(length)),
             _ => Ok(leaf),
         }
+    }
+
+    fn members(&self) -> Result<Map<String, Value>, LeafError> {
+        self.body.to_members().map_err(|e| LeafError::Shape {
+            kind: self.body.kind().to_owned(),
+            reason: e.to_string(),
+        })
+    }
+}
+
+/// An entry as it is written: what every kind has beside what its own kind has.
+#[derive(Serialize)]
+struct Written<'e, B> {
+    v: u64,
+    kind: &'static str,
+    entry_id: EntryId,
+    timestamp: Timestamp,
+    #[serde(flatten)]
+    body: &'e B,
+}
+
+impl<'e, B: Kind> Written<'e, B> {
+    fn of(entry: &Entry, body: &'e B) -> Result<CanonicalJson, CanonicalError> {
+        CanonicalJson::of_exact(&Self {
+            v: VERSION,
+            kind: B::KIND,
+            entry_id: entry.entry_id,
+            timestamp: entry.timestamp,
+            body,
+        })
     }
 }
 

@@ -35,18 +35,6 @@ impl CanonicalJson {
         written.map(Self)
     }
 
-    /// The canonical JSON of an object with further members, a text each and a version, in one
-    /// go; `None` if it is not of a common shape or a list among its members holds more than
-    /// `longest` items: then the long way finds out what is to be done.
-    pub(crate) fn of_object(
-        value: &impl Serialize,
-        more: &[(&str, &dyn std::fmt::Display)],
-        version: (&str, u64),
-        longest: usize,
-    ) -> Option<Self> {
-        write::object(value, more, version, longest).map(Self)
-    }
-
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

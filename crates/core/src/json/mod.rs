@@ -3,7 +3,6 @@
 mod canonical;
 mod number;
 mod strict;
-mod write;
 mod writer;
 
 pub use canonical::{CanonicalError, CanonicalJson};
