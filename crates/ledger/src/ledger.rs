@@ -8,6 +8,7 @@ use crate::queue::{Batch, Lane, Queue};
 use crate::reader::LogReader;
 use crate::release::{Newest, Released};
 use crate::reserve::Reserve;
+use crate::second::{Second, SecondSigner};
 use crate::sequencer::{Sequencer, answer};
 use crate::start::{self, OpenError};
 use crate::state::ReadSet;
@@ -18,7 +19,7 @@ use countersign_core::entry::Genesis;
 use countersign_core::ids::EntryId;
 use countersign_core::time::Clock;
 use countersign_merkle::TreeSize;
-use countersign_note::{Checkpoint, CheckpointError, NoteSigner};
+use countersign_note::{Checkpoint, CheckpointError, NoteSigner, VerifierKey};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +37,12 @@ pub struct LedgerParts {
     pub head_file: PathBuf,
     /// Signs checkpoints; its name is the log's origin.
     pub signer: Arc<LogSigner>,
+    /// Signs every released checkpoint a second time, on a thread of its own while the commit runs.
+    /// The database holds checkpoints without it.
+    pub second_signer: Option<Arc<SecondSigner>>,
+    /// Keys that the log has granted: besides the signer's, they may have signed the stored
+    /// checkpoint, as before a rotation.
+    pub granted: Vec<VerifierKey>,
     /// The present time.
     pub clock: Arc<dyn Clock>,
     /// Room for urgent units on a full disk, if any is kept.
@@ -95,7 +102,8 @@ impl Ledger {
         let begin = begin.map_err(|error| OpenError::from(CheckpointError::from(error)))?;
         // Before the first commit, so that a log never stands without its head file.
         let head_file = HeadFile::create(&parts.head_file, begin).map_err(OpenError::from)?;
-        let mut ledger = Prepared::new(parts, head, Edge::default(), head_file);
+        let released = Released::new(head, Edge::default());
+        let mut ledger = Prepared::new(parts, released, head_file)?;
         let committed = ledger.first_commit(Box::new(move |step| {
             if step.next_index().get() != 0 {
                 return Err(StepError::refused("the log has entries already"));
@@ -108,9 +116,9 @@ impl Ledger {
 
     /// Opens a log and checks that it is as this machine released it last.
     pub fn open(parts: LedgerParts) -> Result<Self, OpenError> {
-        let store = parts.store.as_ref();
-        let (head, edge, head_file) = start::check(store, parts.signer.as_ref(), &parts.head_file)?;
-        Prepared::new(parts, head, edge, head_file).start()
+        let checked = start::check(&parts)?;
+        let released = Released::signed(checked.head, checked.checkpoint, checked.edge);
+        Prepared::new(parts, released, checked.head_file)?.start()
     }
 
     /// Hands a unit of work to the sequencer; `done` is called exactly once with the answer.
@@ -159,6 +167,22 @@ impl Ledger {
             waiting: self.queue.waiting(),
             is_short_of_room: self.reserve_is_out.load(Ordering::Relaxed),
             halted: halted.clone(),
+        }
+    }
+
+    /// Stops the ledger for good, as when a witness shows that this log has signed another history.
+    /// Units that wait are refused; a batch that is being committed may still come through.
+    pub fn halt(&self, reason: &str) {
+        let mut halted = self.halted.lock().unwrap_or_else(PoisonError::into_inner);
+        if halted.is_none() {
+            tracing::error!(%reason, "the ledger is halted");
+        }
+        // The first reason stands.
+        let reason = halted.get_or_insert_with(|| reason.to_owned()).clone();
+        drop(halted);
+        for unit in self.queue.abandon(&reason) {
+            let reason = reason.clone();
+            answer(unit, Err(CommitError::Halted { reason }));
         }
     }
 
@@ -231,13 +255,19 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(parts: LedgerParts, head: Head, edge: Edge, head_file: HeadFile) -> Self {
-        let newest = Newest::new(Released::new(head, edge));
-        Self {
+    fn new(
+        parts: LedgerParts,
+        released: Released,
+        head_file: HeadFile,
+    ) -> Result<Self, OpenError> {
+        let newest = Newest::new(released);
+        let second = parts.second_signer.map(Second::start).transpose();
+        Ok(Self {
             reader: LogReader::new(Arc::clone(&parts.store), newest.clone()),
             sequencer: Sequencer {
                 store: parts.store,
                 signer: parts.signer,
+                second: second.map_err(OpenError::Thread)?,
                 clock: parts.clock,
                 head_file,
                 newest,
@@ -245,7 +275,7 @@ impl Prepared {
                 reserve_is_out: Arc::default(),
                 restore_tried: None,
             },
-        }
+        })
     }
 
     /// Commits one unit on this thread.

@@ -3,7 +3,8 @@
 
 use crate::head_file::sync_parent;
 use crate::reader::{LogReader, ReadError};
-use countersign_merkle::tile::tiles_for_size;
+use countersign_merkle::tile::layout::nodes_at;
+use countersign_merkle::tile::{TILE_WIDTH, tiles_for_size};
 use countersign_merkle::{AnyTile, TreeSize};
 use countersign_note::{Checkpoint, Note};
 use std::collections::BTreeSet;
@@ -73,15 +74,53 @@ pub fn publish(
 ) -> Result<Published, PublishError> {
     let log = log.at_present();
     let checkpoint = log.checkpoint();
-    let size = log.size();
     check_published(&log, dir)?;
-    let total = tiles_for_size(size).count() as u64;
+    write_all(&log, dir, &checkpoint, log.size(), TreeSize::ZERO, progress)
+}
+
+/// The same up to a checkpoint of this log that may be earlier than the newest and bear more
+/// signatures, such as those of witnesses.
+///
+/// With `is_trusting`, tiles that were full when `dir` was last published to are not looked at: the
+/// first call of a process should look.
+pub fn publish_at(
+    log: &LogReader,
+    dir: &Path,
+    checkpoint: &str,
+    is_trusting: bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Published, PublishError> {
+    let other = |reason: String| PublishError::Read(ReadError::ForeignCheckpoint { reason });
+    let note = Note::parse(checkpoint.as_bytes()).map_err(|error| other(error.to_string()))?;
+    let head = Checkpoint::parse(note.text()).map_err(|error| other(error.to_string()))?;
+    log.check_known(&head)?;
+    let earlier = check_published(log, dir)?.unwrap_or(TreeSize::ZERO);
+    if earlier > head.size() {
+        // What readers saw must not go back.
+        let path = dir.join("checkpoint");
+        return Err(PublishError::Contradiction { path });
+    }
+    let from = if is_trusting { earlier } else { TreeSize::ZERO };
+    write_all(log, dir, checkpoint, head.size(), from, progress)
+}
+
+/// Writes the tiles of the tree of `size` that were not full at size `from`, then the checkpoint.
+fn write_all(
+    log: &LogReader,
+    dir: &Path,
+    checkpoint: &str,
+    size: TreeSize,
+    from: TreeSize,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Published, PublishError> {
+    let is_new = |tile: &AnyTile| !is_full_at(tile, from);
+    let total = tiles_for_size(size).filter(is_new).count() as u64;
     let mut written = 0_u64;
     let mut directories = BTreeSet::new();
-    for (done, tile) in (0_u64..).zip(tiles_for_size(size)) {
+    for (done, tile) in (0_u64..).zip(tiles_for_size(size).filter(is_new)) {
         progress(Progress { done, total });
         let path = dir.join(tile.to_string());
-        if write_tile(&log, &tile, &path)? {
+        if write_tile(log, &tile, &path)? {
             written = written.saturating_add(1);
             let parents = path.ancestors().skip(1);
             directories.extend(
@@ -107,12 +146,22 @@ pub fn publish(
     })
 }
 
-/// Looks whether an earlier publication in `dir` is one that this log continues.
-fn check_published(log: &LogReader, dir: &Path) -> Result<(), PublishError> {
+/// Whether a tile holds all that it ever will once the tree has `size` leaves.
+fn is_full_at(tile: &AnyTile, size: TreeSize) -> bool {
+    match tile {
+        AnyTile::Hashes(tile) => {
+            tile.width() == TILE_WIDTH && tile.nodes().end <= nodes_at(tile.level(), size)
+        }
+        AnyTile::Entries(tile) => tile.width() == TILE_WIDTH && tile.leaves().end <= size.get(),
+    }
+}
+
+/// Looks whether an earlier publication in `dir` is one that this log continues; its size.
+fn check_published(log: &LogReader, dir: &Path) -> Result<Option<TreeSize>, PublishError> {
     fs::create_dir_all(dir).map_err(failed(dir))?;
     let path = dir.join("checkpoint");
     let earlier = match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read.map_err(failed(&path))?,
     };
     let other = |reason: String| PublishError::OtherLog {
@@ -124,7 +173,10 @@ fn check_published(log: &LogReader, dir: &Path) -> Result<(), PublishError> {
     match log.check_known(&earlier) {
         Err(ReadError::ForeignCheckpoint { reason }) => Err(other(reason)),
         Err(ReadError::Beyond { .. }) => Err(PublishError::Contradiction { path }),
-        checked => Ok(checked?),
+        checked => {
+            checked?;
+            Ok(Some(earlier.size()))
+        }
     }
 }
 

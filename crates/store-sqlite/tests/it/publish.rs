@@ -1,7 +1,8 @@
 //! Publishing into a directory.
 
 use crate::support::{Fixture, key};
-use countersign_ledger::publish::{PublishError, publish};
+use countersign_ledger::publish::{PublishError, publish, publish_at};
+use countersign_ledger::{CommitError, ReadSet};
 use countersign_merkle::tile::{BundleEntries, entry_tiles, hash_tiles};
 use countersign_merkle::{
     CompactRange, TilePath, TileReader, TileSource, TreeSize, leaf_hash, root_at,
@@ -110,5 +111,63 @@ fn a_publication_of_another_log_is_not_overwritten() {
     assert!(
         matches!(refused, Err(PublishError::Contradiction { .. })),
         "{refused:?}"
+    );
+}
+
+#[test]
+fn a_published_size_can_be_earlier_and_never_goes_back() {
+    let fixture = Fixture::new();
+    let out = tempfile::tempdir().unwrap();
+    let dir = out.path();
+    let mut kept: Vec<String> = Vec::new();
+    for size in [5, 256, 300, 520] {
+        while fixture.ledger.size().get() < size {
+            fixture.append(0);
+        }
+        kept.push(fixture.ledger.checkpoint().to_string());
+    }
+    // The log is ahead of what is published, each time.
+    for (position, size) in [5, 256, 300].into_iter().enumerate() {
+        let note = &kept[position];
+        let published = publish_at(&fixture.ledger, dir, note, position > 0, &mut |_| ()).unwrap();
+        assert_eq!((published.size.get(), &published.checkpoint), (size, note));
+        audit(dir, size);
+    }
+    // Full tiles of an earlier publication are not looked at; the others are.
+    let first = dir.join("tile/0/000");
+    let full = fs::read(&first).unwrap();
+    fs::write(&first, [0; 8192]).unwrap();
+    let trusting = publish_at(&fixture.ledger, dir, &kept[3], true, &mut |_| ());
+    assert_eq!(trusting.unwrap().size.get(), 520);
+    let looking = publish_at(&fixture.ledger, dir, &kept[3], false, &mut |_| ());
+    assert!(
+        matches!(looking, Err(PublishError::Contradiction { .. })),
+        "{looking:?}"
+    );
+    fs::write(&first, full).unwrap();
+    let back = publish_at(&fixture.ledger, dir, &kept[2], false, &mut |_| ());
+    assert!(
+        matches!(back, Err(PublishError::Contradiction { .. })),
+        "{back:?}"
+    );
+    audit(dir, 520);
+    let other = Fixture::new().ledger.checkpoint().to_string();
+    let foreign = publish_at(&fixture.ledger, dir, &other, false, &mut |_| ());
+    assert!(matches!(foreign, Err(PublishError::Read(_))), "{foreign:?}");
+}
+
+#[test]
+fn a_halted_ledger_answers_and_commits_nothing() {
+    let fixture = Fixture::new();
+    fixture.append(1);
+    let size = fixture.ledger.size();
+    fixture.ledger.halt("a witness says so");
+    fixture.ledger.halt("and another");
+    let refused = fixture.ledger.commit(ReadSet::none(), |_| Ok(()));
+    assert!(matches!(refused, Err(CommitError::Halted { reason }) if reason.contains("a witness")));
+    let health = fixture.ledger.health();
+    assert_eq!(
+        (health.halted.as_deref(), health.size),
+        (Some("a witness says so"), size)
     );
 }
