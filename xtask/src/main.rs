@@ -1,11 +1,14 @@
-//! Commands for those who work on Countersign: `cargo xtask replay`, `cargo xtask bench`.
+//! Commands for those who work on Countersign: `cargo xtask replay`, `cargo xtask bench`,
+//! `cargo xtask log`.
 //!
 //! What comes out is on stdout, everything else on stderr. Exit codes: 0 yes, 1 no (a criterion is
 //! not met), 2 usage or I/O. It is *not* for those who use Countersign: that is `countersign-cli`.
 
 mod bench;
 mod bundle_dir;
+mod crash;
 mod error;
+mod log;
 mod replay;
 mod server;
 mod stats;
@@ -34,12 +37,21 @@ enum Command {
     Replay(replay::ReplayArguments),
     /// Measure the judge, a durable decision, and a decision over HTTP.
     Bench(bench::BenchArguments),
+    /// Make a real log with this many entries, published in the layout of C2SP tlog-tiles.
+    Log(log::LogArguments),
+    /// Kill a real server at random moments, and check that it keeps what it acknowledged.
+    Crash(crash::CrashArguments),
+    /// Let each write and sync of a real server fail in turn, and check what is left.
+    Faults(crash::faults::FaultsArguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Log(arguments) => log::run(&arguments),
+        Command::Crash(arguments) => crash::run(&arguments),
+        Command::Faults(arguments) => crash::faults::run(&arguments),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
