@@ -1,0 +1,1 @@
+//! What leaves a log after release: witnesses asked, checkpoints cosigned, tiles published.
