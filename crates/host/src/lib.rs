@@ -144,6 +144,17 @@ impl DataDir {
     /// Begins a log: makes the directory, its keys and its database. What the credentials' tokens
     /// are is in the answer and nowhere else.
     pub fn begin(&self, beginning: Beginning) -> Result<(Host, Vec<FirstCredential>), HostError> {
+        self.begin_with(beginning, Arc::new(SystemClock), Arc::new(SystemRandom))
+    }
+
+    /// The same with another clock and other randomness: the same log comes of the same ones. Its
+    /// keys are as secret as the randomness is.
+    pub fn begin_with(
+        &self,
+        beginning: Beginning,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<(Host, Vec<FirstCredential>), HostError> {
         make_private(&self.root).map_err(|error| HostError::Io {
             path: self.root.clone(),
             error,
@@ -153,11 +164,10 @@ impl DataDir {
         if self.is_begun() {
             return Err(HostError::Exists(self.root.clone()));
         }
-        let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let origin = origin(&beginning, &*random)?;
+        let origin = origin(&beginning, &*clock, &*random)?;
         let (keys, root) = KeyRing::create(&self.keys(), &origin, &*random)?;
         let store = SqliteStore::create(&self.database())?;
-        let parts = self.parts(store, keys, random, Arc::new(SystemClock))?;
+        let parts = self.parts(store, keys, random, clock)?;
         let (service, first) = Service::create(
             parts,
             NewLog {
@@ -229,14 +239,17 @@ impl Host {
 }
 
 /// The log's origin: the prefix under which it is served, without its scheme.
-fn origin(beginning: &Beginning, random: &dyn Random) -> Result<Origin, NameError> {
+fn origin(
+    beginning: &Beginning,
+    clock: &dyn Clock,
+    random: &dyn Random,
+) -> Result<Origin, NameError> {
     let tenant = &beginning.tenant;
     let epoch = 1;
     match &beginning.public_name {
         Some(name) => format!("{name}/log/{tenant}/{epoch}").parse(),
         None => {
-            let now = SystemClock.now();
-            let unique = countersign_core::ids::EntryId::fresh(now, random);
+            let unique = countersign_core::ids::EntryId::fresh(clock.now(), random);
             format!("countersign.invalid/{unique}/{tenant}/{epoch}").parse()
         }
     }
