@@ -6,6 +6,7 @@
 
 mod bench;
 mod bundle_dir;
+mod crash;
 mod error;
 mod log;
 mod replay;
@@ -38,6 +39,10 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Make a real log with this many entries, published in the layout of C2SP tlog-tiles.
     Log(log::LogArguments),
+    /// Kill a real server at random moments, and check that it keeps what it acknowledged.
+    Crash(crash::CrashArguments),
+    /// Let each write and sync of a real server fail in turn, and check what is left.
+    Faults(crash::faults::FaultsArguments),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +50,8 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
+        Command::Crash(arguments) => crash::run(&arguments),
+        Command::Faults(arguments) => crash::faults::run(&arguments),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -151,3 +151,41 @@ fn a_smoke_run_of_the_bench_measures_every_case() {
         (&Value::Null, &Value::from(true))
     );
 }
+
+#[test]
+fn a_server_keeps_what_it_acknowledged_when_it_is_killed() {
+    let output = xtask(&["crash", "--rounds", "4", "--json"]);
+    let report: Value = serde_json::from_str(&printed(&output, 0)).unwrap();
+    assert_eq!(report["findings"], serde_json::json!([]));
+    assert_eq!(report["logs"], 1);
+}
+
+/// A server that goes back to yesterday's data is found out: the campaign can fail.
+#[test]
+fn a_server_that_forgets_is_found() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("forgetful");
+    let server = Path::new(env!("CARGO_BIN_EXE_countersign-xtask")).with_file_name("countersign");
+    let text = format!(
+        "#!/bin/sh\n\
+         for data; do :; done\n\
+         if [ -d {dir}/old ]; then rm -rf \"$data\"; cp -a {dir}/old \"$data\"\n\
+         else cp -a \"$data\" {dir}/old; fi\n\
+         exec {server} \"$@\"\n",
+        dir = dir.path().display(),
+        server = server.display(),
+    );
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let script = script.to_str().unwrap();
+    let scratch = dir.path().to_str().unwrap();
+    let arguments = ["--rounds", "12", "--seed", "1", "--dir", scratch, "--json"];
+    let output = xtask(&[&["crash", "--server", script][..], &arguments].concat());
+    let report: Value = serde_json::from_str(&printed(&output, 1)).unwrap();
+    let found = report["findings"].to_string();
+    assert!(
+        found.contains("was given twice") || found.contains("is lost"),
+        "{found}"
+    );
+}
