@@ -36,6 +36,8 @@ pub enum Purpose {
     Root,
     /// Signs checkpoints.
     Log,
+    /// Signs checkpoints a second time, with ML-DSA-44.
+    LogMlDsa,
     /// Signs permits.
     Permit,
     /// Wraps the keys of sealed records; the number counts rotations, from 1.
@@ -54,6 +56,11 @@ impl Purpose {
             _ => format!("{self}.key"),
         }
     }
+
+    /// The name of the file of a key that is to follow this one, until the log has granted it.
+    pub(crate) fn next_name(self) -> String {
+        format!("{self}.next")
+    }
 }
 
 impl std::fmt::Display for Purpose {
@@ -61,6 +68,7 @@ impl std::fmt::Display for Purpose {
         match self {
             Self::Root => f.write_str("root"),
             Self::Log => f.write_str("log"),
+            Self::LogMlDsa => f.write_str("log-mldsa"),
             Self::Permit => f.write_str("permit"),
             Self::Vault(epoch) => write!(f, "vault-{epoch}"),
             Self::BlindIndex => f.write_str("blind-index"),
@@ -212,6 +220,17 @@ impl KeyFile {
         origin: &Origin,
         random: &dyn Random,
     ) -> Result<Self, KeyFileError> {
+        Self::create_as(dir, &purpose.file_name(), purpose, origin, random)
+    }
+
+    /// The same in a file of this name, which is replaced if it is there.
+    pub(crate) fn create_as(
+        dir: &Path,
+        name: &str,
+        purpose: Purpose,
+        origin: &Origin,
+        random: &dyn Random,
+    ) -> Result<Self, KeyFileError> {
         let mut secret = Zeroizing::new([0u8; 32]);
         random.fill(secret.as_mut_slice());
         let id = key_id(purpose, &secret);
@@ -220,8 +239,7 @@ impl KeyFile {
             "{FORMAT} {purpose} {id}\norigin {origin}\nsecret {}\n",
             encoded.as_str()
         ));
-        let name = purpose.file_name();
-        write_private(dir, &name, &text)
+        write_private(dir, name, &text)
             .map_err(|error| KeyFileError::writing(&dir.join(name), error))?;
         Ok(Self {
             origin: origin.clone(),
@@ -232,7 +250,12 @@ impl KeyFile {
 
     /// Reads the key for `purpose` from `dir`.
     pub(crate) fn load(dir: &Path, purpose: Purpose) -> Result<Self, KeyFileError> {
-        let path = dir.join(purpose.file_name());
+        Self::load_file(&dir.join(purpose.file_name()), purpose)
+    }
+
+    /// Reads the key for `purpose`, wherever it lies.
+    pub(crate) fn load_file(path: &Path, purpose: Purpose) -> Result<Self, KeyFileError> {
+        let path = path.to_owned();
         let read = read_private(&path, MAX_FILE_BYTES);
         match read.map_err(|error| KeyFileError::reading(&path, error))? {
             Private::Text(text) => parse(&path, &text, purpose),

@@ -8,25 +8,33 @@
 //! | --- | --- | --- |
 //! | `root.key` | Ed25519 | signs the other public keys; to be taken offline |
 //! | `log.key` | Ed25519 | signs checkpoints |
+//! | `log-mldsa.key` | ML-DSA-44 | signs checkpoints a second time, if that is switched on |
 //! | `permit.key` | Ed25519 | signs permits |
 //! | `vault-1.kek`, `vault-2.kek`, … | AES-256 | wrap the keys of sealed records; the highest number wraps, all unwrap |
 //! | `blind-index.key` | HMAC | finds pseudonyms |
 //! | `token.key` | HMAC | hashes API tokens |
+//!
+//! A key that is to follow another lies beside it as `log.next`, `log-mldsa.next` or `permit.next` until
+//! the log has granted it ([`Successor`]).
 //!
 //! The directory has mode 0700 and the files 0600; looser ones are refused. Losing the `.kek`
 //! files loses every sealed plaintext, so they must be backed up, and never with the database.
 
 mod api_token;
 mod file;
+mod ml_dsa;
 mod random;
 mod ring;
 mod root;
+mod rotate;
 mod secure_fs;
 mod signer;
 
 pub use api_token::{ApiToken, ApiTokenError};
 pub use file::{KeyFileError, Purpose};
+pub use ml_dsa::MlDsaLogSigner;
 pub use random::SystemRandom;
 pub use ring::KeyRing;
-pub use root::RootKey;
+pub use root::{RootKey, is_signed_by_root};
+pub use rotate::{ROTATABLE, Successor, remove_key};
 pub use signer::{Ed25519NoteSigner, StatementError, fingerprint};

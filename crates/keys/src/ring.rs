@@ -3,16 +3,18 @@
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::names::{KeyText, NameError, Origin, TenantId};
 use countersign_core::random::Random;
-use countersign_note::{NoteSigner as _, VerifierKey};
+use countersign_note::{MlDsaSigner, NoteSigner as _, VerifierKey};
 use countersign_permit::PermitSigner;
 use countersign_vault::{BlindIndex, KeyEncryptionKey, KeyWrapper, TokenHasher, Vault, VaultError};
 
 use crate::file::{KeyFile, KeyFileError, Purpose};
+use crate::ml_dsa::MlDsaLogSigner;
 use crate::root::RootKey;
 use crate::secure_fs::{StagedDir, loose_mode};
 use crate::signer::Ed25519NoteSigner;
@@ -24,6 +26,7 @@ const MAX_EPOCHS: u32 = 1024;
 pub struct KeyRing {
     origin: Origin,
     log: Ed25519NoteSigner,
+    log_ml_dsa: Option<MlDsaLogSigner>,
     permit: PermitSigner,
     /// Oldest first, never empty.
     vault: Vec<KeyFile>,
@@ -39,11 +42,25 @@ impl KeyRing {
         origin: &Origin,
         random: &dyn Random,
     ) -> Result<(Self, RootKey), KeyFileError> {
+        Self::create_with(dir, origin, false, random)
+    }
+
+    /// The same; with `ml_dsa`, one that signs checkpoints a second time is among them.
+    pub fn create_with(
+        dir: &Path,
+        origin: &Origin,
+        ml_dsa: bool,
+        random: &dyn Random,
+    ) -> Result<(Self, RootKey), KeyFileError> {
         let staged = StagedDir::new(dir).map_err(|error| KeyFileError::writing(dir, error))?;
         let create = |purpose| KeyFile::create(staged.path(), purpose, origin, random);
         let root = RootKey::new(&create(Purpose::Root)?)?;
         let ring = Self::new(
             create(Purpose::Log)?,
+            ml_dsa
+                .then(|| create(Purpose::LogMlDsa))
+                .transpose()?
+                .as_ref(),
             &create(Purpose::Permit)?,
             vec![create(Purpose::Vault(1))?],
             create(Purpose::BlindIndex)?,
@@ -74,13 +91,17 @@ impl KeyRing {
                 found: file.origin.to_string(),
             }),
         };
+        let ml_dsa = match of_same_log(Purpose::LogMlDsa) {
+            Err(KeyFileError::Missing { .. }) => None,
+            file => Some(file?),
+        };
         let permit = of_same_log(Purpose::Permit)?;
         let vault: Result<_, _> = epochs(dir)?
             .map(|epoch| of_same_log(Purpose::Vault(epoch)))
             .collect();
         let blind_index = of_same_log(Purpose::BlindIndex)?;
         let token = of_same_log(Purpose::Token)?;
-        Self::new(log, &permit, vault?, blind_index, token)
+        Self::new(log, ml_dsa.as_ref(), &permit, vault?, blind_index, token)
     }
 
     /// Makes a vault key that wraps from now on; the older ones still unwrap.
@@ -99,6 +120,7 @@ impl KeyRing {
 
     fn new(
         log: KeyFile,
+        ml_dsa: Option<&KeyFile>,
         permit: &KeyFile,
         vault: Vec<KeyFile>,
         blind_index: KeyFile,
@@ -106,6 +128,7 @@ impl KeyRing {
     ) -> Result<Self, KeyFileError> {
         Ok(Self {
             log: Ed25519NoteSigner::new(&log, Purpose::Log, log.origin.as_str())?,
+            log_ml_dsa: ml_dsa.map(MlDsaLogSigner::new).transpose()?,
             permit: PermitSigner::from_seed(&permit.secret)
                 .map_err(|_| KeyFileError::Setup(Purpose::Permit))?,
             origin: log.origin,
@@ -128,6 +151,17 @@ impl KeyRing {
     /// The public half of the key that signs checkpoints.
     pub fn log_key(&self) -> &VerifierKey {
         self.log.verifier_key()
+    }
+
+    /// Signs checkpoints a second time, if that is switched on.
+    pub fn second_signer(&self) -> Option<Arc<dyn MlDsaSigner + Send + Sync>> {
+        let signer = self.log_ml_dsa.clone()?;
+        Some(Arc::new(signer))
+    }
+
+    /// The public half of the key that signs checkpoints a second time.
+    pub fn second_key(&self) -> Option<&VerifierKey> {
+        self.log_ml_dsa.as_ref().map(MlDsaSigner::verifier_key)
     }
 
     /// Signs permits.

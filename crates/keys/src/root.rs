@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::entry::Kind;
 use countersign_core::names::{KeyText, Origin};
 use countersign_core::signed;
-use countersign_note::{NoteSigner as _, VerifierKey};
+use countersign_note::{NoteSigner as _, SignatureType, VerifierKey};
 use serde::Serialize;
 
 use crate::file::{KeyFile, KeyFileError, Purpose};
@@ -23,6 +24,11 @@ impl RootKey {
     /// Reads `root.key` from a directory of keys.
     pub fn load(dir: &Path) -> Result<Self, KeyFileError> {
         Self::new(&KeyFile::load(dir, Purpose::Root)?)
+    }
+
+    /// Reads a root key from its file, wherever it was taken to.
+    pub fn load_file(path: &Path) -> Result<Self, KeyFileError> {
+        Self::new(&KeyFile::load_file(path, Purpose::Root)?)
     }
 
     pub(crate) fn new(file: &KeyFile) -> Result<Self, KeyFileError> {
@@ -63,4 +69,23 @@ impl RootKey {
         let signature = self.signer.sign_bytes(message);
         Ok(URL_SAFE_NO_PAD.encode(signature).parse()?)
     }
+}
+
+/// Whether the root key has signed an entry's own members without `signature`.
+pub fn is_signed_by_root<K: Kind>(
+    root: &VerifierKey,
+    origin: &Origin,
+    body: &K,
+    signature: &KeyText,
+) -> bool {
+    let (Ok(message), Ok(signature)) = (
+        signed::entry_message(origin, body),
+        URL_SAFE_NO_PAD.decode(signature.as_str()),
+    ) else {
+        return false;
+    };
+    root.signature_type() == SignatureType::Ed25519
+        && UnparsedPublicKey::new(&ED25519, root.public_key())
+            .verify(&message, &signature)
+            .is_ok()
 }

@@ -61,6 +61,18 @@ pub(crate) fn write_private(dir: &Path, name: &str, text: &str) -> io::Result<()
     sync_dir(dir)
 }
 
+/// Puts one file of `dir` in the place of another; durable on return.
+pub(crate) fn replace(dir: &Path, from: &str, to: &str) -> io::Result<()> {
+    std::fs::rename(dir.join(from), dir.join(to))?;
+    sync_dir(dir)
+}
+
+/// Removes a file of `dir` if it is there; durable on return.
+pub(crate) fn remove(dir: &Path, name: &str) -> io::Result<()> {
+    remove_if_there(&dir.join(name))?;
+    sync_dir(dir)
+}
+
 /// A directory that comes to be with all its files or not at all.
 pub(crate) struct StagedDir {
     staged: PathBuf,

@@ -13,10 +13,17 @@ pub(crate) struct Released {
 }
 
 impl Released {
+    /// A head with the checkpoint that its store holds.
     pub(crate) fn new(head: Head, edge: Edge) -> Self {
+        let checkpoint = head.checkpoint().into();
+        Self::signed(head, checkpoint, edge)
+    }
+
+    /// A head with a checkpoint that bears more signatures, or others, than the store's.
+    pub(crate) fn signed(head: Head, checkpoint: Arc<str>, edge: Edge) -> Self {
         Self {
-            checkpoint: head.checkpoint().into(),
             head,
+            checkpoint,
             edge,
         }
     }

@@ -14,6 +14,7 @@ use crate::queue::{Batch, Queue};
 use crate::reader::Nodes;
 use crate::release::{Newest, Released};
 use crate::reserve::Reserve;
+use crate::second::Second;
 use crate::store::{NotCommitted, StateReader, Store, StoreError, StoreReadError, Writes};
 use crate::unit::{CommittedEntry, Release, Unit};
 use countersign_core::time::{Clock, Timestamp};
@@ -31,6 +32,7 @@ const HEAD_READ_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Sequencer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) signer: Arc<LogSigner>,
+    pub(crate) second: Option<Second>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) head_file: HeadFile,
     pub(crate) newest: Newest,
@@ -167,6 +169,9 @@ impl Sequencer {
                     Locked::Planned(durable) => durable.planned.writes.clone(),
                     Locked::Stopped(_) => None,
                 };
+                if let (Some(second), Some(writes)) = (&self.second, &writes) {
+                    second.begin(&writes.head);
+                }
                 locked = Some(planned);
                 Ok(writes)
             });
@@ -375,7 +380,14 @@ impl Sequencer {
             Edge::read(self.store.as_ref(), head.size())
                 .map_err(|error| Failure::Halt(error.to_string()))?
         };
-        self.newest.replace(Released::new(head.clone(), edge));
+        let checkpoint = match &self.second {
+            None => head.checkpoint().to_owned(),
+            Some(second) => second
+                .finish(head, durable.planned.writes.is_some())
+                .map_err(|error| Failure::Halt(format!("the second signature: {error}")))?,
+        };
+        let released = Released::signed(head.clone(), checkpoint.into(), edge);
+        self.newest.replace(released);
         Ok(())
     }
 

@@ -3,12 +3,16 @@
 use crate::edge::Edge;
 use crate::head::Head;
 use crate::head_file::{HeadFile, HeadFileError};
-use crate::ledger::LogSigner;
+use crate::ledger::LedgerParts;
 use crate::reader::Nodes;
+use crate::second::{SecondSigner, sign_now};
 use crate::store::{Store, StoreReadError};
 use countersign_merkle::{Hash, TreeSize, leaf_hash, root_at};
-use countersign_note::{Checkpoint, CheckpointError, Note, NoteError, SignedCheckpoint};
-use std::path::{Path, PathBuf};
+use countersign_note::{
+    Checkpoint, CheckpointError, Note, NoteError, SignNoteError, SignedCheckpoint,
+};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Why a ledger was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -81,9 +85,16 @@ pub enum OpenError {
         /// The root in the head file.
         recorded_root: Hash,
     },
-    /// The head's checkpoint was not signed by the key that is to sign the next one.
+    /// The head's checkpoint was not signed by the key that is to sign the next one, nor by another
+    /// that the log granted.
     #[error("the checkpoint in the database: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// The head's checkpoint could not be signed again.
+    #[error("the checkpoint cannot be signed: {reason}")]
+    Sign {
+        /// Why not.
+        reason: String,
+    },
     /// The head's checkpoint is no note.
     #[error("the checkpoint in the database: {0}")]
     Note(#[from] NoteError),
@@ -121,22 +132,34 @@ impl OpenError {
     }
 }
 
-/// The head and edge of a log that is as it was released, and its head file.
-pub(crate) fn check(
-    store: &dyn Store,
-    signer: &LogSigner,
-    path: &Path,
-) -> Result<(Head, Edge, HeadFile), OpenError> {
+/// A log that is as it was released.
+pub(crate) struct Checked {
+    pub(crate) head: Head,
+    /// The head's checkpoint with the signatures of the present keys.
+    pub(crate) checkpoint: Arc<str>,
+    pub(crate) edge: Edge,
+    pub(crate) head_file: HeadFile,
+}
+
+/// Looks whether the log is as it was released.
+pub(crate) fn check(parts: &LedgerParts) -> Result<Checked, OpenError> {
+    let (store, path) = (parts.store.as_ref(), &parts.head_file);
     let head_file = HeadFile::open(path)?;
     let Some(head) = store.head()? else {
         return Err(without_log(head_file.as_ref()));
     };
     let head_file = head_file.ok_or_else(|| OpenError::HeadFileMissing { path: path.into() })?;
-    check_signature(&head, signer)?;
+    let checkpoint = check_signature(&head, parts)?;
     check_tree(store, &head)?;
     let head_file = compare(store, &head, head_file)?;
     let edge = Edge::read(store, head.size())?;
-    Ok((head, edge, head_file))
+    let checkpoint = with_second(&head, checkpoint, parts.second_signer.as_deref())?;
+    Ok(Checked {
+        head,
+        checkpoint: checkpoint.into(),
+        edge,
+        head_file,
+    })
 }
 
 /// Why a store without a log cannot be opened.
@@ -151,18 +174,42 @@ pub(crate) fn without_log(head_file: Option<&HeadFile>) -> OpenError {
     }
 }
 
-fn check_signature(head: &Head, signer: &LogSigner) -> Result<(), OpenError> {
+/// The head's checkpoint as the present key signs it. The stored one may be by another key that the
+/// log granted: then it is signed again, without a new entry.
+fn check_signature(head: &Head, parts: &LedgerParts) -> Result<String, OpenError> {
     let note: Note = head.checkpoint().parse()?;
-    let signed = SignedCheckpoint::open(&note, std::slice::from_ref(signer.verifier_key()))?;
+    let own = parts.signer.verifier_key();
+    let keys = [std::slice::from_ref(own), &parts.granted].concat();
+    let signed = SignedCheckpoint::open(&note, &keys)?;
     let checkpoint = signed.checkpoint();
     let is_of_head = checkpoint.origin() == head.origin().as_str()
         && checkpoint.size() == head.size()
         && checkpoint.root() == head.root();
-    if is_of_head {
-        return Ok(());
+    if !is_of_head {
+        let detail = "the stored checkpoint is not that of the stored tree head".to_owned();
+        return Err(OpenError::Damaged { detail });
     }
-    let detail = "the stored checkpoint is not that of the stored tree head".to_owned();
-    Err(OpenError::Damaged { detail })
+    if signed.signatures().iter().any(|it| it.key() == own) {
+        return Ok(head.checkpoint().to_owned());
+    }
+    let again = checkpoint.sign(&[parts.signer.as_ref()]);
+    let again = again.map_err(|error: SignNoteError| OpenError::Sign {
+        reason: error.to_string(),
+    })?;
+    Ok(again.to_string())
+}
+
+fn with_second(
+    head: &Head,
+    checkpoint: String,
+    signer: Option<&SecondSigner>,
+) -> Result<String, OpenError> {
+    let Some(signer) = signer else {
+        return Ok(checkpoint);
+    };
+    sign_now(head, &checkpoint, signer).map_err(|error| OpenError::Sign {
+        reason: error.to_string(),
+    })
 }
 
 /// Looks whether nodes and last leaf are those of the head.

@@ -220,6 +220,8 @@ fn split(parts: Parts) -> (Rest, LedgerParts) {
         store: parts.store,
         head_file: parts.head_file,
         signer: Arc::new(parts.keys.log_signer()),
+        second_signer: parts.keys.second_signer(),
+        granted: Vec::new(),
         clock: Arc::clone(&parts.clock),
         reserve: parts.reserve,
     };

@@ -147,6 +147,8 @@ pub(crate) fn parts(dir: &Path, store: Arc<dyn Store>, clock: Arc<dyn Clock>) ->
         store,
         head_file: head_file(dir),
         signer,
+        second_signer: None,
+        granted: Vec::new(),
         clock,
         reserve: None,
     }
