@@ -6,12 +6,11 @@ use countersign_core::refs::Sha256;
 use countersign_merkle::TreeSize;
 use serde::Serialize;
 
+use crate::contradiction::Contradiction;
 use crate::head::{Head, Held};
 use crate::ranges;
 use crate::read::{Reading, Tree};
-use crate::report::{
-    Anchor, Check, Contradiction, Findings, NotShown, NotShownCode, Rejudged, Report, Word,
-};
+use crate::report::{Anchor, Check, Findings, NotShown, NotShownCode, Rejudged, Report, Word};
 use crate::rules::Rules;
 use crate::source::{LogSource, SourceError};
 use crate::trust::Trust;
@@ -134,6 +133,7 @@ impl Audit {
             return Ok(headless(self.depth, findings));
         };
         let held = Held::open_all(&self.trust, &head)?;
+        let between = Held::between(&held, &mut findings);
         if head.size() > self.limits.entries {
             if head.signers.is_empty() {
                 return Ok(headless(self.depth, findings));
@@ -153,7 +153,8 @@ impl Audit {
                 format!("root {root}"),
             );
         }
-        let (anchors, contradiction) = anchors(&head, &held, &tree, &mut findings);
+        let (anchors, contradiction) = anchors(source, &head, &held, &tree, &mut findings);
+        let contradiction = between.or(contradiction);
         let is_deep = self.depth == Depth::Entries;
         if is_deep {
             rules.finish(&head, &mut findings);
@@ -223,6 +224,7 @@ impl Audit {
 }
 
 fn anchors(
+    source: &dyn LogSource,
     head: &Head,
     held: &[Held],
     tree: &Tree,
@@ -232,7 +234,7 @@ fn anchors(
     let (mut anchors, mut contradiction) = (Vec::new(), None);
     for held in held.iter().filter(|held| held.size() > 0) {
         let root = tree.roots.get(&held.size()).copied();
-        let (anchor, found) = held.compare(head, root, is_whole, findings);
+        let (anchor, found) = held.compare(head, root, is_whole, source, findings);
         anchors.extend(anchor);
         contradiction = contradiction.or(found);
     }

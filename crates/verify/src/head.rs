@@ -5,7 +5,10 @@ use countersign_note::{
 };
 
 use crate::audit::VerifyError;
-use crate::report::{Anchor, Check, Contradiction, Findings};
+use crate::consistency::{self, Shown};
+use crate::contradiction::{Contradiction, Prefix};
+use crate::report::{Anchor, Check, Findings};
+use crate::source::LogSource;
 use crate::trust::Trust;
 
 /// The log's head as it was given.
@@ -90,6 +93,29 @@ impl Held {
         self.checkpoint.size().get()
     }
 
+    /// Two checkpoints that the caller holds of the same size with other roots.
+    pub(crate) fn between(all: &[Self], findings: &mut Findings) -> Option<Contradiction> {
+        let (ours, theirs) = all.iter().enumerate().find_map(|(position, theirs)| {
+            let mut before = all.iter().take(position);
+            let other = before.find(|ours| {
+                let (ours, theirs) = (&ours.checkpoint, &theirs.checkpoint);
+                ours.size() == theirs.size() && ours.root() != theirs.root()
+            });
+            other.map(|ours| (ours, theirs))
+        })?;
+        let (size, root) = (ours.size(), ours.checkpoint.root());
+        findings.log(
+            Check::HeldCheckpoint,
+            format!("root {} at size {size}", theirs.checkpoint.root()),
+            format!("root {root}, as in the other checkpoint that you hold"),
+        );
+        Some(Contradiction {
+            ours: ours.text.clone(),
+            theirs: theirs.text.clone(),
+            prefix: None,
+        })
+    }
+
     /// Holds this against the log, whose first `self.size()` entries hash to `root` (`None` if that
     /// many could not be read). `is_whole` says that the entries hash to the head's own root.
     pub(crate) fn compare(
@@ -97,14 +123,16 @@ impl Held {
         head: &Head,
         root: Option<countersign_merkle::Hash>,
         is_whole: bool,
+        source: &dyn LogSource,
         findings: &mut Findings,
     ) -> (Option<Anchor>, Option<Contradiction>) {
         let (size, ours) = (self.size(), head.size());
         let theirs = self.checkpoint.root();
-        let contradiction = || {
+        let contradiction = |prefix: Option<Prefix>| {
             (!head.signers.is_empty()).then(|| Contradiction {
                 ours: head.text.clone(),
                 theirs: self.text.clone(),
+                prefix,
             })
         };
         if size > ours {
@@ -119,15 +147,23 @@ impl Held {
         if size == ours && head.checkpoint.root() != theirs {
             let found = format!("root {}", head.checkpoint.root());
             findings.log(Check::HeldCheckpoint, found, expected);
-            return (None, contradiction());
+            return (None, contradiction(None));
         }
         match root {
             Some(root) if root == theirs => (Some(Anchor::HeldCheckpoint { size }), None),
             Some(root) => {
                 findings.log(Check::HeldCheckpoint, format!("root {root}"), expected);
                 // If the leaves are not what the log signed, the heads may well agree.
-                let shown = if is_whole { contradiction() } else { None };
-                (None, shown)
+                if !is_whole {
+                    return (None, None);
+                }
+                // Where the hash tiles are not the leaves', there is no proof for a stranger.
+                let prefix = match consistency::compare(source, &self.checkpoint, &head.checkpoint)
+                {
+                    Ok(Shown::Contradicts(prefix)) => Some(prefix),
+                    Ok(Shown::Consistent | Shown::Nothing(_)) | Err(_) => None,
+                };
+                (None, contradiction(prefix))
             }
             None => (None, None),
         }

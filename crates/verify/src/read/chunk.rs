@@ -8,17 +8,17 @@ use super::compare::{Compared, compare};
 use crate::source::{self, LogSource, SourceError};
 
 /// What is in a bundle.
-pub(super) struct Chunk {
+pub(crate) struct Chunk {
     /// The hash of each leaf.
-    pub(super) leaves: Vec<Hash>,
+    pub(crate) leaves: Vec<Hash>,
     /// Each leaf as an entry; empty unless that was asked for.
-    pub(super) entries: Vec<Result<AnyEntry, LeafError>>,
+    pub(crate) entries: Vec<Result<AnyEntry, LeafError>>,
     /// What came of the hash tile above it.
-    pub(super) hash_tile: Compared,
+    pub(crate) hash_tile: Compared,
 }
 
 /// Why a bundle cannot be used.
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// It is not there.
     Missing,
     /// It has not the form of a bundle of its width.
@@ -27,7 +27,7 @@ pub(super) enum Broken {
     Io(String),
 }
 
-pub(super) fn read(
+pub(crate) fn read(
     source: &dyn LogSource,
     tile: EntriesTile,
     is_parsing: bool,

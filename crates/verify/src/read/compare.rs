@@ -4,11 +4,11 @@ use countersign_merkle::{AnyTile, HASH_LEN, Hash, TilePath};
 
 use super::unreadable;
 use crate::audit::VerifyError;
-use crate::report::{Check, Findings};
+use crate::report::{Check, Finding, Findings};
 use crate::source::{self, LogSource, SourceError};
 
 /// What came of it.
-pub(super) enum Compared {
+pub(crate) enum Compared {
     Same,
     Missing(TilePath),
     Io(TilePath, String),
@@ -40,6 +40,13 @@ pub(super) fn compare(source: &dyn LogSource, path: TilePath, nodes: &[Hash]) ->
 }
 
 impl Compared {
+    /// The first thing that does not hold.
+    pub(crate) fn first_finding(self) -> Result<Option<Finding>, VerifyError> {
+        let mut findings = Findings::new(1);
+        self.report(&mut findings)?;
+        Ok(findings.into_parts().0.into_iter().next())
+    }
+
     /// Says what does not hold.
     pub(super) fn report(self, findings: &mut Findings) -> Result<(), VerifyError> {
         match self {

@@ -19,7 +19,10 @@ use countersign_merkle::{AnyTile, EntriesTile, TreeSize};
 use crate::audit::VerifyError;
 use crate::report::{Check, Findings};
 use crate::source::LogSource;
-use chunk::{Broken, Chunk};
+use chunk::Chunk;
+pub(crate) use chunk::{Broken, read as read_chunk};
+pub(crate) use compare::Compared;
+pub(crate) use ordered::ordered;
 pub(crate) use tree::Tree;
 
 /// Most threads that read, whatever the caller asks for.
@@ -55,10 +58,10 @@ impl Reading<'_> {
         let work = |index: u64| {
             // The tree has this bundle, so there is always one.
             let tile = EntriesTile::in_tree(index, self.size)?;
-            let chunk = chunk::read(self.source, tile, self.is_parsing);
+            let chunk = read_chunk(self.source, tile, self.is_parsing);
             Some((tile, chunk))
         };
-        ordered::ordered(self.threads(), bundles, work, |read| {
+        ordered(self.threads(), bundles, work, |read| {
             let Some((tile, chunk)) = read else {
                 return Ok(ControlFlow::Break(()));
             };

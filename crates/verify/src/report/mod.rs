@@ -84,16 +84,6 @@ pub enum Anchor {
     },
 }
 
-/// Two heads of one log that its key has signed and that cannot both be true. Whoever has the key
-/// can check it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Contradiction {
-    /// The checkpoint of the log that was checked.
-    pub ours: String,
-    /// The checkpoint that the caller held.
-    pub theirs: String,
-}
-
 /// How much was looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -156,7 +146,7 @@ pub struct Report {
     /// How many findings there were, those that were cut off included.
     pub findings_total: u64,
     /// Two signed heads that contradict each other, if that was found.
-    pub contradiction: Option<Contradiction>,
+    pub contradiction: Option<crate::contradiction::Contradiction>,
     /// What the result does not show.
     pub not_shown: Vec<NotShown>,
     /// How much was looked at.

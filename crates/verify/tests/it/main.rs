@@ -8,7 +8,9 @@
 )]
 
 mod anchors;
+mod contradictions;
 mod documents;
+mod follow;
 mod foreign;
 mod large;
 mod lies;
