@@ -100,7 +100,7 @@ impl StateReader for Image {
     }
 
     fn index_of(&self, entry_id: EntryId) -> Result<Option<LeafIndex>, StoreReadError> {
-        Ok(Image::index_of(self, entry_id))
+        Ok(Self::index_of(self, entry_id))
     }
 }
 

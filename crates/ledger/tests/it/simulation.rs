@@ -39,10 +39,8 @@ fn step(world: &mut World) {
     let fates: Vec<Fate> = (0..world.rng.usize(..4))
         .map(|_| passing(&mut world.rng))
         .collect();
-    for answer in world.batch(units, &fates) {
-        if let Ok(committed) = answer {
-            world.remember(&committed);
-        }
+    for committed in world.batch(units, &fates).into_iter().flatten() {
+        world.remember(&committed);
     }
 }
 
