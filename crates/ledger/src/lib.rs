@@ -15,6 +15,7 @@
 mod edge;
 mod error;
 mod fresh;
+pub mod fsck;
 mod head;
 mod head_file;
 pub mod index;
