@@ -408,8 +408,8 @@ entry_kind! {
         decisions: u32,
         #[doc = "How many executions were reported in it."]
         executions: u32,
-        #[doc = "The credential that closed it."]
-        credential: CredentialId,
+        #[doc = "The credential that closed it; `null` when it went quiet."]
+        credential: Option<CredentialId>,
     }
 }
 

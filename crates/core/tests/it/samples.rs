@@ -384,7 +384,7 @@ fn alerts_and_sessions() -> Vec<(&'static str, Body)> {
         turns: 1,
         decisions: 7,
         executions: 2,
-        credential: x(CREDENTIAL),
+        credential: Some(x(CREDENTIAL)),
     };
     let throttled = Throttled {
         credential: x(CREDENTIAL),

@@ -94,7 +94,7 @@ checks! {
     Review = "review",
     /// A flag's entries are what its detector looks for, in the order of the log.
     Flag = "flag",
-    /// A closed session held as many turns, decisions and executions as its end says.
+    /// Sessions open before they close and hold nothing in between, and each held as many turns, decisions and executions as its end says.
     SessionCounts = "session-counts",
     /// A document hashes to the ref that names it.
     DocumentHash = "document-hash",

@@ -21,6 +21,8 @@ use crate::report::{At, Check};
 pub(crate) struct Intents {
     turns: HashMap<IntentRef, Turn>,
     newest: HashMap<Pseudonym, IntentRef>,
+    // How often each session was closed; a turn ends with its session.
+    closed: HashMap<Pseudonym, u64>,
     delegations: HashMap<EntryId, Given>,
 }
 
@@ -34,6 +36,8 @@ struct Turn {
     mandate: Option<IntentRef>,
     expires_at: Timestamp,
     is_revoked: bool,
+    /// How often its session had been closed before it.
+    after_closed: u64,
 }
 
 struct Given {
@@ -63,8 +67,8 @@ impl Intents {
             let fits = self
                 .turns
                 .get(parent)
-                .is_some_and(|turn| turn.session == body.session);
-            let expected = "an earlier turn of the same session";
+                .is_some_and(|turn| turn.session == body.session && !self.ended_with_session(turn));
+            let expected = "an earlier turn of the same session, since it was last opened";
             at.require(
                 fits,
                 Check::IntentHistory,
@@ -76,6 +80,7 @@ impl Intents {
             let fits = self.turns.get(mandate).is_some_and(|turn| {
                 may_mandate(turn.author)
                     && turn.is_live(at.entry.timestamp)
+                    && !self.ended_with_session(turn)
                     && turn.principal == body.principal
                     && body.actors.iter().all(|actor| turn.actors.contains(actor))
             });
@@ -98,12 +103,25 @@ impl Intents {
             mandate: body.mandate,
             expires_at: body.expires_at,
             is_revoked: false,
+            after_closed: self.closed.get(&body.session).copied().unwrap_or(0),
         };
         let is_new = !self.turns.contains_key(&body.intent_ref);
         let expected = "a turn that was not registered before";
         at.require(is_new, Check::IntentHistory, body.intent_ref, expected);
         self.turns.entry(body.intent_ref).or_insert(turn);
         self.newest.insert(body.session, body.intent_ref);
+    }
+
+    /// The turns of a session end with it.
+    pub(crate) fn end_session(&mut self, session: Pseudonym) {
+        let closed = self.closed.entry(session).or_default();
+        *closed = closed.saturating_add(1);
+        self.newest.remove(&session);
+    }
+
+    fn ended_with_session(&self, turn: &Turn) -> bool {
+        let closed = self.closed.get(&turn.session).copied().unwrap_or(0);
+        turn.after_closed != closed
     }
 
     pub(crate) fn revoke(&mut self, at: &mut At<'_>, body: &Revocation) {
@@ -220,6 +238,12 @@ impl Intents {
             Check::Intent,
             format!("{intent}, which was revoked"),
             "a turn that was not revoked",
+        );
+        at.require(
+            !self.ended_with_session(turn),
+            Check::Intent,
+            format!("{intent}, whose session was closed"),
+            "a turn whose session goes on",
         );
         let now = at.entry.timestamp;
         at.require(

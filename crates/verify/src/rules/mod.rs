@@ -115,6 +115,11 @@ impl<'a> Rules<'a> {
         self.documents.finish(findings);
     }
 
+    /// Sessions of which nothing says how much they held.
+    pub(crate) fn open_sessions(&self) -> u64 {
+        self.sessions.open_ones()
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let (documents_named, documents_checked) = self.documents.counts();
         Counts {
@@ -153,7 +158,7 @@ impl<'a> Rules<'a> {
             Body::Intent(body) => {
                 self.credentials.ingress(at, body);
                 self.intents.register(at, body, &mut self.documents);
-                self.sessions.turn(&body.session);
+                self.sessions.turn(at, &body.session);
             }
             Body::Revocation(body) => {
                 self.credentials.any(at, body.credential);
@@ -183,11 +188,14 @@ impl<'a> Rules<'a> {
             Body::Flag(_) | Body::FlagUpdate(_) | Body::FlagClose(_) => self.alert(at),
             Body::SessionOpen(body) => {
                 self.credentials.any(at, body.credential);
-                self.sessions.open(&body.session);
+                self.sessions.open(at, &body.session);
             }
             Body::SessionClose(body) => {
-                self.credentials.any(at, body.credential);
+                if let Some(credential) = body.credential {
+                    self.credentials.any(at, credential);
+                }
                 self.sessions.close(at, body);
+                self.intents.end_session(body.session);
             }
             Body::Throttled(body) => {
                 // What a credential asked too often may be counted after it was revoked.
@@ -216,7 +224,7 @@ impl<'a> Rules<'a> {
             let holds = revision == self.directory.revision();
             agree(at, "facts", "inputs.directory_revision", holds);
         }
-        self.sessions.decision(body.session.as_ref());
+        self.sessions.decision(at, body.session.as_ref());
     }
 
     fn records(&mut self, at: &mut At<'_>) {

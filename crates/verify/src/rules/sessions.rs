@@ -1,4 +1,7 @@
 //! Sessions, so that a missing entry is visible.
+//!
+//! An end counts what came since the end before it, or since the session's first entry: an
+//! execution that is reported after an end counts towards the next one.
 
 use std::collections::HashMap;
 
@@ -10,7 +13,22 @@ use crate::report::{At, Check};
 /// What each session held so far.
 #[derive(Default)]
 pub(crate) struct Sessions {
-    held: HashMap<Pseudonym, Tally>,
+    held: HashMap<Pseudonym, Session>,
+}
+
+#[derive(Default)]
+struct Session {
+    phase: Phase,
+    tally: Tally,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No entry says that it began.
+    #[default]
+    Unopened,
+    Open,
+    Closed,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -21,38 +39,73 @@ struct Tally {
 }
 
 impl Sessions {
-    pub(crate) fn open(&mut self, session: &Pseudonym) {
-        self.held.insert(*session, Tally::default());
+    pub(crate) fn open(&mut self, at: &mut At<'_>, session: &Pseudonym) {
+        let held = self.held.entry(*session).or_default();
+        let expected = "a session that is not open";
+        let is_shut = held.phase != Phase::Open;
+        at.require(is_shut, Check::SessionCounts, "an open session", expected);
+        held.phase = Phase::Open;
     }
 
-    pub(crate) fn turn(&mut self, session: &Pseudonym) {
-        let tally = self.held.entry(*session).or_default();
+    pub(crate) fn turn(&mut self, at: &mut At<'_>, session: &Pseudonym) {
+        let tally = self.going_on(at, session);
         tally.turns = tally.turns.saturating_add(1);
     }
 
-    pub(crate) fn decision(&mut self, session: Option<&Pseudonym>) {
+    pub(crate) fn decision(&mut self, at: &mut At<'_>, session: Option<&Pseudonym>) {
         if let Some(session) = session {
-            let tally = self.held.entry(*session).or_default();
+            let tally = self.going_on(at, session);
             tally.decisions = tally.decisions.saturating_add(1);
         }
     }
 
+    /// What was approved may be reported after the session's end.
     pub(crate) fn execution(&mut self, session: Option<&Pseudonym>) {
         if let Some(session) = session {
-            let tally = self.held.entry(*session).or_default();
+            let tally = &mut self.held.entry(*session).or_default().tally;
             tally.executions = tally.executions.saturating_add(1);
         }
     }
 
     pub(crate) fn close(&mut self, at: &mut At<'_>, body: &SessionClose) {
-        let held = self.held.remove(&body.session).unwrap_or_default();
+        let held = self.held.entry(body.session).or_default();
+        let is_open = held.phase == Phase::Open;
+        let expected = "a session that is open";
+        at.require(
+            is_open,
+            Check::SessionCounts,
+            "a session that is not open",
+            expected,
+        );
         let said = Tally {
             turns: body.turns,
             decisions: body.decisions,
             executions: body.executions,
         };
-        let (found, expected) = (said.to_string(), held.to_string());
-        at.require(said == held, Check::SessionCounts, found, expected);
+        let (found, expected) = (said.to_string(), held.tally.to_string());
+        at.require(said == held.tally, Check::SessionCounts, found, expected);
+        *held = Session {
+            phase: Phase::Closed,
+            tally: Tally::default(),
+        };
+    }
+
+    /// How many were not closed.
+    pub(crate) fn open_ones(&self) -> u64 {
+        let open = self.held.values();
+        open.filter(|session| session.phase != Phase::Closed)
+            .count() as u64
+    }
+
+    fn going_on(&mut self, at: &mut At<'_>, session: &Pseudonym) -> &mut Tally {
+        let held = self.held.entry(*session).or_default();
+        at.require(
+            held.phase != Phase::Closed,
+            Check::SessionCounts,
+            "a session that was closed",
+            "a session that was opened anew",
+        );
+        &mut held.tally
     }
 }
 
