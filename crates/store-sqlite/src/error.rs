@@ -28,11 +28,24 @@ pub enum OpenError {
     #[error("the file is an sqlite database, but not one of countersign's")]
     Foreign,
     /// The database was written by a newer version.
-    #[error("the database has version {found}, this program knows versions up to {known}")]
+    #[error(
+        "the database has version {found}, this program only knows version {known}: it is older than the database"
+    )]
     Newer {
         /// The version of the database.
         found: i64,
         /// The newest known version.
+        known: i64,
+    },
+    /// The database was written by an older version, whose tables this one does not read.
+    #[error(
+        "the database has version {found}, this program only knows version {known}: publish the log \
+         with the program that wrote it, or go on with that program"
+    )]
+    Older {
+        /// The version of the database.
+        found: i64,
+        /// The only known version.
         known: i64,
     },
     /// The database has a version that never was.
@@ -41,15 +54,37 @@ pub enum OpenError {
         /// The version of the database.
         found: i64,
     },
+    /// The database is not made of what this version makes.
+    #[error("the database was changed by hand: {detail}")]
+    Shape {
+        /// What is missing, changed or not this program's.
+        detail: String,
+    },
     /// The journal is not in the mode that durable commits need.
     #[error("the file system does not allow a write-ahead log: the journal mode is `{found}`")]
     JournalMode {
         /// The mode that SQLite chose.
         found: String,
     },
+    /// The thread that folds the write-ahead log could not be started.
+    #[error("could not start a thread: {0}")]
+    Thread(io::Error),
     /// SQLite said no.
     #[error("sqlite: {0}")]
     Sqlite(#[from] Error),
+}
+
+impl OpenError {
+    /// What the operator can do, where that is not obvious.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Shape { .. } => Some(
+                "`countersign fsck --data DIR` says what differs; with --repair it takes out \
+                 triggers, views and indexes that do not belong there",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// An error of a read outside of any transaction.
@@ -84,7 +119,7 @@ pub(crate) fn of_commit(error: &Error) -> StoreError {
 
 /// Whether what the disk holds can no longer be known: after a sync that failed, the kernel may
 /// have dropped the pages and report success the next time.
-fn is_fatal(error: &Error) -> bool {
+pub(crate) fn is_fatal(error: &Error) -> bool {
     let sync = [
         SQLITE_IOERR_FSYNC,
         SQLITE_IOERR_DIR_FSYNC,

@@ -8,13 +8,20 @@
 //! This crate decides nothing: what is written is planned by `countersign-ledger`, and what a
 //! sealed record holds is known to `countersign-vault`.
 
+mod cache;
 mod commit;
 mod connection;
 mod error;
+mod folding;
+mod ids;
+mod inspect;
+mod postings;
 mod query;
 mod read;
 mod schema;
+mod shape;
 mod store;
 
 pub use error::OpenError;
+pub use inspect::Inspection;
 pub use store::SqliteStore;

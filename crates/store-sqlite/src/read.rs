@@ -27,22 +27,60 @@ pub(crate) fn leaves(connection: &Connection, range: Range<u64>) -> Result<Vec<S
 pub(crate) fn index_of(connection: &Connection, entry_id: EntryId) -> Result<Option<LeafIndex>> {
     let sql = "SELECT idx FROM leaves WHERE entry_id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
-    let index = statement.query_row(params![entry_id.to_string()], |row| count(row, 0));
+    let index = statement.query_row([entry_id.to_bytes()], |row| count(row, 0));
     Ok(index.optional()?.map(LeafIndex::new))
 }
 
+/// The largest id of all.
+pub(crate) fn last_id(connection: &Connection) -> Result<Option<EntryId>> {
+    let sql = "SELECT entry_id FROM leaves ORDER BY entry_id DESC LIMIT 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let id = statement.query_row([], |row| row.get(0).map(EntryId::from_bytes));
+    id.optional()
+}
+
+/// Size and root of the head, which tell whether it is still the one that was seen last.
+pub(crate) fn head_mark(connection: &Connection) -> Result<Option<(TreeSize, Hash)>> {
+    let sql = "SELECT size, root FROM head";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mark = statement.query_row([], |row| Ok((TreeSize::new(count(row, 0)?), hash(row, 1)?)));
+    mark.optional()
+}
+
 pub(crate) fn nodes(connection: &Connection, level: u8, range: Range<u64>) -> Result<Vec<Hash>> {
-    let [start, end] = bounds(range);
     if level == 0 {
-        let sql = "SELECT hash FROM leaf_hashes WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
-        let mut statement = connection.prepare_cached(sql)?;
-        let rows = statement.query_map([start, end], |row| hash(row, 0))?;
-        return rows.collect();
+        return leaf_hashes(connection, range);
     }
+    let [start, end] = bounds(range);
     let sql = "SELECT hash FROM nodes WHERE level = ?1 AND idx >= ?2 AND idx < ?3 ORDER BY idx";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([i64::from(level), start, end], |row| hash(row, 0))?;
     rows.collect()
+}
+
+/// From the runs that hold them, up to the first that is missing.
+fn leaf_hashes(connection: &Connection, range: Range<u64>) -> Result<Vec<Hash>> {
+    let sql = "SELECT idx, hashes FROM runs
+               WHERE idx >= coalesce((SELECT max(idx) FROM runs WHERE idx <= ?1), ?1) AND idx < ?2
+               ORDER BY idx";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(bounds(range.clone()))?;
+    let mut found = Vec::new();
+    let mut next = range.start;
+    while let Some(row) = rows.next()? {
+        let first = count(row, 0)?;
+        let skipped = next.saturating_sub(first);
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(range.end.saturating_sub(next)).unwrap_or(usize::MAX);
+        let hashes = hashes_of(row, 1)?;
+        if first > next || skipped > hashes.len() {
+            break;
+        }
+        let before = found.len();
+        found.extend(hashes.into_iter().skip(skipped).take(wanted));
+        next = next.saturating_add(found.len().saturating_sub(before) as u64);
+    }
+    Ok(found)
 }
 
 pub(crate) fn state(connection: &Connection, key: &StateKey) -> Result<Option<Versioned>> {
@@ -96,7 +134,7 @@ pub(crate) fn sealed(connection: &Connection, reference: &Sha256) -> Result<Opti
 pub(crate) fn entry_of(row: &Row<'_>) -> Result<StoredEntry> {
     Ok(StoredEntry {
         index: LeafIndex::new(count(row, 0)?),
-        entry_id: parsed(row, 1)?,
+        entry_id: EntryId::from_bytes(row.get(1)?),
         bytes: row.get(2)?,
     })
 }
@@ -115,12 +153,7 @@ fn bounds(range: Range<u64>) -> [i64; 2] {
 }
 
 fn head_of(row: &Row<'_>) -> Result<Head> {
-    let hashes: Vec<u8> = row.get(2)?;
-    let (hashes, rest) = hashes.as_chunks::<HASH_LEN>();
-    if !rest.is_empty() {
-        return Err(malformed(2, Type::Blob, "not a list of hashes"));
-    }
-    let hashes = hashes.iter().map(|hash| Hash::from_bytes(*hash)).collect();
+    let hashes = hashes_of(row, 2)?;
     let head = Head::from_parts(
         parsed(row, 0)?,
         TreeSize::new(count(row, 1)?),
@@ -142,6 +175,14 @@ fn versioned(row: &Row<'_>, column: usize) -> Result<Versioned> {
 pub(crate) fn count(row: &Row<'_>, column: usize) -> Result<u64> {
     let count: i64 = row.get(column)?;
     u64::try_from(count).map_err(|error| malformed(column, Type::Integer, error))
+}
+
+fn hashes_of(row: &Row<'_>, column: usize) -> Result<Vec<Hash>> {
+    let (hashes, rest) = row.get_ref(column)?.as_blob()?.as_chunks::<HASH_LEN>();
+    if !rest.is_empty() {
+        return Err(malformed(column, Type::Blob, "not a list of hashes"));
+    }
+    Ok(hashes.iter().map(|hash| Hash::from_bytes(*hash)).collect())
 }
 
 fn hash(row: &Row<'_>, column: usize) -> Result<Hash> {

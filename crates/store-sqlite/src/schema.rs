@@ -1,16 +1,22 @@
 //! The tables, and the version that they bear.
 
 use crate::error::OpenError;
+use crate::shape;
 use rusqlite::Connection;
 
 /// Version of the tables. Raised with every change; a newer one is refused.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// The first version that there was.
+const FIRST_VERSION: i64 = 1;
 /// Marks the file as ours (`PRAGMA application_id`): "csgn" in ASCII.
 const APPLICATION_ID: i64 = 0x6373_676e;
 
-/// `leaves`, `leaf_hashes` and `nodes` only ever grow. `terms` derives from `leaves`. A row of
-/// `state` whose value is null is a deleted key that keeps its version.
-const TABLES: &str = "
+/// `leaves`, `runs`, `nodes` and `terms` only ever grow. A row of `runs` has the time and the leaf
+/// hashes of a few entries that were committed together, `idx` being the first of them; `runs`,
+/// `nodes` and `terms` derive from `leaves`. A row of `terms` lists entries that have a term: the
+/// first in `idx`, the others in `more` (see `postings`). A row of `state` whose value is null is a
+/// deleted key that keeps its version.
+pub(crate) const TABLES: &str = "
 CREATE TABLE head (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     origin TEXT NOT NULL,
@@ -22,13 +28,15 @@ CREATE TABLE head (
 );
 CREATE TABLE leaves (
     idx INTEGER PRIMARY KEY,
-    entry_id TEXT NOT NULL,
-    time INTEGER NOT NULL,
+    entry_id BLOB NOT NULL,
     bytes BLOB NOT NULL
 );
 CREATE UNIQUE INDEX leaves_by_entry_id ON leaves (entry_id);
-CREATE INDEX leaves_by_time ON leaves (time);
-CREATE TABLE leaf_hashes (idx INTEGER PRIMARY KEY, hash BLOB NOT NULL);
+CREATE TABLE runs (
+    idx INTEGER PRIMARY KEY,
+    time INTEGER NOT NULL,
+    hashes BLOB NOT NULL
+);
 CREATE TABLE nodes (
     level INTEGER NOT NULL,
     idx INTEGER NOT NULL,
@@ -49,10 +57,10 @@ CREATE TABLE sealed (
     ciphertext BLOB NOT NULL
 );
 CREATE TABLE terms (
-    field INTEGER NOT NULL,
-    value TEXT NOT NULL,
+    term BLOB NOT NULL,
     idx INTEGER NOT NULL,
-    PRIMARY KEY (field, value, idx)
+    more BLOB,
+    PRIMARY KEY (term, idx)
 ) WITHOUT ROWID;
 ";
 
@@ -73,8 +81,19 @@ pub(crate) fn prepare(connection: &Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Checks that the tables are known.
+/// Checks that the tables are known, and that they, and nothing else, are there.
 pub(crate) fn check(connection: &Connection) -> Result<(), OpenError> {
+    check_version(connection)?;
+    match shape::differences(connection)?.first() {
+        None => Ok(()),
+        Some(first) => Err(OpenError::Shape {
+            detail: first.to_string(),
+        }),
+    }
+}
+
+/// Checks that the database is of a version that is known.
+pub(crate) fn check_version(connection: &Connection) -> Result<(), OpenError> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     if pragma("application_id")? != APPLICATION_ID {
         return Err(OpenError::Foreign);
@@ -82,6 +101,10 @@ pub(crate) fn check(connection: &Connection) -> Result<(), OpenError> {
     match pragma("user_version")? {
         VERSION => Ok(()),
         found if found > VERSION => Err(OpenError::Newer {
+            found,
+            known: VERSION,
+        }),
+        found if found >= FIRST_VERSION => Err(OpenError::Older {
             found,
             known: VERSION,
         }),

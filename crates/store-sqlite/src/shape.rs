@@ -131,8 +131,8 @@ mod tests {
     fn every_sort_of_change_is_told_and_all_but_tables_are_restored() {
         let changes = [
             (
-                "DROP INDEX leaves_by_time",
-                "the index `leaves_by_time` is missing",
+                "DROP INDEX leaves_by_entry_id",
+                "the index `leaves_by_entry_id` is missing",
             ),
             (
                 "CREATE TRIGGER t AFTER UPDATE ON state BEGIN DELETE FROM sealed; END",
@@ -147,8 +147,8 @@ mod tests {
                 "the index `i` is not this program's",
             ),
             (
-                "DROP INDEX leaves_by_time; CREATE INDEX leaves_by_time ON leaves (idx)",
-                "the index `leaves_by_time` was changed",
+                "DROP INDEX leaves_by_entry_id; CREATE INDEX leaves_by_entry_id ON leaves (idx)",
+                "the index `leaves_by_entry_id` was changed",
             ),
         ];
         for (sql, expected) in changes {

@@ -1,8 +1,10 @@
 //! The store.
 
-use crate::commit;
+use crate::cache::StateCache;
+use crate::commit::{self, Writer};
 use crate::connection::{self, Readers};
 use crate::error::{OpenError, read_error};
+use crate::folding::Folding;
 use crate::{query, read, schema};
 use countersign_core::document::SealedRecord;
 use countersign_core::ids::EntryId;
@@ -19,11 +21,15 @@ use std::sync::{Mutex, PoisonError};
 
 /// A log in an SQLite file.
 pub struct SqliteStore {
+    // Dropped first: its thread has a connection of its own.
+    folding: Option<Folding>,
     // Dropped before the writer: only a connection that may write folds the write-ahead log back
     // into the file when it is the last to close.
     readers: Readers,
     // `None` if the file was opened only to be read.
-    writer: Option<Mutex<Connection>>,
+    writer: Option<Mutex<Writer>>,
+    // Kept up to date by the writer alone: without one, nothing is kept.
+    cache: StateCache,
 }
 
 impl SqliteStore {
@@ -44,8 +50,10 @@ impl SqliteStore {
         let writer = connection::writer(path)?;
         schema::prepare(&writer)?;
         Ok(Self {
-            writer: Some(Mutex::new(writer)),
+            folding: Some(Folding::start(connection::writer(path)?)?),
+            writer: Some(Mutex::new(Writer::new(writer))),
             readers: Readers::new(path),
+            cache: StateCache::new(),
         })
     }
 
@@ -56,8 +64,10 @@ impl SqliteStore {
         let checked = readers.with(|connection| Ok(schema::check(connection)))?;
         checked?;
         Ok(Self {
+            folding: None,
             writer: None,
             readers,
+            cache: StateCache::new(),
         })
     }
 
@@ -67,7 +77,9 @@ impl SqliteStore {
             return Ok(());
         };
         let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let set = writer.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
+        let set = writer
+            .connection
+            .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
         set.map_err(read_error)
     }
 
@@ -86,15 +98,20 @@ impl Store for SqliteStore {
     }
 
     fn commit(&self, plan: &mut PlanFn<'_>) -> Result<(), StoreError> {
-        let Some(writer) = &self.writer else {
+        let (Some(writer), Some(folding)) = (&self.writer, &self.folding) else {
             return Err(StoreError::NotCommitted {
                 reason: NotCommitted::Io,
                 detail: "the database was opened only to be read".to_owned(),
             });
         };
         // A plan that panicked has left no more than an open transaction behind.
-        let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-        commit::commit(&writer, plan)
+        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        folding.before_commit(&writer.connection)?;
+        let written = writer.commit(&self.cache, plan)?;
+        match written {
+            Some(writes) => folding.after_commit(&writes),
+            None => Ok(()),
+        }
     }
 
     fn leaves(&self, range: Range<u64>) -> Result<Vec<StoredEntry>, StoreReadError> {
@@ -119,7 +136,11 @@ impl Store for SqliteStore {
     }
 
     fn state(&self, key: &StateKey) -> Result<Option<Versioned>, StoreReadError> {
-        self.read(|connection| read::state(connection, key))
+        let read = || self.read(|connection| read::state(connection, key));
+        match &self.writer {
+            Some(_) => commit::state(&self.cache, key, read),
+            None => read(),
+        }
     }
 
     fn scan(
@@ -136,7 +157,7 @@ impl Store for SqliteStore {
     }
 }
 
-fn check_exists(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn check_exists(path: &Path) -> Result<(), OpenError> {
     if path.is_file() {
         return Ok(());
     }

@@ -175,8 +175,10 @@ fn a_database_that_was_changed_by_hand_is_refused() {
     let edits = [
         "UPDATE leaves SET bytes = CAST('{}' AS BLOB) WHERE idx = 300",
         "DELETE FROM leaves WHERE idx = 300",
-        "UPDATE leaf_hashes SET hash = zeroblob(32) WHERE idx = 299",
-        "DELETE FROM leaf_hashes WHERE idx = 290",
+        "UPDATE runs SET hashes = zeroblob(length(hashes)) WHERE idx = 299",
+        "UPDATE runs SET hashes = zeroblob(0) WHERE idx = 298",
+        "UPDATE runs SET hashes = zeroblob(31) WHERE idx = 298",
+        "DELETE FROM runs WHERE idx = 290",
         "UPDATE nodes SET hash = zeroblob(32)",
         "DELETE FROM nodes",
         "UPDATE head SET size = size - 1",
@@ -226,10 +228,13 @@ fn databases_of_others_and_of_the_future_are_refused() {
     let path = database(dir.path());
     let edit = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     let error = || SqliteStore::open(&path).err().unwrap().to_string();
-    edit("PRAGMA user_version = 2");
-    assert!(error().contains("version 2"), "{}", error());
+    edit("PRAGMA user_version = 3");
+    assert!(error().contains("version 3"), "{}", error());
     assert!(SqliteStore::open_read_only(&path).is_err());
-    edit("PRAGMA user_version = 1; PRAGMA application_id = 0");
+    edit("PRAGMA user_version = 1");
+    assert!(error().contains("version 1"), "{}", error());
+    assert!(SqliteStore::open_read_only(&path).is_err());
+    edit("PRAGMA user_version = 2; PRAGMA application_id = 0");
     assert!(error().contains("not one of countersign's"), "{}", error());
     fs::write(
         &path,
