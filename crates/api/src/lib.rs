@@ -7,6 +7,9 @@
 //! nothing here knows SQL: that is `countersign-service` and below. The types on the wire are in
 //! `countersign-wire`.
 //!
+//! [`WitnessServer`] is apart from all that: a witness of other logs, with two routes and no
+//! credentials.
+//!
 //! [`Server::bind`] says on which address it listens before [`Server::run`] serves. The caller
 //! runs the service's background work and closes it afterwards.
 
@@ -27,8 +30,10 @@ mod reply;
 mod routes;
 mod server;
 mod tls;
+mod witness;
 
 pub use config::{ConfigError, RateLimit, ServerConfig, TlsFiles};
 pub use error::{ErrorPage, error_pages};
 pub use openapi::openapi_json;
 pub use server::{ServeError, Server, serve};
+pub use witness::WitnessServer;

@@ -10,7 +10,7 @@ use crate::connection::ConnectionArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
-use crate::{demo, serve};
+use crate::{demo, serve, witness};
 
 /// Decide whether each tool call of an agent follows from what a person asked for, and prove it later
 #[derive(Debug, Parser)]
@@ -86,6 +86,9 @@ enum Command {
     Verify(verify::VerifyArgs),
 }
 
+    /// Be a witness of logs: cosign their checkpoints as long as no history is rewritten
+    #[command(subcommand)]
+    Witness(witness::WitnessCommand),
 /// Reads the command line and carries it out.
 pub(crate) fn run() -> Exit {
     let cli = match Cli::try_parse() {
@@ -132,6 +135,7 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<Exit, CliError> {
     }
 }
 
+        Command::Witness(command) => witness::run(command, terminal),
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -46,6 +46,8 @@ pub enum Purpose {
     BlindIndex,
     /// Hashes API tokens.
     Token,
+    /// Cosigns checkpoints of other logs, as their witness.
+    Witness,
 }
 
 impl Purpose {
@@ -73,6 +75,7 @@ impl std::fmt::Display for Purpose {
             Self::Vault(epoch) => write!(f, "vault-{epoch}"),
             Self::BlindIndex => f.write_str("blind-index"),
             Self::Token => f.write_str("token"),
+            Self::Witness => f.write_str("witness"),
         }
     }
 }

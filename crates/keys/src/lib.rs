@@ -29,6 +29,7 @@ mod root;
 mod rotate;
 mod secure_fs;
 mod signer;
+mod witness;
 
 pub use api_token::{ApiToken, ApiTokenError};
 pub use file::{KeyFileError, Purpose};
@@ -38,3 +39,4 @@ pub use ring::KeyRing;
 pub use root::{RootKey, is_signed_by_root};
 pub use rotate::{ROTATABLE, Successor, remove_key};
 pub use signer::{Ed25519NoteSigner, StatementError, fingerprint};
+pub use witness::WitnessKey;

@@ -108,6 +108,10 @@ fn public_key(purpose: Purpose, file: &KeyFile) -> Result<String, KeyFileError> 
             let signer = PermitSigner::from_seed(&file.secret).map_err(|_| setup())?;
             Ok(URL_SAFE_NO_PAD.encode(signer.public_key()))
         }
-        Purpose::Root | Purpose::Vault(_) | Purpose::BlindIndex | Purpose::Token => Err(setup()),
+        Purpose::Root
+        | Purpose::Vault(_)
+        | Purpose::BlindIndex
+        | Purpose::Token
+        | Purpose::Witness => Err(setup()),
     }
 }

@@ -9,7 +9,7 @@ use super::settings::{LogFormat, LogSettings};
 use crate::error::CliError;
 
 /// Starts logging: our own crates at the level that was asked for, others only from warnings on.
-pub(super) fn start(settings: &LogSettings) -> Result<(), CliError> {
+pub(crate) fn start(settings: &LogSettings) -> Result<(), CliError> {
     let level: LevelFilter = settings.level.into();
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))

@@ -5,8 +5,11 @@ mod first;
 mod logging;
 mod running;
 mod settings;
+mod signals;
 
-pub(crate) use settings::{InitArgs, ServeArgs};
+pub(crate) use logging::start as start_logging;
+pub(crate) use settings::{InitArgs, LogFormat, LogLevel, LogSettings, ServeArgs};
+pub(crate) use signals::Signals;
 
 use std::path::PathBuf;
 

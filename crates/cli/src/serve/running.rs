@@ -7,8 +7,8 @@ use std::time::Duration;
 use countersign_api::{ServeError, Server, ServerConfig};
 use countersign_host::Host;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::signals::Signals;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -112,32 +112,6 @@ impl Bound {
             Some(reason) => Err(CliError::usage(format!("the ledger has stopped: {reason}"))
                 .exiting(Exit::Inconsistent)
                 .hint("keep the data directory as it is; nothing is decided until somebody has looked (SECURITY.md)")),
-        }
-    }
-}
-
-/// The signals that ask a process to end.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, CliError> {
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|error| CliError::usage(format!("signals cannot be listened to: {error}")))
-        };
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
         }
     }
 }

@@ -127,9 +127,11 @@ pub(crate) enum LogLevel {
 
 /// How the operator's log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct LogSettings {
-    pub(super) format: LogFormat,
-    pub(super) level: LogLevel,
+pub(crate) struct LogSettings {
+    /// How lines look.
+    pub(crate) format: LogFormat,
+    /// What is logged at the least.
+    pub(crate) level: LogLevel,
 }
 
 /// Everything that was set.

@@ -1,0 +1,104 @@
+//! The key of a witness, which cosigns checkpoints of other logs and nothing else.
+
+use std::path::Path;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use countersign_core::names::Origin;
+use countersign_core::random::Random;
+use countersign_note::{KeyName, NoteSigner, SignError, VerifierKey};
+
+use crate::file::{KeyFile, KeyFileError, Purpose};
+
+/// Signs as a witness: Ed25519, `cosignature/v1` (C2SP tlog-cosignature).
+pub struct WitnessKey {
+    pair: Ed25519KeyPair,
+    verifier_key: VerifierKey,
+}
+
+impl WitnessKey {
+    /// Makes `witness.key` in a directory that holds none. The name is the witness's, such as
+    /// `witness.example/w1`: whoever trusts the witness writes it down with the key.
+    pub fn create(dir: &Path, name: &Origin, random: &dyn Random) -> Result<Self, KeyFileError> {
+        let path = dir.join(Purpose::Witness.file_name());
+        if path.exists() {
+            return Err(KeyFileError::AlreadyThere { path });
+        }
+        Self::new(&KeyFile::create(dir, Purpose::Witness, name, random)?)
+    }
+
+    /// Reads `witness.key`.
+    pub fn load(dir: &Path) -> Result<Self, KeyFileError> {
+        Self::new(&KeyFile::load(dir, Purpose::Witness)?)
+    }
+
+    fn new(file: &KeyFile) -> Result<Self, KeyFileError> {
+        let setup = || KeyFileError::Setup(Purpose::Witness);
+        let name = KeyName::parse(file.origin.as_str()).map_err(|error| KeyFileError::Name {
+            origin: file.origin.clone(),
+            reason: error.to_string(),
+        })?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(file.secret.as_slice());
+        let pair = pair.map_err(|_| setup())?;
+        let public_key: [u8; 32] = pair.public_key().as_ref().try_into().map_err(|_| setup())?;
+        let verifier_key = VerifierKey::cosignature_v1(name, &public_key).map_err(|_| setup())?;
+        Ok(Self { pair, verifier_key })
+    }
+}
+
+impl NoteSigner for WitnessKey {
+    fn name(&self) -> &str {
+        self.verifier_key.name().as_str()
+    }
+
+    fn verifier_key(&self) -> &VerifierKey {
+        &self.verifier_key
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
+        let refused = || SignError::new("the cryptographic library refused to sign");
+        let signature = self.pair.try_sign(message).map_err(|_| refused())?;
+        signature.as_ref().try_into().map_err(|_| refused())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SystemRandom;
+    use countersign_note::{Note, SignatureType, Timestamp, cosign};
+
+    const CHECKPOINT: &str = "example.com/log\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
+
+    #[test]
+    fn a_witness_signs_with_the_key_that_its_file_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let name: Origin = "witness.example/w1".parse().unwrap();
+        let made = WitnessKey::create(dir.path(), &name, &SystemRandom).unwrap();
+        let again = WitnessKey::create(dir.path(), &name, &SystemRandom);
+        assert!(matches!(again, Err(KeyFileError::AlreadyThere { .. })));
+        let key = WitnessKey::load(dir.path()).unwrap();
+        assert_eq!(key.verifier_key(), made.verifier_key());
+        assert_eq!(
+            key.verifier_key().signature_type(),
+            SignatureType::CosignatureV1
+        );
+        let time = Timestamp::from_seconds(1_700_000_000).unwrap();
+        let line = cosign(CHECKPOINT, time, &key).unwrap();
+        let note = Note::new(CHECKPOINT.to_owned(), vec![line]).unwrap();
+        let keys = [key.verifier_key().clone()];
+        assert_eq!(
+            note.verify(&keys).unwrap().signatures()[0].timestamp(),
+            Some(time)
+        );
+    }
+
+    #[test]
+    fn a_log_key_does_not_serve_as_a_witness_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let origin: Origin = "log.example/acme/1".parse().unwrap();
+        KeyFile::create(dir.path(), Purpose::Log, &origin, &SystemRandom).unwrap();
+        std::fs::rename(dir.path().join("log.key"), dir.path().join("witness.key")).unwrap();
+        let refused = WitnessKey::load(dir.path());
+        assert!(matches!(refused, Err(KeyFileError::Purpose { .. })));
+    }
+}
