@@ -125,17 +125,19 @@ impl Audit {
         source: &dyn LogSource,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Report, VerifyError> {
-        if self.trust.all_log_keys().is_empty() {
+        // The root key vouches for log keys by entries: those must be read for it.
+        let may_wait = self.depth == Depth::Entries && self.trust.root_key.is_some();
+        if self.trust.all_log_keys().is_empty() && !may_wait {
             return Err(VerifyError::NoLogKey);
         }
         let mut findings = Findings::new(self.limits.findings);
-        let Some(head) = self.head(source, &mut findings)? else {
+        let Some(mut head) = self.head(source, may_wait, &mut findings)? else {
             return Ok(headless(self.depth, findings));
         };
-        let held = Held::open_all(&self.trust, &head)?;
+        let held = Held::open_all(&self.trust, &head, may_wait)?;
         let between = Held::between(&held, &mut findings);
         if head.size() > self.limits.entries {
-            if head.signers.is_empty() {
+            if head.signers.is_empty() && !head.is_waiting {
                 return Ok(headless(self.depth, findings));
             }
             return Err(VerifyError::TooLarge {
@@ -152,6 +154,10 @@ impl Audit {
                 format!("root {}", tree.root),
                 format!("root {root}"),
             );
+        }
+        if may_wait {
+            head.settle(&self.trust, rules.vouched(), &mut findings);
+            Held::settle_all(&held, rules.vouched())?;
         }
         let (anchors, contradiction) = anchors(source, &head, &held, &tree, &mut findings);
         let contradiction = between.or(contradiction);
@@ -178,10 +184,11 @@ impl Audit {
     fn head(
         &self,
         source: &dyn LogSource,
+        may_wait: bool,
         findings: &mut Findings,
     ) -> Result<Option<Head>, VerifyError> {
         match source.checkpoint() {
-            Ok(bytes) => Ok(Head::read(&bytes, &self.trust, findings)),
+            Ok(bytes) => Ok(Head::read(&bytes, &self.trust, may_wait, findings)),
             Err(SourceError::Missing) => Err(VerifyError::Source(
                 "`checkpoint`: there is no such file".into(),
             )),

@@ -1,7 +1,8 @@
 //! The checkpoint of the log, and those that the caller holds.
 
 use countersign_note::{
-    Checkpoint, Note, PolicyOutcome, SignedCheckpoint, VerifiedSignature, VerifierKey,
+    Checkpoint, CheckpointError, Note, NoteVerifyError, PolicyOutcome, SignedCheckpoint,
+    VerifiedSignature, VerifierKey,
 };
 
 use crate::audit::VerifyError;
@@ -16,21 +17,32 @@ pub(crate) struct Head {
     pub(crate) checkpoint: Checkpoint,
     /// The note's text with its signatures.
     pub(crate) text: String,
-    /// The caller's log keys that have signed it; empty if none has.
+    /// The log keys that have signed it, of those that are believed; empty if none has.
     pub(crate) signers: Vec<VerifierKey>,
+    /// Whether it is signed by none of the caller's log keys, and the caller's root key may vouch
+    /// for another: that is known when the entries were read.
+    pub(crate) is_waiting: bool,
     /// Names of the witnesses that make the policy's quorum; empty if there is none.
     pub(crate) witnesses: Vec<String>,
 }
 
-/// A checkpoint that the caller holds, signed by a key that the caller gave.
+/// A checkpoint that the caller holds, signed by a key that the caller gave or whose root key vouches
+/// for it.
 pub(crate) struct Held {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) text: String,
+    /// As in [`Head`].
+    is_waiting: bool,
 }
 
 impl Head {
     /// Reads the checkpoint. One that is not signed is kept, so that more can be said of the log.
-    pub(crate) fn read(bytes: &[u8], trust: &Trust, findings: &mut Findings) -> Option<Self> {
+    pub(crate) fn read(
+        bytes: &[u8],
+        trust: &Trust,
+        may_wait: bool,
+        findings: &mut Findings,
+    ) -> Option<Self> {
         let note = match Note::parse(bytes) {
             Ok(note) => note,
             Err(error) => {
@@ -45,22 +57,60 @@ impl Head {
                 return None;
             }
         };
-        let keys = trust.all_log_keys();
-        let signed = SignedCheckpoint::open(&note, &keys).map_err(|error| {
-            let expected = "a signature of a log key that you gave";
-            findings.log(Check::CheckpointSignature, error, expected);
-        });
-        let signers = signed.map_or(Vec::new(), |signed| log_signers(&signed));
-        let witnesses = match signers.is_empty() {
-            true => Vec::new(),
-            false => quorum(&note, trust, findings),
-        };
-        Some(Self {
+        let mut head = Self {
             checkpoint,
             text: note.to_string(),
-            signers,
-            witnesses,
-        })
+            signers: Vec::new(),
+            is_waiting: false,
+            witnesses: Vec::new(),
+        };
+        match SignedCheckpoint::open(&note, &trust.all_log_keys()) {
+            Ok(signed) => head.believe(&note, &signed, trust, findings),
+            Err(error) if may_wait && is_of_others(&error) => head.is_waiting = true,
+            Err(error) => {
+                let expected = "a signature of a log key that you gave";
+                findings.log(Check::CheckpointSignature, error, expected);
+            }
+        }
+        Some(head)
+    }
+
+    /// Looks at the signatures again, now that it is known which keys the caller's root key vouches
+    /// for.
+    pub(crate) fn settle(
+        &mut self,
+        trust: &Trust,
+        vouched: &[VerifierKey],
+        findings: &mut Findings,
+    ) {
+        // One that is wrong already stays so.
+        let is_open = self.is_waiting || !self.signers.is_empty();
+        let Some(note) = self.text.parse::<Note>().ok().filter(|_| is_open) else {
+            return;
+        };
+        let keys = [trust.all_log_keys(), vouched.to_vec()].concat();
+        match SignedCheckpoint::open(&note, &keys) {
+            Ok(signed) if self.is_waiting => self.believe(&note, &signed, trust, findings),
+            Ok(signed) => self.signers = log_signers(&signed),
+            Err(error) => {
+                let expected =
+                    "a signature of a log key that you gave, or that your root key has signed";
+                findings.log(Check::CheckpointSignature, error, expected);
+                self.signers.clear();
+            }
+        }
+        self.is_waiting = false;
+    }
+
+    fn believe(
+        &mut self,
+        note: &Note,
+        signed: &SignedCheckpoint,
+        trust: &Trust,
+        findings: &mut Findings,
+    ) {
+        self.signers = log_signers(signed);
+        self.witnesses = quorum(note, trust, &self.signers, findings);
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -70,13 +120,22 @@ impl Head {
 
 impl Held {
     /// Opens what the caller holds. What is wrong with it is the caller's, not the log's.
-    pub(crate) fn open_all(trust: &Trust, head: &Head) -> Result<Vec<Self>, VerifyError> {
+    pub(crate) fn open_all(
+        trust: &Trust,
+        head: &Head,
+        may_wait: bool,
+    ) -> Result<Vec<Self>, VerifyError> {
         let keys = trust.all_log_keys();
         let mut held = Vec::with_capacity(trust.held.len());
         for note in &trust.held {
-            let signed = SignedCheckpoint::open(note, &keys)
-                .map_err(|error| VerifyError::Held(error.to_string()))?;
-            let checkpoint = signed.checkpoint().clone();
+            let wrong = |reason: String| VerifyError::Held(reason);
+            let is_waiting = match SignedCheckpoint::open(note, &keys) {
+                Ok(_) => false,
+                Err(error) if may_wait && is_of_others(&error) => true,
+                Err(error) => return Err(wrong(error.to_string())),
+            };
+            let checkpoint = Checkpoint::parse(note.text());
+            let checkpoint = checkpoint.map_err(|error| wrong(error.to_string()))?;
             if checkpoint.origin() != head.checkpoint.origin() {
                 return Err(VerifyError::HeldOrigin {
                     held: checkpoint.origin().to_owned(),
@@ -84,9 +143,27 @@ impl Held {
                 });
             }
             let text = note.to_string();
-            held.push(Self { checkpoint, text });
+            held.push(Self {
+                checkpoint,
+                text,
+                is_waiting,
+            });
         }
         Ok(held)
+    }
+
+    /// Looks whether those that no given key has signed are signed by one that the caller's root key
+    /// vouches for.
+    pub(crate) fn settle_all(held: &[Self], vouched: &[VerifierKey]) -> Result<(), VerifyError> {
+        for one in held.iter().filter(|one| one.is_waiting) {
+            let wrong = |error: String| VerifyError::Held(error);
+            let note: Note = one
+                .text
+                .parse()
+                .map_err(|error| wrong(format!("{error}")))?;
+            SignedCheckpoint::open(&note, vouched).map_err(|error| wrong(error.to_string()))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -170,6 +247,17 @@ impl Held {
     }
 }
 
+/// Whether a note is not known to be wrong: other keys than the known ones may have signed it.
+fn is_of_others(error: &CheckpointError) -> bool {
+    matches!(
+        error,
+        CheckpointError::NoLogSignature { .. }
+            | CheckpointError::Note(
+                NoteVerifyError::NoKnownKey | NoteVerifyError::Unsupported { .. }
+            )
+    )
+}
+
 fn log_signers(signed: &SignedCheckpoint) -> Vec<VerifierKey> {
     let origin = signed.checkpoint().origin();
     let keys = signed.signatures().iter().map(VerifiedSignature::key);
@@ -179,11 +267,16 @@ fn log_signers(signed: &SignedCheckpoint) -> Vec<VerifierKey> {
 }
 
 /// The witnesses whose cosignatures make the policy's quorum.
-fn quorum(note: &Note, trust: &Trust, findings: &mut Findings) -> Vec<String> {
+fn quorum(
+    note: &Note,
+    trust: &Trust,
+    logs: &[VerifierKey],
+    findings: &mut Findings,
+) -> Vec<String> {
     let Some(policy) = &trust.policy else {
         return Vec::new();
     };
-    match policy.evaluate_with_logs(note, &trust.log_keys) {
+    match policy.evaluate_with_logs(note, logs) {
         Ok(PolicyOutcome::Satisfied(evidence)) => {
             let names = evidence.witnesses().iter();
             names.map(ToString::to_string).collect()

@@ -7,8 +7,9 @@ use countersign_note::{Note, TlogPolicy, VerifierKey};
 pub struct Trust {
     /// Keys that may sign the log's checkpoints, older ones included; those of `policy` count too.
     pub log_keys: Vec<VerifierKey>,
-    /// The root key, if the caller knows it. Without it, the one that `genesis` names is taken, and
-    /// the report says so.
+    /// The root key, if the caller knows it. It vouches for the log keys that it has signed in the
+    /// log's own entries, so that no other key need be given. Without it, the one that `genesis`
+    /// names is taken, and the report says so.
     pub root_key: Option<VerifierKey>,
     /// Checkpoints of the same log that the caller got earlier. Each anchors the entries below its
     /// size.

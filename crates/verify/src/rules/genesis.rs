@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use countersign_core::entry::{Genesis, GrantChange, Key, KeyPurpose, Kind};
 use countersign_core::names::{KeyText, Origin, TenantId};
 use countersign_core::signed::entry_message;
-use countersign_note::{Checkpoint, Note, VerifierKey};
+use countersign_note::{Checkpoint, Note, SignatureType, VerifierKey};
 
 use crate::head::Head;
 use crate::report::{At, Check, Findings};
@@ -20,6 +20,10 @@ pub(crate) struct Keys {
     root: Option<VerifierKey>,
     /// Every key that was ever granted, and whether it still holds.
     granted: BTreeMap<(KeyPurpose, String), bool>,
+    /// Whether the root key is the one that the caller gave.
+    is_pinned: bool,
+    /// Log keys that were granted under the caller's own root key.
+    vouched: Vec<VerifierKey>,
 }
 
 impl Keys {
@@ -29,6 +33,8 @@ impl Keys {
             tenant: None,
             root: None,
             granted: BTreeMap::new(),
+            is_pinned: false,
+            vouched: Vec::new(),
         }
     }
 
@@ -38,6 +44,11 @@ impl Keys {
 
     pub(crate) fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
+    }
+
+    /// Log keys that the caller's root key has signed, revoked ones included.
+    pub(crate) fn vouched(&self) -> &[VerifierKey] {
+        &self.vouched
     }
 
     pub(crate) fn genesis(&mut self, at: &mut At<'_>, body: &Genesis, trust: &Trust) {
@@ -55,16 +66,20 @@ impl Keys {
         if let Some(pinned) = &trust.root_key {
             let holds = self.root.as_ref() == Some(pinned);
             at.require(holds, Check::RootKey, &body.root_key, pinned);
+            self.is_pinned = holds;
         }
-        self.check_signature(at, body, &body.signature);
-        self.grant(at, KeyPurpose::Log, &body.log_key);
-        self.grant(at, KeyPurpose::Permit, &body.permit_key);
+        let is_signed = self.check_signature(at, body, &body.signature);
+        let has_ed25519 = verifier_key(&body.log_key).is_some();
+        let expected = "an ed25519 key, which every log has";
+        at.require(has_ed25519, Check::KeyHistory, &body.log_key, expected);
+        self.grant(at, KeyPurpose::Log, &body.log_key, is_signed);
+        self.grant(at, KeyPurpose::Permit, &body.permit_key, is_signed);
     }
 
     pub(crate) fn key(&mut self, at: &mut At<'_>, body: &Key) {
-        self.check_signature(at, body, &body.signature);
+        let is_signed = self.check_signature(at, body, &body.signature);
         match body.change {
-            GrantChange::Granted => self.grant(at, body.purpose, &body.key),
+            GrantChange::Granted => self.grant(at, body.purpose, &body.key, is_signed),
             GrantChange::Revoked => {
                 let key = (body.purpose, body.key.as_str().to_owned());
                 let was_live = self.granted.insert(key, false) == Some(true);
@@ -93,13 +108,15 @@ impl Keys {
         }
     }
 
-    fn grant(&mut self, at: &mut At<'_>, purpose: KeyPurpose, text: &KeyText) {
+    fn grant(&mut self, at: &mut At<'_>, purpose: KeyPurpose, text: &KeyText, is_signed: bool) {
         let is_readable = match purpose {
-            KeyPurpose::Log => verifier_key(text).is_some_and(|key| {
-                self.origin
-                    .as_ref()
-                    .is_some_and(|origin| key.name().as_str() == origin.as_str())
-            }),
+            KeyPurpose::Log => {
+                let key = self.log_key(text);
+                if let Some(key) = key.clone().filter(|_| is_signed && self.is_pinned) {
+                    self.vouched.push(key);
+                }
+                key.is_some()
+            }
             KeyPurpose::Permit => decode::<32>(text).is_some(),
         };
         let expected = "a key of its purpose's form";
@@ -111,7 +128,21 @@ impl Keys {
         at.require(is_new, Check::KeyHistory, text, expected);
     }
 
-    fn check_signature<K: Kind>(&self, at: &mut At<'_>, body: &K, signature: &KeyText) {
+    /// A key that signs checkpoints: Ed25519 or ML-DSA-44, named as the log.
+    fn log_key(&self, text: &KeyText) -> Option<VerifierKey> {
+        let key = VerifierKey::parse(text.as_str()).ok()?;
+        let of_log = self
+            .origin
+            .as_ref()
+            .is_some_and(|origin| key.name().as_str() == origin.as_str());
+        let signs = matches!(
+            key.signature_type(),
+            SignatureType::Ed25519 | SignatureType::MlDsa44
+        );
+        (of_log && signs).then_some(key)
+    }
+
+    fn check_signature<K: Kind>(&self, at: &mut At<'_>, body: &K, signature: &KeyText) -> bool {
         let message = self
             .origin
             .as_ref()
@@ -122,6 +153,7 @@ impl Keys {
         };
         let expected = "a signature of the root key over the other members";
         at.require(holds, Check::RootSignature, signature, expected);
+        holds
     }
 }
 

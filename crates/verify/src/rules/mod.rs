@@ -19,6 +19,7 @@ use countersign_core::ids::EntryId;
 use countersign_core::names::Origin;
 use countersign_core::refs::Sha256;
 use countersign_core::time::Timestamp;
+use countersign_note::VerifierKey;
 
 use crate::audit::Audit;
 use crate::documents::{Documents, agree};
@@ -118,6 +119,11 @@ impl<'a> Rules<'a> {
     /// Sessions of which nothing says how much they held.
     pub(crate) fn open_sessions(&self) -> u64 {
         self.sessions.open_ones()
+    }
+
+    /// Log keys that the caller's root key has signed.
+    pub(crate) fn vouched(&self) -> &[VerifierKey] {
+        self.genesis.vouched()
     }
 
     pub(crate) fn counts(&self) -> Counts {

@@ -12,6 +12,7 @@ mod contradictions;
 mod documents;
 mod follow;
 mod foreign;
+mod keys;
 mod large;
 mod lies;
 mod mutations;
