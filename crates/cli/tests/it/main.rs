@@ -7,6 +7,10 @@ mod demo;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod fsck;
+#[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod hints;
 #[cfg(test)]
 mod newcomer;

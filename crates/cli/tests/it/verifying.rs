@@ -4,7 +4,7 @@ use crate::newcomer::{MAIL, OTHER_MAIL};
 use crate::support::{Home, copy, files};
 
 /// A home with a log of some entries, whose server has stopped; the log's key.
-fn some_log() -> (Home, String) {
+pub(crate) fn some_log() -> (Home, String) {
     let home = Home::new();
     let server = home.serve(&[]);
     let intent = home.ok(&["turn", "Send billing@customer.example the refund"]);

@@ -1,0 +1,231 @@
+//! The rows that the entries give.
+
+use std::collections::{BTreeMap, HashMap};
+
+use countersign_core::entry::{
+    Body, Credential, Decision, Entry, Execution, ExecutionPhase, GrantChange, Intent, Policy,
+    PolicyPhase, Revocation, RevocationEffect, RevocationScope,
+};
+use countersign_core::ids::{CredentialId, EntryId};
+use countersign_core::pseudonym::Pseudonym;
+use countersign_core::refs::IntentRef;
+use countersign_core::time::Timestamp;
+use countersign_core::verdict::Outcome;
+use countersign_ledger::StateKey;
+use countersign_merkle::LeafIndex;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::escalations::ESCALATION_TTL_MS;
+use crate::state::{
+    ClosedBy, EscalationRow, ExecutionRow, InForceRow, IntentRow, PartRow, ResultRow, SessionRow,
+    StopRow, StoredBundleRow, key,
+};
+
+/// A row as the entries give it.
+pub(super) struct Expected {
+    /// The entry that says so last.
+    pub(super) at: LeafIndex,
+    /// Its members; `None` for a row that was deleted.
+    pub(super) row: Option<Value>,
+}
+
+/// What the entries say of everything that a row is about, as of the last entry that was seen.
+#[derive(Default)]
+pub(super) struct Folded {
+    rows: BTreeMap<String, Expected>,
+    intents: HashMap<IntentRef, (LeafIndex, IntentRow)>,
+    sessions: HashMap<Pseudonym, (LeafIndex, SessionRow)>,
+    credentials: HashMap<CredentialId, (LeafIndex, Value)>,
+    escalations: HashMap<EntryId, (LeafIndex, EscalationRow)>,
+    executions: HashMap<EntryId, (LeafIndex, Vec<ExecutionPhase>)>,
+}
+
+impl Folded {
+    pub(super) fn fold(&mut self, index: LeafIndex, entry: &Entry) {
+        let id = entry.entry_id;
+        match &entry.body {
+            Body::Part(part) => {
+                let row = PartRow { index: index.get() };
+                self.put_first(index, key::part(&part.bytes.digest()), &row);
+            }
+            Body::Policy(policy) => self.policy(index, id, policy),
+            Body::Intent(intent) => self.intent(index, id, intent),
+            Body::Revocation(revocation) => self.revocation(index, id, revocation),
+            Body::Directory(_) => self.put(index, key::directory(), &id),
+            Body::Credential(credential) => self.credential(index, id, credential),
+            Body::Decision(decision) => self.decision(index, id, entry.timestamp, decision),
+            Body::Execution(execution) => self.execution(index, execution),
+            Body::Expired(expired) => self.expired(index, id, expired.links.resolves),
+            _ => {}
+        }
+    }
+
+    /// Every row that can be told.
+    pub(super) fn rows(mut self) -> BTreeMap<String, Expected> {
+        for (intent_ref, (at, row)) in std::mem::take(&mut self.intents) {
+            self.put(at, key::intent(&intent_ref), &row);
+        }
+        for (session, (at, row)) in std::mem::take(&mut self.sessions) {
+            self.put(at, key::session(&session), &row);
+        }
+        for (id, (at, row)) in std::mem::take(&mut self.credentials) {
+            self.put(at, key::credential(id), &row);
+        }
+        for (decision, (at, row)) in std::mem::take(&mut self.escalations) {
+            let open = key::open_escalation(row.deadline, decision);
+            match row.closed_by {
+                None => self.put(at, open, &decision),
+                Some(_) => self.gone(at, open),
+            }
+            self.put(at, key::escalation(decision), &row);
+        }
+        for (decision, (at, phases)) in std::mem::take(&mut self.executions) {
+            self.put(at, key::execution(decision), &ExecutionRow { phases });
+        }
+        self.rows
+    }
+
+    fn policy(&mut self, index: LeafIndex, id: EntryId, policy: &Policy) {
+        let policy_ref = policy.policy_ref;
+        match policy.phase {
+            PolicyPhase::Stored => {
+                let parts = policy.parts.clone();
+                let row = StoredBundleRow { parts, entry: id };
+                self.put_first(index, key::policy(&policy_ref), &row);
+            }
+            PolicyPhase::InForce => {
+                let row = InForceRow {
+                    policy_ref,
+                    entry: id,
+                };
+                self.put(index, key::policy_in_force(), &row);
+            }
+        }
+    }
+
+    fn intent(&mut self, index: LeafIndex, id: EntryId, intent: &Intent) {
+        let row = IntentRow {
+            entry: id,
+            author: intent.author,
+            channel: intent.channel.clone(),
+            principal: intent.principal,
+            session: intent.session,
+            actors: intent.actors.clone(),
+            parent: intent.parent,
+            mandate: intent.mandate,
+            expires_at: intent.expires_at,
+            registered_by: intent.credential,
+            // A turn rests on one of the two, and never on both.
+            has_principal_part: intent.mandate.is_none(),
+            revoked: false,
+        };
+        self.intents.insert(intent.intent_ref, (index, row));
+        let turns = self.sessions.get(&intent.session);
+        let row = SessionRow {
+            newest: intent.intent_ref,
+            turns: turns.map_or(0, |(_, row)| row.turns).saturating_add(1),
+        };
+        self.sessions.insert(intent.session, (index, row));
+    }
+
+    fn revocation(&mut self, index: LeafIndex, id: EntryId, revocation: &Revocation) {
+        let state_key = match (revocation.scope, &revocation.actor, &revocation.intent_ref) {
+            (RevocationScope::Turn, _, Some(intent_ref)) => {
+                if let Some((at, row)) = self.intents.get_mut(intent_ref) {
+                    (*at, row.revoked) = (index, true);
+                }
+                return;
+            }
+            (RevocationScope::Actor, Some(actor), _) => key::stop_actor(actor.as_str()),
+            (RevocationScope::Everything, ..) => key::stop_everything(),
+            _ => return,
+        };
+        match revocation.effect {
+            RevocationEffect::Stop => self.put(index, state_key, &StopRow { entry: id }),
+            RevocationEffect::Resume => self.gone(index, state_key),
+        }
+    }
+
+    /// The row but for what does not stand in the entry.
+    fn credential(&mut self, index: LeafIndex, id: EntryId, body: &Credential) {
+        if body.change == GrantChange::Revoked {
+            if let Some((at, row)) = self.credentials.get_mut(&body.subject)
+                && let Some(revoked) = row.get_mut("revoked")
+            {
+                *at = index;
+                *revoked = Value::from(true);
+            }
+            return;
+        }
+        let row = json!({
+            "id": body.subject,
+            "roles": body.roles,
+            "actors": body.actors,
+            "authors": body.authors,
+            "channels": body.channels,
+            "session": body.session,
+            "assurance": body.assurance,
+            "public_key": body.public_key,
+            "entry": id,
+            "revoked": false,
+        });
+        self.credentials.insert(body.subject, (index, row));
+    }
+
+    fn decision(&mut self, index: LeafIndex, id: EntryId, time: Timestamp, body: &Decision) {
+        if body.outcome == Outcome::Escalated {
+            let row = EscalationRow {
+                decision: id,
+                deadline: time.plus_millis(ESCALATION_TTL_MS),
+                closed_by: None,
+            };
+            self.escalations.insert(id, (index, row));
+        }
+    }
+
+    fn execution(&mut self, index: LeafIndex, execution: &Execution) {
+        if let (Some(session), Some(result_ref)) = (execution.session, execution.result_ref) {
+            let row = ResultRow { result_ref };
+            self.put(index, key::newest_result(&session), &row);
+        }
+        if let Some(decision) = execution.links.decision {
+            let (at, phases) = self
+                .executions
+                .entry(decision)
+                .or_insert((index, Vec::new()));
+            *at = index;
+            phases.push(execution.phase);
+        }
+    }
+
+    fn expired(&mut self, index: LeafIndex, id: EntryId, resolves: Option<EntryId>) {
+        let escalation = resolves.and_then(|decision| self.escalations.get_mut(&decision));
+        if let Some((at, row)) = escalation {
+            *at = index;
+            row.closed_by = Some(ClosedBy {
+                entry: id,
+                outcome: None,
+            });
+        }
+    }
+
+    fn put(&mut self, at: LeafIndex, key: StateKey, row: &impl Serialize) {
+        // A row that has no JSON could not have been written either.
+        let row = serde_json::to_value(row).ok();
+        self.rows
+            .insert(key.as_str().to_owned(), Expected { at, row });
+    }
+
+    fn put_first(&mut self, at: LeafIndex, key: StateKey, row: &impl Serialize) {
+        if !self.rows.contains_key(key.as_str()) {
+            self.put(at, key, row);
+        }
+    }
+
+    fn gone(&mut self, at: LeafIndex, key: StateKey) {
+        let row = None;
+        self.rows
+            .insert(key.as_str().to_owned(), Expected { at, row });
+    }
+}

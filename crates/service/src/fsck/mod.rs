@@ -1,0 +1,164 @@
+//! Holding the rows of state against what the entries say.
+//!
+//! Rows are not authenticated: whoever writes the database can lift a stop or grant a role in one.
+//! Most of what they hold stands in entries, too. What does not is listed at [`NOT_HELD`].
+
+mod compare;
+mod expect;
+
+use std::collections::{HashMap, HashSet};
+
+use countersign_core::entry::{AnyEntry, Body};
+use countersign_core::ids::EntryId;
+use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
+use countersign_core::refs::Sha256;
+use countersign_ledger::fsck::{Findings, Flaw, Inspect, Part};
+use countersign_ledger::store::StoreReadError;
+use countersign_merkle::LeafIndex;
+
+use compare::Rows;
+use expect::Folded;
+
+/// What rows of state say that no entry does, so that an edit of it does not show.
+pub const NOT_HELD: &[&str] = &[
+    "the hash of a credential's token, and its name",
+    "the id of a permit",
+    "which key a request was answered under",
+    "what a pseudonym stands for, and which entity of the directory a row is about",
+];
+
+/// Most sealed records that are missing and may have been erased later.
+const MISSING: usize = 100_000;
+
+/// Follows the entries, and then says which rows of state they do not bear out.
+///
+/// It keeps a few hundred bytes for each turn and a few dozen for each decision.
+pub struct StateCheck<'a> {
+    store: &'a dyn Inspect,
+    folded: Folded,
+    named: HashMap<Pseudonym, PseudonymKind>,
+    approved: HashSet<EntryId>,
+    results: HashMap<u64, Pseudonym>,
+    missing: Vec<(LeafIndex, Sha256)>,
+    erased: HashSet<Sha256>,
+    size: u64,
+}
+
+impl<'a> StateCheck<'a> {
+    /// A check of this database.
+    pub fn new(store: &'a dyn Inspect) -> Self {
+        Self {
+            store,
+            folded: Folded::default(),
+            named: HashMap::new(),
+            approved: HashSet::new(),
+            results: HashMap::new(),
+            missing: Vec::new(),
+            erased: HashSet::new(),
+            size: 0,
+        }
+    }
+
+    /// Follows the next entry.
+    pub fn observe(
+        &mut self,
+        index: LeafIndex,
+        entry: &AnyEntry,
+        findings: &mut Findings,
+    ) -> Result<(), StoreReadError> {
+        self.size = index.get().saturating_add(1);
+        let AnyEntry::Known(entry) = entry else {
+            return Ok(());
+        };
+        self.folded.fold(index, entry);
+        self.note_pseudonyms(&entry.body);
+        self.note_sealed(index, &entry.body)?;
+        match &entry.body {
+            Body::Decision(decision) => {
+                if let Some(flaw) = compare::permit(self.store, entry, decision)? {
+                    findings.add(flaw.at(index));
+                }
+                if decision.outcome == countersign_core::verdict::Outcome::Approved {
+                    self.approved.insert(entry.entry_id);
+                }
+            }
+            Body::Execution(execution) => {
+                if let (Some(session), Some(result)) = (execution.session, execution.result_ref) {
+                    self.results.insert(index.get(), session);
+                    if let Some(flaw) = compare::result(self.store, index, session, result)? {
+                        findings.add(flaw.at(index));
+                    }
+                }
+            }
+            Body::Erasure(erasure) => self.erased.extend(&erasure.refs),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Says what rows and entries disagree about, when all entries were seen.
+    pub fn finish(self, findings: &mut Findings) -> Result<(), StoreReadError> {
+        for (index, reference) in &self.missing {
+            if !self.erased.contains(reference) {
+                let found = format!("no sealed record `{reference}`");
+                let expected = "the record that the entry names, which was not erased";
+                findings.add(Flaw::new(Part::Sealed, found, expected).at(*index));
+            }
+        }
+        let rows = Rows {
+            store: self.store,
+            expected: self.folded.rows(),
+            named: self.named,
+            approved: self.approved,
+            results: self.results,
+            size: self.size,
+        };
+        rows.compare(findings)
+    }
+
+    fn note_pseudonyms(&mut self, body: &Body) {
+        use PseudonymKind::{Principal, Session, Target};
+        let mut note = |kind, pseudonym: Option<Pseudonym>| {
+            if let Some(pseudonym) = pseudonym {
+                self.named.insert(pseudonym, kind);
+            }
+        };
+        match body {
+            Body::Intent(body) => {
+                note(Principal, Some(body.principal));
+                note(Session, Some(body.session));
+            }
+            Body::Credential(body) => note(Session, body.session),
+            Body::Decision(body) => {
+                for target in &body.targets {
+                    note(Target, Some(*target));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn note_sealed(&mut self, index: LeafIndex, body: &Body) -> Result<(), StoreReadError> {
+        let refs: Vec<Sha256> = match body {
+            Body::Intent(body) => vec![body.intent_ref.into()],
+            Body::Decision(body) => {
+                let refs = [
+                    body.call_ref.map(Sha256::from),
+                    body.facts_ref.map(Sha256::from),
+                    body.reasoning_ref.map(Sha256::from),
+                ];
+                refs.into_iter().flatten().collect()
+            }
+            Body::Execution(body) => body.result_ref.map(Sha256::from).into_iter().collect(),
+            Body::Directory(body) => vec![body.changeset_ref.into()],
+            Body::VaultAccess(body) => vec![body.purpose_ref.into()],
+            _ => Vec::new(),
+        };
+        for reference in refs {
+            if self.missing.len() < MISSING && !self.store.has_sealed(&reference)? {
+                self.missing.push((index, reference));
+            }
+        }
+        Ok(())
+    }
+}
