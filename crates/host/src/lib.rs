@@ -10,6 +10,10 @@
 //!
 //! It is *not* the service (`countersign-service`) or the database (`countersign-store-sqlite`).
 
+mod keys;
+
+pub use keys::{KeyChanged, KeyUseError};
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,8 +22,10 @@ use countersign_core::names::{NameError, Origin, TenantId};
 use countersign_core::random::Random;
 use countersign_core::time::Clock;
 use countersign_keys::{KeyFileError, KeyRing, SystemRandom};
-use countersign_ledger::{DirLock, FileReserve, LockError, Reserve};
-use countersign_service::{FirstCredential, NewLog, Parts, Service, SetupError, SystemClock};
+use countersign_ledger::{DirLock, FileReserve, LockError, Reserve, Store};
+use countersign_service::{
+    FirstCredential, KeyHistoryError, NewLog, Parts, Service, SetupError, SystemClock,
+};
 use countersign_store_sqlite::{OpenError as StoreOpenError, SqliteStore};
 use countersign_wire::NewCredential;
 
@@ -75,6 +81,12 @@ pub enum HostError {
     /// The log could not be begun or opened.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// What the log says of its keys could not be read, or not be changed.
+    #[error(transparent)]
+    Keys(#[from] KeyHistoryError),
+    /// A key cannot be changed so.
+    #[error(transparent)]
+    KeyUse(#[from] KeyUseError),
     /// The public name does not make an origin.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -99,6 +111,11 @@ impl HostError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Key(error) => error.hint(),
+            Self::Keys(KeyHistoryError::OtherRoot { .. }) => Some(
+                "give the file of this log's root key with --root-key; `countersign key show` prints its public half"
+                    .to_owned(),
+            ),
+            Self::KeyUse(error) => error.hint().map(str::to_owned),
             Self::Setup(SetupError::Open(error)) => error.hint().map(str::to_owned),
             Self::Exists(path) => Some(format!(
                 "open it with `countersign serve --data {}`",
@@ -166,7 +183,7 @@ impl DataDir {
         }
         let origin = origin(&beginning, &*clock, &*random)?;
         let (keys, root) = KeyRing::create(&self.keys(), &origin, &*random)?;
-        let store = SqliteStore::create(&self.database())?;
+        let store = Arc::new(SqliteStore::create(&self.database())?);
         let parts = self.parts(store, keys, random, clock)?;
         let (service, first) = Service::create(
             parts,
@@ -175,6 +192,7 @@ impl DataDir {
                 root: &root,
                 bundle: beginning.bundle,
                 credentials: beginning.credentials,
+                predecessor: None,
             },
         )?;
         Ok((
@@ -198,18 +216,24 @@ impl DataDir {
         }
         check_private(&self.root)?;
         let lock = DirLock::acquire(&self.root)?;
-        let keys = KeyRing::load(&self.keys())?;
-        let store = SqliteStore::open(&self.database())?;
-        let parts = self.parts(store, keys, Arc::new(SystemRandom), clock)?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&self.database())?);
+        // What cannot be read is told when the service opens the log.
+        if let Ok(history) = keys::read_history(&store) {
+            keys::settle(&self.keys(), &history)?;
+        }
+        let ring = KeyRing::load(&self.keys())?;
+        let parts = self.parts(store, ring, Arc::new(SystemRandom), clock)?;
+        let service = Arc::new(Service::open(parts)?);
+        keys::discard_pending(&self.keys())?;
         Ok(Host {
-            service: Arc::new(Service::open(parts)?),
+            service,
             _lock: lock,
         })
     }
 
     fn parts(
         &self,
-        store: SqliteStore,
+        store: Arc<dyn Store>,
         keys: KeyRing,
         random: Arc<dyn Random>,
         clock: Arc<dyn Clock>,
@@ -221,7 +245,7 @@ impl DataDir {
                 error,
             })?;
         Ok(Parts {
-            store: Arc::new(store),
+            store,
             head_file: self.root.join("head"),
             keys,
             clock,

@@ -37,6 +37,6 @@ pub use ml_dsa::MlDsaLogSigner;
 pub use random::SystemRandom;
 pub use ring::KeyRing;
 pub use root::{RootKey, is_signed_by_root};
-pub use rotate::{ROTATABLE, Successor, remove_key};
+pub use rotate::{ROTATABLE, Successor, public_key_of, remove_key};
 pub use signer::{Ed25519NoteSigner, StatementError, fingerprint};
 pub use witness::WitnessKey;

@@ -42,25 +42,12 @@ impl KeyRing {
         origin: &Origin,
         random: &dyn Random,
     ) -> Result<(Self, RootKey), KeyFileError> {
-        Self::create_with(dir, origin, false, random)
-    }
-
-    /// The same; with `ml_dsa`, one that signs checkpoints a second time is among them.
-    pub fn create_with(
-        dir: &Path,
-        origin: &Origin,
-        ml_dsa: bool,
-        random: &dyn Random,
-    ) -> Result<(Self, RootKey), KeyFileError> {
         let staged = StagedDir::new(dir).map_err(|error| KeyFileError::writing(dir, error))?;
         let create = |purpose| KeyFile::create(staged.path(), purpose, origin, random);
         let root = RootKey::new(&create(Purpose::Root)?)?;
         let ring = Self::new(
             create(Purpose::Log)?,
-            ml_dsa
-                .then(|| create(Purpose::LogMlDsa))
-                .transpose()?
-                .as_ref(),
+            None,
             &create(Purpose::Permit)?,
             vec![create(Purpose::Vault(1))?],
             create(Purpose::BlindIndex)?,

@@ -75,6 +75,13 @@ impl Successor {
         &self.public_key
     }
 
+    /// Signs checkpoints with the key before its file has taken the place of the other.
+    pub fn log_signer(&self) -> Result<Ed25519NoteSigner, KeyFileError> {
+        let path = self.dir.join(Purpose::Log.next_name());
+        let file = KeyFile::load_file(&path, Purpose::Log)?;
+        Ed25519NoteSigner::new(&file, Purpose::Log, file.origin.as_str())
+    }
+
     /// The key's file takes the place of the present one, which is gone then; durable on return.
     pub fn promote(self) -> Result<(), KeyFileError> {
         let (from, to) = (self.purpose.next_name(), self.purpose.file_name());
@@ -86,6 +93,15 @@ impl Successor {
     pub fn discard(self) -> Result<(), KeyFileError> {
         let name = self.purpose.next_name();
         remove(&self.dir, &name).map_err(|error| KeyFileError::writing(&self.dir.join(name), error))
+    }
+}
+
+/// The public half of the key in its file, as it stands in entries; `None` if there is no such file.
+pub fn public_key_of(dir: &Path, purpose: Purpose) -> Result<Option<String>, KeyFileError> {
+    match KeyFile::load(dir, purpose) {
+        Ok(file) => public_key(purpose, &file).map(Some),
+        Err(KeyFileError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -4,16 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::document::{Bundle, BundleContent};
-use countersign_core::entry::{AnyEntry, Body, Genesis, Role};
+use countersign_core::entry::{Genesis, KeyPurpose, Predecessor, Role};
 use countersign_core::ids::CredentialId;
 use countersign_core::names::TenantId;
 use countersign_core::random::Random;
 use countersign_core::time::{Clock, Timestamp};
 use countersign_keys::{KeyRing, RootKey};
-use countersign_ledger::{CreateError, Ledger, LedgerParts, OpenError, Reserve, Store};
-use countersign_merkle::LeafIndex;
-use countersign_permit::Jwks;
+use countersign_ledger::{CreateError, Ledger, LedgerParts, LogReader, OpenError, Reserve, Store};
+use countersign_note::VerifierKey;
+use countersign_permit::{Jwk, Jwks};
 use countersign_vault::VaultError;
 use countersign_wire::NewCredential;
 use secrecy::SecretString;
@@ -23,6 +25,7 @@ use crate::credentials::Grant;
 use crate::error::ServiceError;
 use crate::executions::OpenResult;
 use crate::intents::OpenIntent;
+use crate::keys::{KeyHistory, KeyHistoryError};
 use crate::mint::Mint;
 use crate::policy::{CheckedBundle, StoreBundle, put_in_force};
 use crate::throttle::Throttle;
@@ -56,6 +59,8 @@ pub struct NewLog<'a> {
     pub bundle: BundleContent,
     /// The first credentials.
     pub credentials: Vec<NewCredential>,
+    /// The log that this one continues, if there is one.
+    pub predecessor: Option<Predecessor>,
 }
 
 /// A credential that a log began with. Its token is shown once.
@@ -90,6 +95,10 @@ pub enum SetupError {
     /// The log could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The keys in the files are not those that the log has in force, or what the log says of keys
+    /// is not what its root key signed.
+    #[error(transparent)]
+    Keys(#[from] KeyHistoryError),
     /// The vault's keys do not serve.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -128,6 +137,7 @@ impl Service {
             random: &*parts.random,
             tokens: &tokens,
         };
+        let genesis = genesis(&parts.keys, &new)?;
         let checked = CheckedBundle::compile(Bundle {
             tenant: new.tenant.clone(),
             content: new.bundle,
@@ -137,7 +147,6 @@ impl Service {
             .iter()
             .map(|request| Grant::new(&mint, request, None, None))
             .collect::<Result<Vec<_>, _>>()?;
-        let genesis = genesis(&parts.keys, new.root, &new.tenant)?;
         let root_key = genesis.root_key.to_string();
         let (genesis_id, in_force_id) = (mint.entry_id(), mint.entry_id());
         let bundle = StoreBundle::new(&mint, &checked, None);
@@ -150,23 +159,20 @@ impl Service {
             put_in_force(step, in_force_id, policy_ref, None, None)?;
             units.iter().try_for_each(|unit| unit.run(step))
         })?;
-        let service = Self::assemble(ledger, rest, new.tenant, root_key)?;
+        let service = Self::assemble(ledger, rest, new.tenant, root_key, &[])?;
         service.bundles.insert(policy_ref, checked.compiled());
         Ok((service, first))
     }
 
     /// Opens a log that was begun before.
     pub fn open(parts: Parts) -> Result<Self, SetupError> {
-        let (rest, ledger_parts) = split(parts);
+        let (rest, mut ledger_parts) = split(parts);
+        ledger_parts.granted = granted(&ledger_parts.store);
         let ledger = Ledger::open(ledger_parts)?;
-        let first = ledger.leaf(LeafIndex::new(0)).map_err(ServiceError::from)?;
-        let first = first.ok_or_else(|| ServiceError::internal("the log has no first entry"))?;
-        let entry = AnyEntry::from_leaf(&first.bytes).map_err(ServiceError::from)?;
-        let Some(Body::Genesis(genesis)) = entry.body() else {
-            return Err(ServiceError::internal("the log's first entry is no genesis").into());
-        };
-        let (tenant, root_key) = (genesis.tenant.clone(), genesis.root_key.to_string());
-        let service = Self::assemble(ledger, rest, tenant, root_key)?;
+        let history = KeyHistory::read(&ledger)?;
+        history.check(&rest.keys)?;
+        let (tenant, root_key) = (history.tenant().clone(), history.root_key().to_string());
+        let service = Self::assemble(ledger, rest, tenant, root_key, &permit_keys(&history))?;
         // A bundle that no longer compiles must be met here and not at the first call.
         service.in_force()?;
         Ok(service)
@@ -177,10 +183,14 @@ impl Service {
         rest: Rest,
         tenant: TenantId,
         root_key: String,
+        permit_keys: &[Jwk],
     ) -> Result<Self, SetupError> {
         let keys = rest.keys;
+        // Permits of an earlier key are good until they end, or the key is revoked.
+        let present = keys.permit_signer().jwk();
+        let earlier = permit_keys.iter().filter(|key| key.kid != present.kid);
         let jwks = Jwks {
-            keys: vec![keys.permit_signer().jwk().clone()],
+            keys: std::iter::once(present).chain(earlier).cloned().collect(),
         };
         let public = PublicKeys {
             log_key: keys.log_key().to_string(),
@@ -235,14 +245,33 @@ fn split(parts: Parts) -> (Rest, LedgerParts) {
     )
 }
 
-fn genesis(keys: &KeyRing, root: &RootKey, tenant: &TenantId) -> Result<Genesis, ServiceError> {
+/// The keys that may have signed the stored checkpoint. A store from which they cannot be read is
+/// told of when the ledger opens it.
+fn granted(store: &Arc<dyn Store>) -> Vec<VerifierKey> {
+    let log = LogReader::open(Arc::clone(store)).ok().flatten();
+    let history = log.and_then(|log| KeyHistory::read(&log).ok());
+    history.map_or_else(Vec::new, |history| history.live_log_keys())
+}
+
+/// The permit keys that hold, as the tool's side fetches them.
+fn permit_keys(history: &KeyHistory) -> Vec<Jwk> {
+    let keys = history.live(KeyPurpose::Permit);
+    keys.filter_map(|key| {
+        let bytes = URL_SAFE_NO_PAD.decode(key.key.as_str()).ok()?;
+        Jwk::new(&bytes.try_into().ok()?).ok()
+    })
+    .collect()
+}
+
+fn genesis(keys: &KeyRing, new: &NewLog<'_>) -> Result<Genesis, ServiceError> {
+    let root = new.root;
     let mut genesis = Genesis {
         origin: keys.origin().clone(),
-        tenant: tenant.clone(),
+        tenant: new.tenant.clone(),
         root_key: name(&root.verifier_key().to_string())?,
         log_key: name(&keys.log_key().to_string())?,
         permit_key: keys.permit_key().map_err(ServiceError::internal)?,
-        predecessor: None,
+        predecessor: new.predecessor.clone(),
         // Not covered by the signature that replaces it.
         signature: name("unsigned")?,
     };

@@ -73,6 +73,7 @@ impl Kit {
             root: &root,
             bundle,
             credentials,
+            predecessor: None,
         };
         let (service, first) = Service::create(parts(dir.path(), keys, &clock), new).unwrap();
         let tokens = first

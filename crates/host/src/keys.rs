@@ -1,0 +1,316 @@
+//! The keys of a data directory and their changes. No server runs meanwhile: each change takes the
+//! directory's lock.
+//!
+//! A new key's file is durable before the log is told of the key, and takes its place after. If the
+//! process ends in between, the next one that opens the directory asks the log and ends what was
+//! begun: see [`DataDir::settle`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_core::entry::{GrantChange, KeyPurpose};
+use countersign_keys::{
+    KeyRing, Purpose, ROTATABLE, RootKey, Successor, SystemRandom, public_key_of, remove_key,
+};
+use countersign_ledger::{DirLock, Ledger, LedgerParts, LogReader, LogSigner, Store};
+use countersign_merkle::LeafIndex;
+use countersign_service::{KeyChange, KeyHistory, KeyHistoryError, SetupError, SystemClock};
+use countersign_store_sqlite::SqliteStore;
+
+use crate::{DataDir, HostError, check_private};
+
+/// What a change of keys came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyChanged {
+    /// The key that the log has granted.
+    pub granted: Option<String>,
+    /// The key that the log has revoked.
+    pub revoked: Option<String>,
+    /// The entries of the change.
+    pub entries: Vec<LeafIndex>,
+    /// The signed checkpoint that covers them.
+    pub checkpoint: String,
+}
+
+/// Why a key was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyUseError {
+    /// The key is in use.
+    #[error("the key `{key}` is in use: without it the log could not go on")]
+    InUse {
+        /// The key.
+        key: String,
+    },
+    /// No key has this name.
+    #[error("`{key}` is not a key that the log has granted")]
+    Unknown {
+        /// What was asked for.
+        key: String,
+    },
+    /// The second signature is on.
+    #[error("checkpoints are signed with ML-DSA-44 already")]
+    MlDsaIsOn,
+    /// The second signature is off.
+    #[error("checkpoints are not signed with ML-DSA-44")]
+    MlDsaIsOff,
+    /// Only some keys follow each other.
+    #[error("the key `{0}` cannot be followed by another")]
+    NotRotatable(Purpose),
+}
+
+impl KeyUseError {
+    /// What can be done instead.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::InUse { .. } => Some(
+                "let another follow it with `countersign key rotate`; ML-DSA-44 is switched off with `countersign key mldsa off`",
+            ),
+            Self::Unknown { .. } => Some("`countersign key list` shows them"),
+            Self::MlDsaIsOff => Some("switch it on with `countersign key mldsa on`"),
+            Self::MlDsaIsOn | Self::NotRotatable(_) => None,
+        }
+    }
+}
+
+/// A directory that nobody else uses, with what its log says of keys.
+struct Held {
+    keys: std::path::PathBuf,
+    ring: KeyRing,
+    history: KeyHistory,
+    parts: LedgerParts,
+    _lock: DirLock,
+}
+
+impl DataDir {
+    /// The keys that the log has granted, from its entries. Another process may use the directory.
+    pub fn key_history(&self) -> Result<KeyHistory, HostError> {
+        if !self.is_begun() {
+            return Err(HostError::Missing(self.path().to_owned()));
+        }
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&self.database())?);
+        Ok(read_history(&store)?)
+    }
+
+    /// Lets a new key follow the present one. A key that signs checkpoints is revoked in the same
+    /// commit; the permit key that was stays until it is revoked, for permits that are about.
+    pub fn rotate(&self, purpose: Purpose, root: &RootKey) -> Result<KeyChanged, HostError> {
+        let held = self.hold()?;
+        let old = match purpose {
+            Purpose::Log => Some(held.ring.log_key().to_string()),
+            Purpose::LogMlDsa => {
+                let key = held.ring.second_key();
+                Some(key.ok_or(KeyUseError::MlDsaIsOff)?.to_string())
+            }
+            Purpose::Permit => None,
+            other => return Err(KeyUseError::NotRotatable(other).into()),
+        };
+        let next = held.successor(purpose)?;
+        let mut changes = vec![granting(purpose, next.public_key())];
+        changes.extend(
+            old.as_deref()
+                .map(|key| revoking(key_purpose(purpose), key)),
+        );
+        let signer: Arc<LogSigner> = match purpose {
+            // So the first checkpoint that covers the grant is the new key's, and the old key
+            // signs nothing after its revocation.
+            Purpose::Log => Arc::new(next.log_signer()?),
+            _ => Arc::new(held.ring.log_signer()),
+        };
+        let (entries, checkpoint) = held.commit(signer, root, &changes)?;
+        let granted = Some(next.public_key().to_owned());
+        next.promote()?;
+        Ok(KeyChanged {
+            granted,
+            revoked: old,
+            entries,
+            checkpoint,
+        })
+    }
+
+    /// Switches the second signature under checkpoints on or off.
+    pub fn set_ml_dsa(&self, on: bool, root: &RootKey) -> Result<KeyChanged, HostError> {
+        let held = self.hold()?;
+        let signer = Arc::new(held.ring.log_signer());
+        let present = held.ring.second_key().map(ToString::to_string);
+        match (present, on) {
+            (Some(_), true) => Err(KeyUseError::MlDsaIsOn.into()),
+            (None, false) => Err(KeyUseError::MlDsaIsOff.into()),
+            (None, true) => {
+                let next = held.successor(Purpose::LogMlDsa)?;
+                let changes = [granting(Purpose::LogMlDsa, next.public_key())];
+                let (entries, checkpoint) = held.commit(signer, root, &changes)?;
+                let granted = Some(next.public_key().to_owned());
+                next.promote()?;
+                Ok(KeyChanged {
+                    granted,
+                    revoked: None,
+                    entries,
+                    checkpoint,
+                })
+            }
+            (Some(key), false) => {
+                let keys = held.keys.clone();
+                let changes = [revoking(KeyPurpose::Log, &key)];
+                let (entries, checkpoint) = held.commit(signer, root, &changes)?;
+                remove_key(&keys, Purpose::LogMlDsa)?;
+                Ok(KeyChanged {
+                    granted: None,
+                    revoked: Some(key),
+                    entries,
+                    checkpoint,
+                })
+            }
+        }
+    }
+
+    /// Revokes a key that is no longer in use, such as the permit key before the present one.
+    pub fn revoke_key(&self, key: &str, root: &RootKey) -> Result<KeyChanged, HostError> {
+        let held = self.hold()?;
+        let known = held.history.keys().iter().find(|it| it.key.as_str() == key);
+        let unknown = || KeyUseError::Unknown {
+            key: key.to_owned(),
+        };
+        let known = known.ok_or_else(unknown)?.clone();
+        let in_use = [
+            Some(held.ring.log_key().to_string()),
+            held.ring.second_key().map(ToString::to_string),
+            Some(held.ring.permit_key().map(|key| key.to_string())?),
+        ];
+        if in_use.iter().flatten().any(|used| used == key) {
+            let key = key.to_owned();
+            return Err(KeyUseError::InUse { key }.into());
+        }
+        let signer = Arc::new(held.ring.log_signer());
+        let changes = [revoking(known.purpose, key)];
+        let (entries, checkpoint) = held.commit(signer, root, &changes)?;
+        Ok(KeyChanged {
+            granted: None,
+            revoked: Some(key.to_owned()),
+            entries,
+            checkpoint,
+        })
+    }
+
+    fn hold(&self) -> Result<Held, HostError> {
+        if !self.is_begun() {
+            return Err(HostError::Missing(self.path().to_owned()));
+        }
+        check_private(self.path())?;
+        let lock = DirLock::acquire(self.path())?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&self.database())?);
+        let history = read_history(&store)?;
+        let keys = self.keys();
+        settle(&keys, &history)?;
+        let ring = KeyRing::load(&keys)?;
+        history.check(&ring)?;
+        let parts = LedgerParts {
+            store,
+            head_file: self.path().join("head"),
+            signer: Arc::new(ring.log_signer()),
+            second_signer: None,
+            granted: history.live_log_keys(),
+            clock: Arc::new(SystemClock),
+            reserve: None,
+        };
+        Ok(Held {
+            keys,
+            ring,
+            history,
+            parts,
+            _lock: lock,
+        })
+    }
+}
+
+impl Held {
+    /// The key that is to follow. One that an interrupted call left is taken up again.
+    fn successor(&self, purpose: Purpose) -> Result<Successor, HostError> {
+        let origin = self.ring.origin();
+        match Successor::pending(&self.keys, purpose)? {
+            Some(next) if next.origin() == origin => Ok(next),
+            _ => Ok(Successor::create(
+                &self.keys,
+                purpose,
+                origin,
+                &SystemRandom,
+            )?),
+        }
+    }
+
+    /// Commits the changes, and ends the ledger.
+    fn commit(
+        self,
+        signer: Arc<LogSigner>,
+        root: &RootKey,
+        changes: &[KeyChange],
+    ) -> Result<(Vec<LeafIndex>, String), HostError> {
+        let parts = LedgerParts {
+            signer,
+            ..self.parts
+        };
+        let ledger = Ledger::open(parts).map_err(SetupError::Open)?;
+        let tools = (&SystemClock as _, &SystemRandom as _);
+        let entries = self.history.change(&ledger, root, changes, tools)?;
+        Ok((entries, ledger.checkpoint().to_string()))
+    }
+}
+
+/// Ends the changes of keys that the log knows of and the files do not.
+pub(crate) fn settle(keys: &Path, history: &KeyHistory) -> Result<(), HostError> {
+    for purpose in ROTATABLE {
+        if let Some(next) = Successor::pending(keys, purpose)?
+            && history.is_live(key_purpose(purpose), next.public_key())
+        {
+            next.promote()?;
+        }
+    }
+    let purpose = Purpose::LogMlDsa;
+    if let Some(key) = public_key_of(keys, purpose)?
+        && let Some(known) = history.find(KeyPurpose::Log, &key)
+        && known.revoked.is_some()
+    {
+        remove_key(keys, purpose)?;
+    }
+    Ok(())
+}
+
+/// Removes keys that were to follow others and that the log was never told of. Only once the log was
+/// found to be as it was released: an older one may not know yet.
+pub(crate) fn discard_pending(keys: &Path) -> Result<(), HostError> {
+    for purpose in ROTATABLE {
+        if let Some(next) = Successor::pending(keys, purpose)? {
+            next.discard()?;
+        }
+    }
+    Ok(())
+}
+
+/// What the log says of its keys.
+pub(crate) fn read_history(store: &Arc<dyn Store>) -> Result<KeyHistory, KeyHistoryError> {
+    let log = LogReader::open(Arc::clone(store))?.ok_or(KeyHistoryError::NoGenesis)?;
+    KeyHistory::read(&log)
+}
+
+fn granting(purpose: Purpose, key: &str) -> KeyChange {
+    KeyChange {
+        purpose: key_purpose(purpose),
+        change: GrantChange::Granted,
+        key: key.to_owned(),
+    }
+}
+
+fn revoking(purpose: KeyPurpose, key: &str) -> KeyChange {
+    KeyChange {
+        purpose,
+        change: GrantChange::Revoked,
+        key: key.to_owned(),
+    }
+}
+
+/// What an entry says of a key file's purpose.
+fn key_purpose(purpose: Purpose) -> KeyPurpose {
+    match purpose {
+        Purpose::Permit => KeyPurpose::Permit,
+        _ => KeyPurpose::Log,
+    }
+}
