@@ -1,10 +1,13 @@
 //! From facts to a verdict.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::once;
 
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
-    PolicySet, Request, Response, RestrictedExpression,
+    PolicySet, Request, Response, RestrictedExpression, Schema,
 };
 use countersign_core::document::{CedarRequest, EntityFact, Facts};
 use countersign_core::limits::LEAF_LIST;
@@ -75,10 +78,19 @@ struct Judgement<'a> {
     bundle: &'a CompiledBundle,
     facts: &'a Facts,
     action: &'a Action,
-    context: Context,
-    entities: Entities,
-    kinds: BTreeMap<&'a str, EntityTypeName>,
+    /// Whether the shared members of the context are of their types.
+    is_typed: bool,
+    entities: Cow<'a, Entities>,
+    kinds: BTreeMap<&'a str, Kind<'a>>,
     authorizer: Authorizer,
+}
+
+/// What all targets of one entity type share.
+struct Kind<'a> {
+    name: EntityTypeName,
+    slice: Option<&'a Slice>,
+    /// The shared members of the context that the policies can read, made once for all targets.
+    shared: OnceCell<Option<Context>>,
 }
 
 impl<'a> Judgement<'a> {
@@ -89,19 +101,29 @@ impl<'a> Judgement<'a> {
         for request in &facts.requests {
             let kind = request.resource.kind.as_str();
             if !kinds.contains_key(kind) {
-                kinds.insert(kind, kind.parse().ok()?);
+                let shared = Kind {
+                    name: kind.parse().ok()?,
+                    slice: action.slice(kind),
+                    shared: OnceCell::new(),
+                };
+                kinds.insert(kind, shared);
             }
         }
-        let mut entities = vec![action.entity.clone()];
-        for fact in &facts.entities {
-            entities.push(entity(bundle, fact)?);
-        }
+        let entities = match facts.entities.as_slice() {
+            [] => Cow::Borrowed(&action.alone),
+            known => {
+                let known = known.iter().map(|fact| entity(bundle, fact));
+                let all: Option<Vec<Entity>> =
+                    once(Some(action.entity.clone())).chain(known).collect();
+                Cow::Owned(Entities::from_entities(all?, None).ok()?)
+            }
+        };
         Some(Self {
             bundle,
             facts,
             action,
-            context: Context::from_pairs(pairs(&facts.context)?).ok()?,
-            entities: Entities::from_entities(entities, None).ok()?,
+            is_typed: action.types(&facts.context),
+            entities,
             kinds,
             authorizer: Authorizer::new(),
         })
@@ -110,31 +132,67 @@ impl<'a> Judgement<'a> {
     /// The verdict on one target.
     fn target(&self, request: &CedarRequest) -> Verdict {
         let prepared = self
-            .action
-            .slice(&request.resource.kind)
-            .and_then(|slice| Some((slice, self.request(request)?)));
+            .kinds
+            .get(request.resource.kind.as_str())
+            .filter(|_| request.action == self.facts.action.as_str())
+            .and_then(|kind| Some((kind.slice?, self.request(kind, kind.slice?, request)?)));
         match prepared {
             Some((slice, request)) => self.verdict(slice, &request),
             None => rejected(BuiltinReason::EvaluationError),
         }
     }
 
-    /// The request, if it fits the schema.
-    fn request(&self, request: &CedarRequest) -> Option<Request> {
-        if request.action != self.facts.action.as_str() {
-            return None;
+    /// The request, if it fits the schema. What is known to fit is not checked again, and only
+    /// what the policies can read is made.
+    fn request(&self, kind: &Kind<'_>, slice: &Slice, request: &CedarRequest) -> Option<Request> {
+        let is_known_to_fit = self.bundle.is_plain(&request.resource.kind)
+            && self.is_typed
+            && self.action.types(&request.context)
+            && self.action.admits(&self.facts.context, &request.context);
+        if !is_known_to_fit {
+            return self.checked(kind, request);
         }
-        let resource = self.kinds.get(request.resource.kind.as_str())?.clone();
-        let context = self.context.clone().merge(pairs(&request.context)?).ok()?;
+        debug_assert!(
+            self.checked(kind, request).is_some(),
+            "what fits must fit the schema"
+        );
+        let own = readable(slice, &request.context);
+        let shared = readable(slice, &self.facts.context);
+        let context = match self.facts.requests.as_slice() {
+            [_] => Context::from_pairs(pairs(shared.chain(own))?).ok()?,
+            _ => {
+                let shared = kind
+                    .shared
+                    .get_or_init(|| Context::from_pairs(pairs(shared)?).ok());
+                shared.clone()?.merge(pairs(own)?).ok()?
+            }
+        };
+        self.built(kind, request, context, None)
+    }
+
+    /// The request with the whole context, checked against the schema.
+    fn checked(&self, kind: &Kind<'_>, request: &CedarRequest) -> Option<Request> {
+        let context = Context::from_pairs(pairs(&self.facts.context)?).ok()?;
+        let context = context.merge(pairs(&request.context)?).ok()?;
+        let schema = Some(self.bundle.cedar_schema());
+        self.built(kind, request, context, schema)
+    }
+
+    fn built(
+        &self,
+        kind: &Kind<'_>,
+        request: &CedarRequest,
+        context: Context,
+        schema: Option<&Schema>,
+    ) -> Option<Request> {
+        let principal = EntityId::new(&request.principal);
+        let resource = EntityId::new(&request.resource.id);
         Request::new(
-            EntityUid::from_type_name_and_id(
-                self.bundle.actor_type().clone(),
-                EntityId::new(&request.principal),
-            ),
+            EntityUid::from_type_name_and_id(self.bundle.actor_type().clone(), principal),
             self.action.uid.clone(),
-            EntityUid::from_type_name_and_id(resource, EntityId::new(&request.resource.id)),
+            EntityUid::from_type_name_and_id(kind.name.clone(), resource),
             context,
-            Some(self.bundle.cedar_schema()),
+            schema,
         )
         .ok()
     }
@@ -232,9 +290,19 @@ fn entity(bundle: &CompiledBundle, fact: &EntityFact) -> Option<Entity> {
     Entity::from_json_value(value, Some(bundle.cedar_schema())).ok()
 }
 
-fn pairs(members: &Map<String, Value>) -> Option<Vec<(String, RestrictedExpression)>> {
+/// The members that the policies of a slice can read.
+fn readable<'a>(
+    slice: &'a Slice,
+    members: &'a Map<String, Value>,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    members.iter().filter(|(name, _)| slice.reads(name))
+}
+
+fn pairs<'a>(
+    members: impl IntoIterator<Item = (&'a String, &'a Value)>,
+) -> Option<Vec<(String, RestrictedExpression)>> {
     members
-        .iter()
+        .into_iter()
         .map(|(name, value)| Some((name.clone(), expression(value)?)))
         .collect()
 }

@@ -1,5 +1,7 @@
 //! Which code judged.
 
+use std::sync::LazyLock;
+
 use countersign_core::names::JudgeVersion;
 
 /// Changes whenever any fact changes for the same inputs.
@@ -7,6 +9,11 @@ pub const EXTRACTOR: u32 = 1;
 
 /// Product, engine and extractor with their versions, as a decision states them.
 pub fn judge_version() -> JudgeVersion {
+    static VERSION: LazyLock<JudgeVersion> = LazyLock::new(version);
+    VERSION.clone()
+}
+
+fn version() -> JudgeVersion {
     let text = format!(
         "countersign {}; cedar {}; extractor {EXTRACTOR}",
         env!("CARGO_PKG_VERSION"),

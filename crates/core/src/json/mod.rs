@@ -2,8 +2,10 @@
 
 mod canonical;
 mod number;
+mod order;
 mod strict;
 mod writer;
 
 pub use canonical::{CanonicalError, CanonicalJson};
+pub use order::sort_members;
 pub use strict::{StrictError, StrictErrorKind, parse, parse_as, parse_written};

@@ -3,6 +3,7 @@
 //! values.
 
 use serde::de::DeserializeOwned;
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 use super::number;
@@ -147,14 +148,18 @@ impl<'a> Reader<'a> {
                 return self.syntax("`:` after a key");
             }
             let value = self.value(depth + 1)?;
-            if members.contains_key(&key) {
-                let shown = key.chars().take(80).flat_map(char::escape_debug).collect();
-                return Err(StrictError {
-                    kind: StrictErrorKind::DuplicateKey(shown),
-                    offset: key_at,
-                });
-            }
-            members.insert(key, value);
+            match members.entry(key) {
+                Entry::Vacant(free) => free.insert(value),
+                Entry::Occupied(taken) => {
+                    let key = taken.key().chars().take(80);
+                    return Err(StrictError {
+                        kind: StrictErrorKind::DuplicateKey(
+                            key.flat_map(char::escape_debug).collect(),
+                        ),
+                        offset: key_at,
+                    });
+                }
+            };
             self.blank();
             if self.eat(b'}') {
                 return Ok(Value::Object(members));
@@ -447,6 +452,11 @@ mod tests {
             if let Ok(value) = parse(text.as_bytes(), 1000) {
                 let other: Value = serde_json::from_str(&text).unwrap();
                 let ours = super::super::CanonicalJson::of(&value).unwrap();
+                let mut sorted = value.clone();
+                super::super::sort_members(&mut sorted);
+                let again = parse(ours.as_bytes(), 1000).unwrap();
+                // As texts, so that the order of members counts.
+                prop_assert_eq!(sorted.to_string(), again.to_string());
                 let theirs = serde_jcs::to_vec(&other).unwrap();
                 prop_assert_eq!(ours.as_bytes(), &theirs[..]);
             }

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use countersign_core::document::{Effect, TargetType, UnknownTools};
 use countersign_core::names::ActionName;
-use serde_json::{Value, json};
 
-use super::arguments::{ArgMember, merge, record_to_cedar};
+use super::arguments::{ArgMember, ArgType, merge};
 use super::schema::{CALL, GROUPS};
 use super::tool::Tool;
 use crate::finding::Finding;
@@ -32,52 +31,86 @@ impl ActionShape {
         self.entities.iter().map(String::as_str).chain(call)
     }
 
-    /// The type of the context, in the JSON form of a Cedar schema.
-    pub(crate) fn context(&self) -> Value {
-        let string = |required: bool| json!({"type": "String", "required": required});
-        let strings = || json!({"type": "Set", "element": {"type": "String"}});
-        let mut context = json!({"type": "Record", "attributes": {
-            "intent": {"type": "Record", "attributes": {
-                "live": {"type": "Boolean"},
-                "author": string(false),
-                "channel": string(false),
-                "assurance": string(false),
-                "principal": string(false),
-                "earlier_turns": {"type": "Long"},
-            }},
-            "mentioned": {"type": "Record", "attributes": {
-                "emails": strings(), "domains": strings(), "urls": strings(),
-                "ids": strings(), "amounts": strings(),
-            }},
-            "targets": strings(),
-            "has_targets": {"type": "Boolean"},
-            "target_count": {"type": "Long"},
-            "tool": string(true),
-            "effect": string(true),
-            "args": record_to_cedar(&self.args),
-        }});
-        let always = |name: &str| self.kinds.iter().all(|kind| has(*kind).contains(&name));
-        if !self.entities.is_empty()
-            && let Some(attributes) = context.get_mut("attributes").and_then(Value::as_object_mut)
-        {
-            attributes.insert(
-                "target".to_owned(),
-                json!({"type": "Record", "required": !self.bare, "attributes": {
-                    "at": string(true),
-                    "value": string(true),
-                    "lookup": string(true),
-                    "kind": string(true),
-                    "sources": strings(),
-                    "known": {"type": "Boolean"},
-                    "local": string(always("local")),
-                    "domain": string(always("domain")),
-                    "scheme": string(false),
-                    "path": string(always("path")),
-                }}),
-            );
+    /// The type of the context.
+    pub(crate) fn context(&self) -> BTreeMap<String, ArgMember> {
+        let mut context = record([
+            ("intent", required(ArgType::Record(intent()))),
+            ("mentioned", required(ArgType::Record(mentioned()))),
+            ("targets", required(strings())),
+            ("has_targets", required(ArgType::Bool)),
+            ("target_count", required(ArgType::Long)),
+            ("tool", required(ArgType::String)),
+            ("effect", required(ArgType::String)),
+            ("args", required(ArgType::Record(self.args.clone()))),
+        ]);
+        if !self.entities.is_empty() {
+            let target = ArgMember {
+                kind: ArgType::Record(self.target()),
+                required: !self.bare,
+            };
+            context.insert("target".to_owned(), target);
         }
         context
     }
+
+    fn target(&self) -> BTreeMap<String, ArgMember> {
+        let some = |name: &str| ArgMember {
+            kind: ArgType::String,
+            required: self.kinds.iter().all(|kind| has(*kind).contains(&name)),
+        };
+        record([
+            ("at", required(ArgType::String)),
+            ("value", required(ArgType::String)),
+            ("lookup", required(ArgType::String)),
+            ("kind", required(ArgType::String)),
+            ("sources", required(strings())),
+            ("known", required(ArgType::Bool)),
+            ("local", some("local")),
+            ("domain", some("domain")),
+            ("scheme", optional(ArgType::String)),
+            ("path", some("path")),
+        ])
+    }
+}
+
+fn intent() -> BTreeMap<String, ArgMember> {
+    record([
+        ("live", required(ArgType::Bool)),
+        ("author", optional(ArgType::String)),
+        ("channel", optional(ArgType::String)),
+        ("assurance", optional(ArgType::String)),
+        ("principal", optional(ArgType::String)),
+        ("earlier_turns", required(ArgType::Long)),
+    ])
+}
+
+fn mentioned() -> BTreeMap<String, ArgMember> {
+    record(["emails", "domains", "urls", "ids", "amounts"].map(|name| (name, required(strings()))))
+}
+
+fn strings() -> ArgType {
+    ArgType::Set(Box::new(ArgType::String))
+}
+
+fn required(kind: ArgType) -> ArgMember {
+    ArgMember {
+        kind,
+        required: true,
+    }
+}
+
+fn optional(kind: ArgType) -> ArgMember {
+    ArgMember {
+        kind,
+        required: false,
+    }
+}
+
+fn record<const N: usize>(members: [(&str, ArgMember); N]) -> BTreeMap<String, ArgMember> {
+    members
+        .into_iter()
+        .map(|(name, member)| (name.to_owned(), member))
+        .collect()
 }
 
 /// The members that every target of this type has beside the common ones.

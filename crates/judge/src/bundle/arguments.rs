@@ -234,6 +234,37 @@ pub(crate) fn record_to_cedar(members: &BTreeMap<String, ArgMember>) -> Value {
     json!({"type": "Record", "attributes": attributes})
 }
 
+/// Whether a value is of the type, as Cedar would find of the same value.
+pub(crate) fn fits(kind: &ArgType, value: &Value) -> bool {
+    match (kind, value) {
+        (ArgType::String, Value::String(_)) | (ArgType::Bool, Value::Bool(_)) => true,
+        (ArgType::Long, Value::Number(number)) => number.is_i64(),
+        (ArgType::Set(item), Value::Array(items)) => items.iter().all(|value| fits(item, value)),
+        (ArgType::Record(members), Value::Object(given)) => {
+            all_fit(members, given) && required_in(members, |name| given.contains_key(name))
+        }
+        _ => false,
+    }
+}
+
+/// Whether each given member is declared and of its type.
+pub(crate) fn all_fit(members: &BTreeMap<String, ArgMember>, given: &Map<String, Value>) -> bool {
+    given.iter().all(|(name, value)| {
+        let member = members.get(name);
+        member.is_some_and(|member| fits(&member.kind, value))
+    })
+}
+
+/// Whether each required member is there.
+pub(crate) fn required_in(
+    members: &BTreeMap<String, ArgMember>,
+    is_there: impl Fn(&str) -> bool,
+) -> bool {
+    members
+        .iter()
+        .all(|(name, member)| !member.required || is_there(name))
+}
+
 /// The part of `args` that the type shows. A value that does not fit stays as it is, and so makes
 /// the request unfit for its schema: it must not pass for absent.
 pub(crate) fn visible(members: &BTreeMap<String, ArgMember>, args: &Value) -> Value {

@@ -9,6 +9,7 @@ mod literals;
 mod nearest;
 mod open_objects;
 mod policies;
+mod reads;
 mod schema;
 mod settings;
 mod slice;
@@ -16,14 +17,14 @@ mod tool;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Schema};
+use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, Schema};
 use countersign_core::document::{
     Bundle, BundleContent, Document as _, Settings, TargetType, ToolManifest, UnknownTools,
 };
 use countersign_core::limits::BUNDLE_BYTES;
 use countersign_core::names::{ActionName, BuiltinReason, ReasonId, TenantId};
 use countersign_core::refs::PolicyRef;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::finding::{Finding, Severity};
 use crate::limits::{FILE_BYTES, FINDINGS, NAMED_ENTITIES, SCHEMA_DEPTH, VALIDATION_PAIRS};
@@ -54,6 +55,8 @@ pub struct CompiledBundle {
     /// How the values that an entity type stands for are read.
     kinds: BTreeMap<String, TargetType>,
     findings: Vec<Finding>,
+    /// Whether everything is evaluated and checked the long way: the oracle of the short one.
+    whole: bool,
 }
 
 /// An action, ready to be judged.
@@ -61,7 +64,11 @@ pub(crate) struct Action {
     pub(crate) uid: EntityUid,
     /// The action with its group as its parent.
     pub(crate) entity: Entity,
+    /// That entity alone: all that a call needs whose targets the directory does not know.
+    pub(crate) alone: Entities,
     args: BTreeMap<String, ArgMember>,
+    /// The type of its context.
+    context: BTreeMap<String, ArgMember>,
     slices: BTreeMap<String, std::sync::Arc<Slice>>,
 }
 
@@ -207,6 +214,12 @@ impl CompiledBundle {
         &self.schema.schema
     }
 
+    /// Whether requests on this entity type are told to fit the schema by [`Action::admits`]: not
+    /// where the schema lists the ids that there are.
+    pub(crate) fn is_plain(&self, entity_type: &str) -> bool {
+        !self.whole && !self.schema.listed.contains(entity_type)
+    }
+
     /// The attributes that the schema declares for an entity type.
     pub(crate) fn attributes(&self, entity_type: &str) -> Option<&BTreeMap<String, String>> {
         self.schema.attributes.get(entity_type)
@@ -217,6 +230,19 @@ impl Action {
     /// The policies for a resource of this type.
     pub(crate) fn slice(&self, resource: &str) -> Option<&Slice> {
         self.slices.get(resource).map(std::convert::AsRef::as_ref)
+    }
+
+    /// Whether each of these members of a context is declared and of its type.
+    pub(crate) fn types(&self, members: &Map<String, Value>) -> bool {
+        arguments::all_fit(&self.context, members)
+    }
+
+    /// Whether two parts of a context, each of [`Action::types`], are a context together.
+    pub(crate) fn admits(&self, shared: &Map<String, Value>, own: &Map<String, Value>) -> bool {
+        own.keys().all(|name| !shared.contains_key(name))
+            && arguments::required_in(&self.context, |name| {
+                shared.contains_key(name) || own.contains_key(name)
+            })
     }
 
     /// The part of the arguments that policies see.
@@ -285,6 +311,7 @@ fn build(bundle: Bundle, whole: bool, findings: &mut Vec<Finding>) -> Option<Com
         actor: ACTOR.parse().ok()?,
         kinds,
         findings: Vec::new(),
+        whole,
         bundle,
     })
 }
@@ -369,20 +396,22 @@ fn ready(
         }
     };
     let uid = |name: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(name));
-    let actions = shapes
+    shapes
         .into_iter()
         .map(|(name, shape)| {
-            let parents = shape.group.into_iter().map(uid).collect();
+            let parents = shape.group.iter().copied().map(uid).collect();
+            let entity = Entity::new_no_attrs(uid(&name), parents);
             let action = Action {
                 uid: uid(&name),
-                entity: Entity::new_no_attrs(uid(&name), parents),
+                alone: Entities::from_entities([entity.clone()], None).ok()?,
+                entity,
+                context: shape.context(),
                 args: shape.args,
                 slices: slices.remove(&name).unwrap_or_default(),
             };
-            (name, action)
+            Some((name, action))
         })
-        .collect();
-    Some(actions)
+        .collect()
 }
 
 #[cfg(test)]

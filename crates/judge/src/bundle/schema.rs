@@ -6,6 +6,7 @@ use cedar_policy::{EntityTypeName, Schema, SchemaFragment};
 use serde_json::{Map, Value, json};
 
 use super::actions::ActionShape;
+use super::arguments::record_to_cedar;
 use super::{diagnostic, directory};
 use crate::finding::Finding;
 
@@ -26,6 +27,15 @@ pub(crate) struct BundleSchema {
     pub(crate) attributes: Attributes,
     /// The entity types that the directory can hold: the author's and those of targets.
     pub(crate) types: BTreeSet<String>,
+    /// Those whose only ids the author lists.
+    pub(crate) listed: BTreeSet<String>,
+}
+
+/// What the author's fragment declares.
+#[derive(Default)]
+struct Declared {
+    attributes: Attributes,
+    listed: BTreeSet<String>,
 }
 
 /// Attributes with their types, by entity type.
@@ -38,7 +48,7 @@ pub(crate) fn build(
     findings: &mut Vec<Finding>,
 ) -> Option<BundleSchema> {
     let before = findings.len();
-    let attributes = read_fragment(fragment, findings)?;
+    let Declared { attributes, listed } = read_fragment(fragment, findings)?;
     let mut generated_types: BTreeSet<&str> = BTreeSet::from([ACTOR, CALL]);
     for kind in actions.values().flat_map(|action| &action.entities) {
         if kind.parse::<EntityTypeName>().is_err() || [ACTOR, "Action"].contains(&kind.as_str()) {
@@ -79,6 +89,7 @@ pub(crate) fn build(
                 .map(str::to_owned)
                 .collect(),
             attributes,
+            listed,
         }),
         Err(finding) => {
             findings.push(finding);
@@ -104,9 +115,9 @@ fn join(fragment: &str, generated: SchemaFragment) -> Result<(Schema, String), F
 }
 
 /// The attributes of each entity type that the author declares.
-fn read_fragment(fragment: &str, findings: &mut Vec<Finding>) -> Option<Attributes> {
+fn read_fragment(fragment: &str, findings: &mut Vec<Finding>) -> Option<Declared> {
     if fragment.trim().is_empty() {
-        return Some(BTreeMap::new());
+        return Some(Declared::default());
     }
     let (json, warnings) = match cedar_policy::schema_str_to_json_with_resolved_types(fragment) {
         Ok(read) => read,
@@ -119,7 +130,7 @@ fn read_fragment(fragment: &str, findings: &mut Vec<Finding>) -> Option<Attribut
         findings.push(diagnostic::warning(FRAGMENT_FILE, Some(fragment), &warning));
     }
     let before = findings.len();
-    let mut out = BTreeMap::new();
+    let mut out = Declared::default();
     for (namespace, content) in json.as_object().into_iter().flatten() {
         let members = |name: &str| content.get(name).and_then(Value::as_object);
         if let Some((action, _)) = members("actions").and_then(|actions| actions.iter().next()) {
@@ -139,7 +150,10 @@ fn read_fragment(fragment: &str, findings: &mut Vec<Finding>) -> Option<Attribut
                 format!("{namespace}::{name}")
             };
             let attributes = entity_attributes(&full, kind, &json, fragment, findings);
-            out.insert(full, attributes);
+            if kind.get("enum").is_some() {
+                out.listed.insert(full.clone());
+            }
+            out.attributes.insert(full, attributes);
         }
     }
     let errors = findings
@@ -247,7 +261,7 @@ fn generate(types: &BTreeSet<&str>, actions: &BTreeMap<String, ActionShape>) -> 
                 "appliesTo": {
                     "principalTypes": [ACTOR],
                     "resourceTypes": resources,
-                    "context": action.context(),
+                    "context": record_to_cedar(&action.context()),
                 },
             }),
         );

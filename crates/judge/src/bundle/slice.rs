@@ -14,6 +14,7 @@ use countersign_core::names::ReasonId;
 use super::actions::ActionShape;
 use super::literals;
 use super::policies::ReadPolicy;
+use super::reads;
 use crate::limits::{SLICED_BYTES, SLICED_POLICIES};
 
 /// The policies for one action and one resource type.
@@ -24,6 +25,17 @@ pub(crate) struct Slice {
     pub(crate) escalations: Option<PolicySet>,
     /// Entities of the directory that these policies name, and may ask for more than their name.
     pub(crate) literals: BTreeSet<document::EntityUid>,
+    /// The members of the context that they can read; `None` if that may be any.
+    pub(crate) reads: Option<BTreeSet<String>>,
+}
+
+impl Slice {
+    /// Whether its policies can read this member of the context.
+    pub(crate) fn reads(&self, member: &str) -> bool {
+        self.reads
+            .as_ref()
+            .is_none_or(|reads| reads.contains(member))
+    }
 }
 
 /// Slices by action and resource type.
@@ -77,9 +89,16 @@ pub(crate) fn slice(
             chosen.push((action, resource, fits));
         }
     }
+    let oracle = whole;
     let whole = whole || count > SLICED_POLICIES || bytes > SLICED_BYTES;
-    let literals: Vec<BTreeSet<document::EntityUid>> =
-        all.iter().map(|read| literals::of(&read.policy)).collect();
+    let seen: Vec<Seen<'_>> = all
+        .iter()
+        .map(|read| Seen {
+            read,
+            literals: literals::of(&read.policy),
+            reads: reads::of(&read.policy).filter(|_| !oracle),
+        })
+        .collect();
     let mut made: HashMap<Vec<usize>, Arc<Slice>> = HashMap::new();
     let mut out = Slices::new();
     for (action, resource, fits) in chosen {
@@ -88,12 +107,9 @@ pub(crate) fn slice(
         } else {
             fits
         };
-        let slice = made.entry(fits).or_insert_with_key(|fits| {
-            Arc::new(build(
-                fits.iter()
-                    .filter_map(|n| Some((*all.get(*n)?, literals.get(*n)?))),
-            ))
-        });
+        let slice = made
+            .entry(fits)
+            .or_insert_with_key(|fits| Arc::new(build(fits.iter().filter_map(|n| seen.get(*n)))));
         out.entry(action.to_owned())
             .or_default()
             .insert(resource.to_owned(), Arc::clone(slice));
@@ -101,13 +117,20 @@ pub(crate) fn slice(
     out
 }
 
-fn build<'a>(
-    policies: impl Iterator<Item = (&'a ReadPolicy, &'a BTreeSet<document::EntityUid>)>,
-) -> Slice {
+/// A policy with what it looks at.
+struct Seen<'a> {
+    read: &'a ReadPolicy,
+    literals: BTreeSet<document::EntityUid>,
+    reads: Option<BTreeSet<String>>,
+}
+
+fn build<'a>(policies: impl Iterator<Item = &'a Seen<'a>>) -> Slice {
     let mut base = PolicySet::new();
     let mut escalations = PolicySet::new();
     let mut literals = BTreeSet::new();
-    for (read, named) in policies {
+    let mut reads = Some(BTreeSet::new());
+    for seen in policies {
+        let read = seen.read;
         let set = if read.escalates {
             &mut escalations
         } else {
@@ -115,12 +138,17 @@ fn build<'a>(
         };
         // Ids are the keys of a map, so none is there twice.
         let _unique = set.add(read.policy.clone());
-        literals.extend(named.iter().cloned());
+        literals.extend(seen.literals.iter().cloned());
+        match (&mut reads, &seen.reads) {
+            (Some(all), Some(own)) => all.extend(own.iter().cloned()),
+            _ => reads = None,
+        }
     }
     Slice {
         base,
         escalations: (!escalations.is_empty()).then_some(escalations),
         literals,
+        reads,
     }
 }
 

@@ -77,6 +77,10 @@ fn policy() -> impl Strategy<Value = String> {
         Just("when { context.intent.live }"),
         Just("unless { context.target_count > 0 }"),
         Just("when { context.target_count + 9223372036854775807 < 0 }"),
+        Just("when { context has target && context.target.sources.contains(\"user\") }"),
+        Just("when { context has args.it && context[\"args\"].it == \"v\" }"),
+        Just("when { context.mentioned.emails.isEmpty() || context.tool == \"a.read\" }"),
+        Just("when { [context].containsAny([context]) }"),
     ];
     (effect, principal, action, resource, when).prop_map(
         |(effect, principal, action, resource, when)| {
@@ -85,11 +89,31 @@ fn policy() -> impl Strategy<Value = String> {
     )
 }
 
-fn facts(action: &str, resources: &[(String, String)], live: bool, count: i64) -> Facts {
+/// Arguments that fit the type which policies see, and some that do not.
+fn args() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        4 => Just(json!({})),
+        4 => Just(json!({"it": "v"})),
+        1 => Just(json!({"it": 1})),
+        1 => Just(json!({"it": ["v"]})),
+        1 => Just(json!({"it": null})),
+        1 => Just(json!({"other": "v"})),
+        1 => Just(json!({"it": "v", "fraction": 0.5})),
+        1 => Just(json!("v")),
+    ]
+}
+
+fn facts(
+    action: &str,
+    resources: &[(String, String)],
+    live: bool,
+    count: i64,
+    args: &Value,
+) -> Facts {
     let nothing = json!({"emails": [], "domains": [], "urls": [], "ids": [], "amounts": []});
     let shared = json!({
         "intent": {"live": live, "earlier_turns": 0}, "mentioned": nothing, "targets": [],
-        "has_targets": count > 0, "target_count": count, "tool": action, "effect": "x", "args": {},
+        "has_targets": count > 0, "target_count": count, "tool": action, "effect": "x", "args": args,
     });
     let target = json!({"at": "/it", "value": "1", "lookup": "1", "kind": "id", "sources": ["user"],
         "known": false});
@@ -156,7 +180,7 @@ proptest! {
     fn a_slice_judges_as_the_whole_set(
         policies in proptest::collection::vec(policy(), 0..12),
         asks in proptest::collection::vec(
-            (0..5usize, proptest::collection::vec((0..2usize, 1..4u8), 1..4), any::<bool>(), 0..2i64),
+            (0..5usize, proptest::collection::vec((0..2usize, 1..4u8), 1..4), any::<bool>(), 0..2i64, args()),
             1..12,
         ),
     ) {
@@ -176,13 +200,13 @@ proptest! {
         let sliced = CompiledBundle::compile_with(bundle(&lines), false);
         prop_assert!(whole.is_ok() && sliced.is_ok(), "{}", text);
         if let (Ok(whole), Ok(sliced)) = (whole, sliced) {
-            for (n, resources, live, count) in asks {
+            for (n, resources, live, count, args) in asks {
                 let (action, kinds) = ACTIONS[n];
                 let resources: Vec<(String, String)> = resources
                     .iter()
                     .map(|(kind, id)| (kinds[kind % kinds.len()].to_owned(), id.to_string()))
                     .collect();
-                let facts = facts(action, &resources, live, count);
+                let facts = facts(action, &resources, live, count, &args);
                 prop_assert_eq!(judge(&whole, &facts), judge(&sliced, &facts), "{}", text);
             }
         }

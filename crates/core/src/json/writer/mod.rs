@@ -5,7 +5,6 @@ mod key;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -13,6 +12,7 @@ use serde::Serialize;
 use serde::ser::{self, Error as _};
 
 use super::number;
+use super::order::order;
 use key::KeyText;
 
 /// The canonical JSON of a value. With `exact`, an integer that no double holds is refused, where
@@ -164,16 +164,6 @@ fn escape(text: &str, out: &mut Vec<u8>) {
         rest = after;
     }
     out.extend_from_slice(rest);
-}
-
-/// By UTF-16 code units (RFC 8785 section 3.2.3), which is by bytes unless a character from U+E000
-/// on is there: those sort after surrogates.
-fn order(a: &str, b: &str) -> Ordering {
-    let is_low = |text: &str| text.bytes().all(|byte| byte < 0xee);
-    if is_low(a) && is_low(b) {
-        return a.cmp(b);
-    }
-    a.encode_utf16().cmp(b.encode_utf16())
 }
 
 /// Text into bytes as it stands.

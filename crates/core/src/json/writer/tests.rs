@@ -35,11 +35,28 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// All keys, in the order in which they stand.
+fn keys(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(keys).collect(),
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(key, value)| [vec![key.clone()], keys(value)].concat())
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 proptest! {
     #[test]
     fn any_value_is_written_as_two_others_write_it(value in any_value()) {
         let ours = text(&value);
         prop_assert_eq!(&ours, &serde_json_canonicalizer::to_string(&value).unwrap());
+        let mut sorted = value.clone();
+        super::super::sort_members(&mut sorted);
+        prop_assert_eq!(&ours, &text(&sorted));
+        let in_order: Value = serde_json::from_str(&ours).unwrap();
+        prop_assert_eq!(keys(&sorted), keys(&in_order));
         let theirs = String::from_utf8(serde_jcs::to_vec(&value).unwrap()).unwrap();
         prop_assert_eq!(ours, theirs);
     }
