@@ -2,7 +2,8 @@
 //! table.
 //!
 //! [`story::story`] writes the entries, each with what it needs before it; [`log`] signs and
-//! publishes leaves as they are, sound or not, with keys that everybody knows. It is *not* a ledger
+//! publishes leaves as they are, sound or not, with keys that everybody knows; [`mutate`] changes any
+//! log in every way that the mutation table knows. It is *not* a ledger
 //! (`countersign-ledger`), and nothing that is shipped depends on it.
 
 #![expect(
@@ -13,4 +14,5 @@
 )]
 
 pub mod log;
+pub mod mutate;
 pub mod story;

@@ -4,7 +4,9 @@ use countersign_merkle::tile::{encode_bundle, entry_tiles, hash_tiles};
 use countersign_merkle::{
     AnyTile, CompactRange, Hash, NodeSource, TreeSize, leaf_hash, tile_content,
 };
-use countersign_note::{Checkpoint, KeyName, Note, NoteSigner, SignError, VerifierKey};
+use countersign_note::{
+    Checkpoint, KeyName, Note, NoteSigner, SignError, Timestamp, TlogPolicy, VerifierKey, cosign,
+};
 use countersign_verify::{Audit, MemoryLog, Report, Trust};
 use ed25519_dalek::{Signer as _, SigningKey};
 
@@ -63,6 +65,27 @@ impl NoteSigner for Key {
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
         Ok(self.sign_bytes(message))
+    }
+}
+
+/// A witness that cosigns whatever it is given.
+pub struct Witness(Key);
+
+impl Witness {
+    /// The witness, and the policy that asks for it alone.
+    pub fn new() -> (Self, TlogPolicy) {
+        let name = KeyName::parse("witness.example/w").unwrap();
+        let mut key = Key::new("witness.example/w", 4);
+        key.verifier = VerifierKey::cosignature_v1(name, &key.public()).unwrap();
+        let policy = format!("witness w {}\nquorum w\n", key.verifier);
+        (Self(key), policy.parse().unwrap())
+    }
+
+    /// Adds its cosignature.
+    pub fn cosign(&self, note: &mut Note) {
+        let time = Timestamp::from_seconds(1_776_478_424).unwrap();
+        note.add_signature(cosign(note.text(), time, &self.0).unwrap())
+            .unwrap();
     }
 }
 

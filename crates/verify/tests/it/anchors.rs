@@ -1,10 +1,10 @@
 //! The three words, and what they rest on.
 
 use countersign_core::entry::Body;
-use countersign_note::{KeyName, NoteSigner as _, Timestamp, TlogPolicy, VerifierKey, cosign};
+use countersign_note::{NoteSigner as _, TlogPolicy};
 use countersign_verify::{Anchor, Audit, Check, Limits, NotShownCode, Trust, VerifyError, Word};
 
-use crate::log::{self, Key, audit, checkpoint, publish, told, trust};
+use crate::log::{self, Key, Witness, audit, checkpoint, publish, told, trust};
 use crate::story::{beginning, story};
 
 fn ranges(report: &countersign_verify::Report) -> String {
@@ -118,13 +118,9 @@ fn a_log_shorter_than_what_is_held_has_failed() {
 #[test]
 fn the_policys_quorum_of_witnesses_anchors_the_whole_log() {
     let leaves = story().leaves();
-    let witness = CosignKey::new();
+    let (witness, policy) = Witness::new();
     let mut note = checkpoint(&leaves);
-    let time = Timestamp::from_seconds(1_776_478_424).unwrap();
-    note.add_signature(cosign(note.text(), time, &witness).unwrap())
-        .unwrap();
-    let text = format!("witness w {}\nquorum w\n", witness.0.1);
-    let policy: TlogPolicy = text.parse().unwrap();
+    witness.cosign(&mut note);
     let with = |policy| Trust {
         policy: Some(policy),
         ..trust()
@@ -253,29 +249,4 @@ fn the_report_is_json_with_stable_codes() {
     codes.sort_unstable();
     codes.dedup();
     assert_eq!(codes.len(), Check::ALL.len());
-}
-
-struct CosignKey((Key, VerifierKey));
-
-impl CosignKey {
-    fn new() -> Self {
-        let key = Key::new("witness.example/w", 4);
-        let name = KeyName::parse("witness.example/w").unwrap();
-        let verifier = VerifierKey::cosignature_v1(name, &key.public()).unwrap();
-        Self((key, verifier))
-    }
-}
-
-impl countersign_note::NoteSigner for CosignKey {
-    fn name(&self) -> &str {
-        self.0.1.name().as_str()
-    }
-
-    fn verifier_key(&self) -> &VerifierKey {
-        &self.0.1
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], countersign_note::SignError> {
-        Ok(self.0.0.sign_bytes(message))
-    }
 }
