@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    checkpoint, credential, decide, directory, entries, execution, explain, export, flags, key,
-    policy, revoke, stop, turn, vault, verify,
+    checkpoint, credential, decide, directory, entries, execution, explain, export, flags, fsck,
+    key, monitor, policy, revoke, stop, turn, vault, verify,
 };
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
@@ -82,13 +82,17 @@ enum Command {
     Checkpoint(checkpoint::CheckpointArgs),
     /// Copy the log, and documents that may be opened, for checking offline
     Export(export::ExportArgs),
-    /// Check an exported log offline
+    /// Hold a data directory, or tiles, against their own entries, and write again what derives
+    Fsck(fsck::FsckArgs),
+    /// Check a log: an export, offline, or a server's as it is read
     Verify(verify::VerifyArgs),
-}
-
+    /// Follow a log and its witnesses: say so when it goes back or shows two histories
+    Monitor(monitor::MonitorArgs),
     /// Be a witness of logs: cosign their checkpoints as long as no history is rewritten
     #[command(subcommand)]
     Witness(witness::WitnessCommand),
+}
+
 /// Reads the command line and carries it out.
 pub(crate) fn run() -> Exit {
     let cli = match Cli::try_parse() {
@@ -131,11 +135,13 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Vault(command) => vault::run(command, connection, terminal),
         Command::Checkpoint(args) => checkpoint::run(args, connection, terminal),
         Command::Export(args) => export::run(args, connection, terminal),
+        Command::Fsck(args) => fsck::run(args, terminal),
         Command::Verify(args) => verify::run(args, connection, terminal),
+        Command::Monitor(args) => monitor::run(args, connection, terminal),
+        Command::Witness(command) => witness::run(command, terminal),
     }
 }
 
-        Command::Witness(command) => witness::run(command, terminal),
 #[cfg(test)]
 mod tests {
     use super::*;

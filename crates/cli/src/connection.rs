@@ -123,6 +123,33 @@ impl ConnectionArgs {
         })
     }
 
+    /// Clients of an address that need not be the profile's server: one without a token, and one
+    /// with a token if one was given or the profile is of the server at this address.
+    pub(crate) fn clients_at(
+        &self,
+        url: &ServerUrl,
+        roles: &[&str],
+        terminal: &Terminal,
+    ) -> Result<(Client, Option<Client>), CliError> {
+        let profile = self.profile()?;
+        let of_profile = profile.filter(|profile| is_below(url, &profile.server));
+        let own_ca = self.ca_file.clone();
+        let options = Options {
+            ca_file: own_ca.or_else(|| of_profile.as_ref().and_then(|own| own.ca_file.clone())),
+            request_timeout: self.timeout_s.map_or(REQUEST_TIMEOUT, Duration::from_secs),
+            ..Options::default()
+        };
+        let client = Client::new(url.clone(), options)?;
+        let tokens = of_profile.as_ref().map(|profile| &profile.tokens);
+        let known = || roles.iter().find_map(|role| tokens?.get(*role).cloned());
+        let token = self.token.as_deref().map(Token::new).or_else(known);
+        if token.is_some() && !url.is_encrypted() && !url.is_loopback() {
+            warn_once(terminal, url);
+        }
+        let with_token = token.map(|token| client.with_token(token));
+        Ok((client, with_token))
+    }
+
     /// Where the profile is, or is to be written.
     pub(crate) fn profile_path(&self) -> Option<ProfilePath> {
         match &self.profile {
@@ -201,6 +228,15 @@ impl Connection {
             "give one with COUNTERSIGN_TOKEN, or name a profile with --profile; `countersign serve` writes one on its first start",
         )
     }
+}
+
+/// Whether an address is on a server: the server's own, or one whose path begins with it.
+fn is_below(url: &ServerUrl, server: &str) -> bool {
+    let Ok(server) = server.parse::<ServerUrl>() else {
+        return false;
+    };
+    let rest = url.as_str().strip_prefix(server.as_str());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn warn_once(terminal: &Terminal, server: &ServerUrl) {

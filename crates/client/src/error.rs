@@ -49,6 +49,14 @@ pub enum ClientError {
         /// The status.
         status: u16,
     },
+    /// A file was refused, by a server that need not speak this API.
+    #[error("`{server}` answered with status {status}")]
+    Status {
+        /// The server's address.
+        server: String,
+        /// The status.
+        status: u16,
+    },
     /// The answer is longer than allowed.
     #[error("the answer is longer than {limit} bytes")]
     AnswerTooLong {
@@ -122,6 +130,9 @@ impl ClientError {
             } => Some(
                 "start a server with `countersign serve`, or name another with --server".to_owned(),
             ),
+            Self::Status {
+                status: 300..400, ..
+            } => Some("redirects are not followed: give the address that it leads to".to_owned()),
             Self::Timeout { .. } | Self::Broken { .. } => {
                 Some("ask again with the same idempotency key: it is carried out once".to_owned())
             }

@@ -7,9 +7,11 @@
 
 mod body;
 mod error;
+mod file;
 mod log;
 mod options;
 mod query;
+mod raw;
 mod routes;
 mod token;
 mod transport;
@@ -18,5 +20,6 @@ pub use error::{ClientError, Unreachable};
 pub use log::LogPath;
 pub use options::{CONNECT_TIMEOUT, Options, REQUEST_TIMEOUT, ServerUrl, ServerUrlError};
 pub use query::EntriesQuery;
+pub use raw::RawAnswer;
 pub use token::Token;
 pub use transport::Client;

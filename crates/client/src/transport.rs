@@ -18,6 +18,8 @@ use crate::token::Token;
 /// How long an idle connection is kept; shorter than servers keep it, so that none is written to
 /// while it closes.
 const IDLE: Duration = Duration::from_secs(5);
+/// How many idle connections are kept: as many as threads read a log at once.
+const IDLE_CONNECTIONS: usize = 8;
 /// Longest `Retry-After` that is believed.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
@@ -55,6 +57,7 @@ impl Client {
             .timeout_connect(Some(options.connect_timeout))
             .timeout_resolve(Some(options.connect_timeout))
             .max_idle_age(IDLE)
+            .max_idle_connections_per_host(IDLE_CONNECTIONS)
             .user_agent(concat!("countersign-client/", env!("CARGO_PKG_VERSION")));
         if server.is_loopback() {
             config = config.proxy(None);
@@ -125,24 +128,50 @@ impl Client {
         if (200..300).contains(&status) || (is_telling_unavailable && status == 503) {
             return self.read(answer.body_mut(), limit, allowed);
         }
+        match self.refusal(&mut answer, allowed) {
+            ClientError::Status { status, .. } => Err(self.not_this_api(status)),
+            error => Err(error),
+        }
+    }
+
+    /// What an answer that is none of success says.
+    pub(crate) fn refusal(
+        &self,
+        answer: &mut http::Response<ureq::Body>,
+        allowed: Duration,
+    ) -> ClientError {
+        let status = answer.status().as_u16();
         let retry_after = retry_after(answer.headers());
         let is_problem = answer
             .headers()
             .get(http::header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"));
-        let bytes = match is_problem {
-            true => self.read(answer.body_mut(), limit::PROBLEM, allowed)?,
-            false => return Err(self.not_this_api(status)),
+        let other = ClientError::Status {
+            server: self.server.to_string(),
+            status,
         };
-        let problem: Problem =
-            serde_json::from_slice(&bytes).map_err(|_| self.not_this_api(status))?;
-        Err(ClientError::Problem {
-            problem: Box::new(problem),
-            retry_after,
-        })
+        if !is_problem {
+            return other;
+        }
+        let bytes = match self.read(answer.body_mut(), limit::PROBLEM, allowed) {
+            Ok(bytes) => bytes,
+            Err(error) => return error,
+        };
+        match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => ClientError::Problem {
+                problem: Box::new(problem),
+                retry_after,
+            },
+            Err(_) => other,
+        }
     }
 
-    fn exchange(
+    /// How long a request may take.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.options.request_timeout
+    }
+
+    pub(crate) fn exchange(
         &self,
         request: Request<'_>,
         allowed: Duration,
@@ -187,7 +216,7 @@ impl Client {
             .build()
     }
 
-    fn read(
+    pub(crate) fn read(
         &self,
         body: &mut ureq::Body,
         limit: u64,
@@ -202,7 +231,7 @@ impl Client {
             })
     }
 
-    fn failed(&self, error: ureq::Error, allowed: Duration) -> ClientError {
+    pub(crate) fn failed(&self, error: ureq::Error, allowed: Duration) -> ClientError {
         use std::io::ErrorKind;
         let server = self.server.to_string();
         let cause = match error {

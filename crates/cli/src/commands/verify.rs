@@ -1,47 +1,49 @@
 //! `countersign verify`
 
-mod source;
+mod directory;
+mod evidence;
+pub(crate) mod longest;
+mod trust;
+mod url;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use countersign_core::refs::Sha256;
 use countersign_host::DataDir;
-use countersign_note::{Note, TlogPolicy, VerifierKey};
-use countersign_verify::{Audit, LogSource as _, Report, Trust, VerifyError, Word};
+use countersign_verify::{Audit, Depth, LogSource, Report, Trust, VerifyError, Word};
 
-pub(crate) use source::Directory;
+pub(crate) use directory::Directory;
+pub(crate) use evidence::keep;
+pub(crate) use trust::{HeadArgs, TrustArgs, log_keys};
+pub(crate) use url::{CONNECTIONS, LogUrl};
 
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::render;
 use crate::render::plain;
 use crate::terminal::Terminal;
-use crate::{input, render};
 
-/// Offline, from files and keys that you got by another way. The answer is `trusted`, `unanchored` or `failed`.
+/// Offline, from files and keys that you got by another way; or read from a server while it is
+/// checked. The answer is `trusted`, `unanchored` or `failed`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 trusted · 4 unanchored: nothing wrong, and nothing from outside to hold it against
-            1 failed · 3 failed: two signed heads contradict each other · 2 no answer: usage or I/O")]
+            1 failed · 3 failed: two signed heads contradict each other · 2 no answer: usage or I/O
+With --contradiction: 3 it holds · 1 the file shows nothing · 2 usage or I/O")]
 pub(crate) struct VerifyArgs {
-    /// The export
-    dir: PathBuf,
-    /// The log's verifier key, or a FILE that holds it; can be given more than once [default: the profile's]
-    #[arg(long = "key", value_name = "VKEY")]
-    keys: Vec<String>,
-    /// The root key, or a FILE that holds it [default: the profile's, with the profile's log key]
-    #[arg(long, value_name = "VKEY")]
-    root_key: Option<String>,
-    /// A checkpoint that you got earlier and kept; can be given more than once
-    #[arg(long = "checkpoint", value_name = "FILE")]
-    checkpoints: Vec<PathBuf>,
-    /// A C2SP tlog-policy: which witnesses must have cosigned
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    /// An export, a directory in tlog-tiles layout, or the address of a log: https://HOST/log/TENANT/EPOCH
+    #[arg(value_name = "DIR|URL", required_unless_present = "contradiction")]
+    log: Option<String>,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// The opened documents [default: DIR/documents, if it is there]
     #[arg(long, value_name = "DIR")]
     documents: Option<PathBuf>,
+    /// Look only at the tree: signatures, tiles, root, held checkpoints, and not at what entries say
+    #[arg(long, conflicts_with = "rejudge")]
+    tree: bool,
     /// Judge every decision again from its facts
     #[arg(long)]
     rejudge: bool,
@@ -51,6 +53,24 @@ pub(crate) struct VerifyArgs {
     /// Exit code 0 in place of 4 for `unanchored`
     #[arg(long)]
     allow_unanchored: bool,
+    /// Keep what is read from a server in this new directory, to check it again later
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+    /// How many threads read [default: as many as the machine runs at once, 8 for a server]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    threads: Option<u8>,
+    /// Where to keep two signed heads that contradict each other
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    evidence: PathBuf,
+    /// Check a file with two heads that contradict each other, in place of a log
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["log", "documents", "tree", "rejudge", "save"])]
+    contradiction: Option<PathBuf>,
+}
+
+/// Where a log is read from.
+enum Place {
+    Directory(Directory),
+    Url(Box<LogUrl>),
 }
 
 pub(crate) fn run(
@@ -58,20 +78,43 @@ pub(crate) fn run(
     connection: &ConnectionArgs,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
-    let trust = trust(args, connection, terminal)?;
-    let of_another = of_another_log(&trust, &args.dir);
+    let trust = args.trust.read(connection, terminal)?;
+    if let Some(file) = &args.contradiction {
+        return evidence::check(file, &log_keys(&trust), terminal);
+    }
+    let place = place(args, connection, terminal)?;
+    let of_another = of_another_log(&trust, place.source());
     let audit = Audit {
-        documents: documents(args)?,
+        documents: documents(args, &place)?,
         is_complete: args.complete,
         rejudge: args.rejudge,
+        depth: match args.tree {
+            true => Depth::Tree,
+            false => Depth::Entries,
+        },
+        threads: match (args.threads, &place) {
+            (Some(threads), _) => usize::from(threads),
+            (None, Place::Url(_)) => CONNECTIONS,
+            (None, Place::Directory(_)) => 0,
+        },
         ..Audit::new(trust)
     };
-    let report = check(&audit, &args.dir, terminal).map_err(|error| match &of_another {
+    let report = match &args.save {
+        Some(dir) => {
+            let saving = url::Saving::new(place.source(), dir)?;
+            audited(&audit, &saving, &place.name(), terminal)
+        }
+        None => audited(&audit, place.source(), &place.name(), terminal),
+    };
+    let report = report.map_err(|error| match &of_another {
         Some(hint) => error.hint(hint),
         None => error,
     })?;
     terminal.answer(&report, || render::report(terminal, &report))?;
-    if report.word == Word::Unanchored && args.checkpoints.is_empty() && !terminal.is_json() {
+    if let Some(contradiction) = &report.contradiction {
+        kept(contradiction, &args.evidence, terminal);
+    }
+    if report.word == Word::Unanchored && args.trust.has_no_checkpoint() && !terminal.is_json() {
         terminal.hint("hold it against a checkpoint that you kept: --checkpoint FILE (`countersign checkpoint --save FILE` keeps one)");
     }
     if let Some(hint) = of_another.filter(|_| !terminal.is_json()) {
@@ -80,10 +123,50 @@ pub(crate) fn run(
     Ok(exit(&report, args.allow_unanchored))
 }
 
-/// What to say if no key that is trusted bears the name under which the export's checkpoint goes.
-fn of_another_log(trust: &Trust, dir: &Path) -> Option<String> {
-    let bytes = Directory::new(dir).checkpoint().ok()?;
-    let text = String::from_utf8(bytes).ok()?;
+impl Place {
+    fn source(&self) -> &dyn LogSource {
+        match self {
+            Self::Directory(directory) => directory,
+            Self::Url(url) => url.as_ref(),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Directory(directory) => directory.path().display().to_string(),
+            Self::Url(url) => url.address().to_string(),
+        }
+    }
+}
+
+fn place(
+    args: &VerifyArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Place, CliError> {
+    let text = args.log.as_deref().unwrap_or_default();
+    if LogUrl::is_one(text) {
+        let url = LogUrl::open(text, connection, terminal)?;
+        url.begin()?;
+        return Ok(Place::Url(Box::new(url)));
+    }
+    Ok(Place::Directory(open(Path::new(text))?))
+}
+
+/// Says where a contradiction was kept. What was found stands also where it cannot be.
+fn kept(contradiction: &countersign_verify::Contradiction, dir: &Path, terminal: &Terminal) {
+    match keep(contradiction, dir) {
+        Ok(path) => terminal.note(format!(
+            "both heads are kept in `{}`: a stranger can check it with `countersign verify --contradiction FILE --key VKEY`",
+            path.display()
+        )),
+        Err(error) => terminal.warn(format!("both heads could not be kept: {error}")),
+    }
+}
+
+/// What to say if no key that is trusted bears the name under which the log's checkpoint goes.
+fn of_another_log(trust: &Trust, source: &dyn LogSource) -> Option<String> {
+    let text = String::from_utf8(source.checkpoint().ok()?).ok()?;
     // C2SP tlog-checkpoint: the first line is the origin.
     let origin = text.lines().next()?;
     let key = trust.log_keys.first()?.name();
@@ -99,9 +182,12 @@ fn of_another_log(trust: &Trust, dir: &Path) -> Option<String> {
 
 /// Audits the export in a directory, with a bar.
 pub(crate) fn check(audit: &Audit, dir: &Path, terminal: &Terminal) -> Result<Report, CliError> {
-    if !dir.is_dir() {
-        return Err(CliError::io(dir, "there is no such directory"));
-    }
+    let name = dir.display().to_string();
+    audited(audit, &open(dir)?, &name, terminal)
+}
+
+fn open(dir: &Path) -> Result<Directory, CliError> {
+    let directory = Directory::open(dir)?;
     let is_export = dir.join("checkpoint").exists();
     if !is_export && DataDir::new(dir).database().exists() {
         return Err(
@@ -111,8 +197,17 @@ pub(crate) fn check(audit: &Audit, dir: &Path, terminal: &Terminal) -> Result<Re
             )),
         );
     }
+    Ok(directory)
+}
+
+fn audited(
+    audit: &Audit,
+    source: &dyn LogSource,
+    name: &str,
+    terminal: &Terminal,
+) -> Result<Report, CliError> {
     let bar = terminal.progress("entries");
-    let report = audit.run(&Directory::new(dir), &mut |progress| {
+    let report = audit.run(source, &mut |progress| {
         bar.set_length(progress.total);
         bar.set_position(progress.done);
     });
@@ -120,9 +215,11 @@ pub(crate) fn check(audit: &Audit, dir: &Path, terminal: &Terminal) -> Result<Re
     report.map_err(|error| {
         let own = CliError::usage(error.to_string());
         match error {
-            VerifyError::Source(_) => {
-                CliError::io(dir, error).hint("verify reads what `countersign export` makes")
+            VerifyError::Source(_) if LogUrl::is_one(name) => {
+                CliError::usage(format!("`{name}`: {error}"))
             }
+            VerifyError::Source(_) => CliError::usage(format!("`{name}`: {error}"))
+                .hint("verify reads what `countersign export` makes"),
             VerifyError::Held(_) => own
                 .hint("give --key with the key of this very log; a profile may be of another one"),
             _ => own,
@@ -140,96 +237,40 @@ pub(crate) fn exit(report: &Report, allow_unanchored: bool) -> Exit {
     }
 }
 
-fn trust(
-    args: &VerifyArgs,
-    connection: &ConnectionArgs,
-    terminal: &Terminal,
-) -> Result<Trust, CliError> {
-    let policy = args.policy.as_deref().map(policy).transpose()?;
-    let mut keys = args
-        .keys
-        .iter()
-        .map(|text| key("--key", text))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut root_key = args
-        .root_key
-        .as_deref()
-        .map(|text| key("--root-key", text))
-        .transpose()?;
-    if keys.is_empty() && policy.is_none() {
-        let profile = connection.profile()?.ok_or_else(|| {
-            CliError::usage(
-                "no key of the log was given: keys inside what is checked are never trusted",
-            )
-            .hint("give --key with what `countersign key show` printed, or what you were handed")
-        })?;
-        keys.push(key("the profile's log key", &profile.log_key)?);
-        if root_key.is_none() {
-            root_key = Some(key("the profile's root key", &profile.root_key)?);
-        }
-        terminal.note("checked with the keys of the profile, since no --key was given");
-    }
-    let held = args
-        .checkpoints
-        .iter()
-        .map(|path| note(path))
-        .collect::<Result<_, _>>()?;
-    Ok(Trust {
-        log_keys: keys,
-        root_key,
-        held,
-        policy,
-    })
-}
-
-fn key(what: &str, text: &str) -> Result<VerifierKey, CliError> {
-    let text = input::key(text)?;
-    text.trim().parse().map_err(|error| {
-        CliError::usage(format!("{what}: {error}"))
-            .hint("a verifier key is one line, name+8 hex digits+base64, or a FILE that holds it")
-    })
-}
-
-fn note(path: &Path) -> Result<Note, CliError> {
-    Note::parse(&input::file_bytes(path)?).map_err(|error| CliError::io(path, error))
-}
-
-fn policy(path: &Path) -> Result<TlogPolicy, CliError> {
-    TlogPolicy::parse(&input::file_bytes(path)?).map_err(|error| CliError::io(path, error))
-}
-
 /// The opened documents, by the refs that their names give.
 pub(crate) fn read_documents(dir: &Path) -> Result<BTreeMap<Sha256, Vec<u8>>, CliError> {
+    documents_in(&Directory::open(dir)?, Path::new(""))
+}
+
+/// Those in a directory below another one, out of which no link may lead.
+fn documents_in(root: &Directory, below: &Path) -> Result<BTreeMap<Sha256, Vec<u8>>, CliError> {
+    let dir = root.path().join(below);
     let mut documents = BTreeMap::new();
-    for file in std::fs::read_dir(dir).map_err(|error| CliError::io(dir, error))? {
-        let path = file.map_err(|error| CliError::io(dir, error))?.path();
-        let stem = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default();
-        let is_json = path
-            .extension()
-            .is_some_and(|extension| extension == "json");
-        let Some(reference) = format!("sha256:{stem}")
-            .parse::<Sha256>()
-            .ok()
-            .filter(|_| is_json)
-        else {
+    for file in std::fs::read_dir(&dir).map_err(|error| CliError::io(&dir, error))? {
+        let name = file.map_err(|error| CliError::io(&dir, error))?.file_name();
+        let name = name.to_string_lossy();
+        let reference = name
+            .strip_suffix(".json")
+            .and_then(|stem| format!("sha256:{stem}").parse::<Sha256>().ok());
+        let Some(reference) = reference else {
             return Err(CliError::io(
-                &path,
+                &dir.join(name.as_ref()),
                 "this is no opened document: allowed are files named <64 hex digits>.json",
             ));
         };
-        documents.insert(reference, input::regular_bytes(&path)?);
+        let path = below.join(name.as_ref());
+        documents.insert(reference, root.document(&path.to_string_lossy())?);
     }
     Ok(documents)
 }
 
-fn documents(args: &VerifyArgs) -> Result<BTreeMap<Sha256, Vec<u8>>, CliError> {
-    let usual = args.dir.join("documents");
-    match &args.documents {
-        Some(dir) => read_documents(dir),
-        None if usual.is_dir() => read_documents(&usual),
-        None => Ok(BTreeMap::new()),
+fn documents(args: &VerifyArgs, place: &Place) -> Result<BTreeMap<Sha256, Vec<u8>>, CliError> {
+    match (&args.documents, place) {
+        _ if args.tree => Ok(BTreeMap::new()),
+        (Some(dir), _) => read_documents(dir),
+        (None, Place::Directory(root)) if root.path().join("documents").is_dir() => {
+            documents_in(root, Path::new("documents"))
+        }
+        (None, _) => Ok(BTreeMap::new()),
     }
 }

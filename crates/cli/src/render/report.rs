@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use countersign_verify::{Anchor, Finding, NotRejudged, Report};
+use countersign_verify::{Anchor, Depth, Finding, NotRejudged, Report};
 
 use super::text::{outcome_tone, plain, wrapped};
 use crate::terminal::{Terminal, Tone};
@@ -38,7 +38,7 @@ pub(crate) fn report(terminal: &Terminal, report: &Report) -> String {
             "\n\n{}\n{}",
             terminal.paint(
                 Tone::Bad,
-                "two heads that the log's key signed contradict each other; keep both"
+                "two heads that the log's key signed contradict each other"
             ),
             [&contradiction.ours, &contradiction.theirs]
                 .map(|note| super::text::indented(note, "  | "))
@@ -116,6 +116,10 @@ fn one_finding(finding: &Finding) -> String {
 }
 
 fn looked_at(report: &Report) -> String {
+    if report.depth == Depth::Tree {
+        return "  only the tree: the signatures, every tile, every entry's bytes, the root"
+            .to_owned();
+    }
     let counts = &report.counts;
     let list = |map: &std::collections::BTreeMap<String, u64>| {
         map.iter()

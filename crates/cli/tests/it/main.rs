@@ -7,11 +7,15 @@ mod demo;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod fetching;
+#[cfg(test)]
 mod fsck;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]
 mod hints;
+#[cfg(test)]
+mod monitoring;
 #[cfg(test)]
 mod newcomer;
 #[cfg(test)]

@@ -195,3 +195,40 @@ fn a_post_without_a_body_says_so() {
     client(url).revoke_turn("sha256:a").unwrap();
     assert!(served.join().unwrap().contains("content-length: 0"));
 }
+
+#[test]
+fn a_file_is_read_from_any_server_and_cut_at_its_limit() {
+    let body = "x".repeat(100);
+    let (url, served) = once(answer("200 OK", "", &body));
+    let file = client(url).file("tile/0/000", 40).unwrap().unwrap();
+    assert_eq!(file, b"x".repeat(40));
+    assert!(served.join().unwrap().starts_with("get /tile/0/000 "));
+    let (url, _served) = once(answer("404 Not Found", "", "no such thing"));
+    assert_eq!(client(url).file("checkpoint", 40).unwrap(), None);
+    let (url, _served) = once(answer("301 Moved", "location: http://127.0.0.1:1/\r\n", ""));
+    let error = client(url).file_patiently("checkpoint", 40).unwrap_err();
+    assert!(
+        matches!(error, ClientError::Status { status: 301, .. }),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("not followed"));
+}
+
+#[test]
+fn a_file_is_asked_for_again_where_that_may_help() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url: ServerUrl = format!("http://{}", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let served = std::thread::spawn(move || {
+        let busy = answer("503 Service Unavailable", "retry-after: 0\r\n", "");
+        for reply in [String::new(), busy, answer("200 OK", "", "here")] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = head_of(&mut stream);
+            stream.write_all(reply.as_bytes()).unwrap();
+        }
+    });
+    let file = client(url).file_patiently("tile/0/000", 40).unwrap();
+    assert_eq!(file.unwrap(), b"here");
+    served.join().unwrap();
+}

@@ -1,0 +1,119 @@
+//! What the caller believes, from options, files and the profile.
+
+use std::path::{Path, PathBuf};
+
+use countersign_note::{Note, TlogPolicy, VerifierKey};
+use countersign_verify::Trust;
+
+use crate::connection::ConnectionArgs;
+use crate::error::CliError;
+use crate::input;
+use crate::terminal::Terminal;
+
+/// Keys and anchors.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TrustArgs {
+    #[command(flatten)]
+    heads: HeadArgs,
+    /// The root key, or a FILE that holds it [default: the profile's, with the profile's log key]
+    #[arg(long, value_name = "VKEY")]
+    root_key: Option<String>,
+}
+
+/// Who signs heads of the log, and heads that are held already.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HeadArgs {
+    /// The log's verifier key, or a FILE that holds it; can be given more than once [default: the profile's]
+    #[arg(long = "key", value_name = "VKEY")]
+    keys: Vec<String>,
+    /// A checkpoint that you got earlier and kept; can be given more than once
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    checkpoints: Vec<PathBuf>,
+    /// A C2SP tlog-policy: which witnesses must have cosigned
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+impl TrustArgs {
+    /// Whether the caller has nothing to hold the log against.
+    pub(crate) fn has_no_checkpoint(&self) -> bool {
+        self.heads.checkpoints.is_empty()
+    }
+
+    /// Reads all of it.
+    pub(crate) fn read(
+        &self,
+        connection: &ConnectionArgs,
+        terminal: &Terminal,
+    ) -> Result<Trust, CliError> {
+        let mut trust = self.heads.read(connection, terminal)?;
+        if let Some(text) = &self.root_key {
+            trust.root_key = Some(key("--root-key", text)?);
+        }
+        Ok(trust)
+    }
+}
+
+impl HeadArgs {
+    /// Reads all of it.
+    pub(crate) fn read(
+        &self,
+        connection: &ConnectionArgs,
+        terminal: &Terminal,
+    ) -> Result<Trust, CliError> {
+        let policy = self.policy.as_deref().map(policy).transpose()?;
+        let mut keys = self
+            .keys
+            .iter()
+            .map(|text| key("--key", text))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut root_key = None;
+        if keys.is_empty() && policy.is_none() {
+            let profile = connection.profile()?.ok_or_else(|| {
+                CliError::usage(
+                    "no key of the log was given: keys inside what is checked are never trusted",
+                )
+                .hint(
+                    "give --key with what `countersign key show` printed, or what you were handed",
+                )
+            })?;
+            keys.push(key("the profile's log key", &profile.log_key)?);
+            root_key = Some(key("the profile's root key", &profile.root_key)?);
+            terminal.note("checked with the keys of the profile, since no --key was given");
+        }
+        let held = self
+            .checkpoints
+            .iter()
+            .map(|path| note(path))
+            .collect::<Result<_, _>>()?;
+        Ok(Trust {
+            log_keys: keys,
+            root_key,
+            held,
+            policy,
+        })
+    }
+}
+
+/// Every key that may sign checkpoints.
+pub(crate) fn log_keys(trust: &Trust) -> Vec<VerifierKey> {
+    let logs = trust.policy.iter().flat_map(TlogPolicy::logs);
+    let keys = trust.log_keys.iter().chain(logs.map(|log| log.key()));
+    keys.cloned().collect()
+}
+
+fn key(what: &str, text: &str) -> Result<VerifierKey, CliError> {
+    let text = input::key(text)?;
+    text.trim().parse().map_err(|error| {
+        CliError::usage(format!("{what}: {error}"))
+            .hint("a verifier key is one line, name+8 hex digits+base64, or a FILE that holds it")
+    })
+}
+
+fn note(path: &Path) -> Result<Note, CliError> {
+    Note::parse(&input::file_bytes(path)?).map_err(|error| CliError::io(path, error))
+}
+
+fn policy(path: &Path) -> Result<TlogPolicy, CliError> {
+    TlogPolicy::parse(&input::file_bytes(path)?).map_err(|error| CliError::io(path, error))
+}
