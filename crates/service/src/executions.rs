@@ -78,7 +78,7 @@ impl Service {
                 decision: decision_id,
                 tool,
                 is_error: request.is_error.unwrap_or(false),
-                result: as_hashed(&result)?.1,
+                result: as_hashed(result)?.1,
                 salt: Salt::fresh(&*self.random),
             };
             let (reference, record) = self.vault.seal(&document, &*self.random)?;
@@ -104,11 +104,9 @@ impl Service {
             take_phase(step, decision_id, phase)?;
             let index = step.push(entry_id, entry.clone())?;
             if let (Some(session), Some(result_ref)) = (entry.session, result_ref) {
-                state::put(
-                    step,
-                    key::result(&session, index.get()),
-                    &ResultRow { result_ref },
-                )?;
+                let row = ResultRow { result_ref };
+                state::put(step, key::result(&session, index.get()), &row)?;
+                state::put(step, key::newest_result(&session), &row)?;
             }
             match &sealed {
                 Some(record) => step.seal(record.clone()),
@@ -127,12 +125,17 @@ impl Service {
         &self,
         session: &Pseudonym,
     ) -> Result<Vec<(ResultRef, Arc<OpenResult>)>, ServiceError> {
-        let newest: Vec<ResultRow> =
-            state::scan(&self.ledger, &key::results(session), RESULTS_SEEN)?;
-        newest
-            .iter()
-            .rev()
-            .map(|row| Ok((row.result_ref, self.open_result(row.result_ref)?)))
+        let Some(newest) = self.ledger.state(&key::newest_result(session))? else {
+            return Ok(Vec::new());
+        };
+        let refs = self.seen.fetch((*session, newest.version), || {
+            let rows: Vec<ResultRow> =
+                state::scan(&self.ledger, &key::results(session), RESULTS_SEEN)?;
+            let refs = rows.into_iter().rev().map(|row| row.result_ref);
+            Ok::<_, ServiceError>(refs.collect::<Vec<_>>())
+        })?;
+        refs.iter()
+            .map(|result_ref| Ok((*result_ref, self.open_result(*result_ref)?)))
             .collect()
     }
 

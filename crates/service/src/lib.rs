@@ -2,8 +2,8 @@
 //! executions, publishing bundles, and reading all of it again.
 //!
 //! Every method takes who asks ([`Caller`], from [`Service::authenticate`]) and checks its role
-//! itself, so no surface can forget to. All of them block; an asynchronous surface calls them on
-//! threads that may.
+//! itself, so no surface can forget to. All of them block but [`Service::decide_soon`]; an
+//! asynchronous surface calls them on threads that may.
 //!
 //! It is *not* a surface: HTTP is `countersign-api`. It knows no SQL: the storage comes in through
 //! `countersign_ledger::Store`.
@@ -19,11 +19,13 @@ mod escalations;
 mod executions;
 mod explain;
 mod export;
+pub mod fsck;
 mod health;
 mod intents;
 mod keys;
 mod mint;
 mod policy;
+mod promise;
 mod pseudonyms;
 mod render;
 mod setup;
@@ -47,21 +49,24 @@ pub use policy::finding_view;
 pub use setup::{FirstCredential, NewLog, Parts, PublicKeys, SetupError, SystemClock};
 pub use turns::{TURN_BODY_BYTES, TURN_TTL_MAX_S, TURN_TTL_S};
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use countersign_core::names::{Origin, TenantId};
+use countersign_core::pseudonym::Pseudonym;
 use countersign_core::random::Random;
 use countersign_core::refs::{IntentRef, PolicyRef, ResultRef};
 use countersign_core::time::Clock;
 use countersign_judge::CompiledBundle;
 use countersign_keys::KeyRing;
 use countersign_ledger::Ledger;
+use countersign_merkle::LeafIndex;
 use countersign_vault::{BlindIndex, TokenHasher, Vault};
 
 use cache::Cache;
 use executions::OpenResult;
 use intents::OpenIntent;
+use policy::InForce;
 use throttle::Throttle;
 use watcher::Watcher;
 
@@ -69,6 +74,8 @@ use watcher::Watcher;
 const INTENTS_OPEN_BYTES: usize = 64 * 1024 * 1024;
 /// How many bytes of results are kept open.
 const RESULTS_OPEN_BYTES: usize = 256 * 1024 * 1024;
+/// How many refs of sessions' results are kept, and sessions that have them.
+const RESULTS_SEEN_REFS: usize = 1024 * 1024;
 /// How many bundles are kept compiled.
 const BUNDLES_COMPILED: usize = 16;
 
@@ -86,7 +93,10 @@ pub struct Service {
     random: Arc<dyn Random>,
     intents: Cache<IntentRef, OpenIntent>,
     results: Cache<ResultRef, OpenResult>,
+    /// The newest results of a session, as of the last change to them.
+    seen: Cache<(Pseudonym, LeafIndex), Vec<ResultRef>>,
     bundles: Cache<PolicyRef, CompiledBundle>,
+    in_force: Mutex<Option<InForce>>,
     watcher: Arc<Watcher>,
     throttle: Throttle,
     closing: AtomicBool,

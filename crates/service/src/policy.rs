@@ -1,6 +1,6 @@
 //! Bundles: checked, stored in the log with their whole text, and put in force.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use countersign_core::document::{Bundle, BundleContent, Document};
 use countersign_core::entry::{self, AnyEntry, Body, PolicyPhase, Role};
@@ -22,6 +22,7 @@ use crate::state::{self, DirectoryFormRow, InForceRow, PartRow, StoredBundleRow,
 use crate::turns::name;
 
 /// The bundle that judges at present.
+#[derive(Clone)]
 pub(crate) struct InForce {
     pub(crate) compiled: Arc<CompiledBundle>,
     pub(crate) version: LeafIndex,
@@ -170,12 +171,24 @@ impl Service {
 
     /// What judges at present; compiled once for each version.
     pub(crate) fn in_force(&self) -> Result<InForce, ServiceError> {
-        let row = state::read::<InForceRow>(&self.ledger, &key::policy_in_force())?
-            .ok_or_else(|| ServiceError::internal("no bundle is in force"))?;
-        Ok(InForce {
-            compiled: self.compiled(&row.value.policy_ref)?,
-            version: row.version,
-        })
+        let missing = || ServiceError::internal("no bundle is in force");
+        let found = self
+            .ledger
+            .state(&key::policy_in_force())?
+            .ok_or_else(missing)?;
+        let known = || self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*known()
+            && known.version == found.version
+        {
+            return Ok(known.clone());
+        }
+        let row: InForceRow = serde_json::from_slice(&found.value.ok_or_else(missing)?)?;
+        let in_force = InForce {
+            compiled: self.compiled(&row.policy_ref)?,
+            version: found.version,
+        };
+        *known() = Some(in_force.clone());
+        Ok(in_force)
     }
 
     /// A stored bundle, compiled once.

@@ -26,13 +26,12 @@ pub(crate) fn with_proof(bytes: &[u8], proof: &str) -> Result<RawJson, ServiceEr
     ))?)
 }
 
-/// A value in its canonical form, and as it reads back from there.
+/// A value that was read strictly in its canonical form, and as it would read back from there.
 ///
-/// What facts are drawn from must be what is hashed: the order of members and the spelling of
-/// numbers would otherwise be seen here and by nobody who draws the facts again.
-pub(crate) fn as_hashed(value: &Value) -> Result<(CanonicalJson, Value), ServiceError> {
-    let canonical = CanonicalJson::of(value)?;
-    let bytes = canonical.as_bytes();
-    let again = json::parse(bytes, bytes.len()).map_err(ServiceError::internal)?;
-    Ok((canonical, again))
+/// What facts are drawn from must be what is hashed: the order of members would otherwise be seen
+/// here and by nobody who draws the facts again.
+pub(crate) fn as_hashed(mut value: Value) -> Result<(CanonicalJson, Value), ServiceError> {
+    json::sort_members(&mut value);
+    let canonical = CanonicalJson::of(&value)?;
+    Ok((canonical, value))
 }

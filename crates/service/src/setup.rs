@@ -1,8 +1,8 @@
 //! Beginning a log, and opening one.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -31,7 +31,7 @@ use crate::policy::{CheckedBundle, StoreBundle, put_in_force};
 use crate::throttle::Throttle;
 use crate::turns::name;
 use crate::watcher::Watcher;
-use crate::{BUNDLES_COMPILED, INTENTS_OPEN_BYTES, RESULTS_OPEN_BYTES, Service};
+use crate::{BUNDLES_COMPILED, INTENTS_OPEN_BYTES, RESULTS_OPEN_BYTES, RESULTS_SEEN_REFS, Service};
 
 /// What a service is made of.
 pub struct Parts {
@@ -210,7 +210,9 @@ impl Service {
             random: rest.random,
             intents: Cache::of_weight(INTENTS_OPEN_BYTES, OpenIntent::weight),
             results: Cache::of_weight(RESULTS_OPEN_BYTES, OpenResult::weight),
+            seen: Cache::of_weight(RESULTS_SEEN_REFS, |refs| refs.len().saturating_add(1)),
             bundles: Cache::of_count(BUNDLES_COMPILED),
+            in_force: Mutex::default(),
             watcher: Arc::new(Watcher::new()),
             throttle: Throttle::default(),
             closing: AtomicBool::new(false),

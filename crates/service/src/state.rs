@@ -45,6 +45,10 @@ pub(crate) mod key {
     pub(crate) fn result(session: &Pseudonym, index: u64) -> StateKey {
         StateKey::new(format!("{}{:020}", results(session), u64::MAX - index))
     }
+    /// Changes with each result of a session, so that a session without news is not scanned.
+    pub(crate) fn newest_result(session: &Pseudonym) -> StateKey {
+        StateKey::new(format!("newest-result/{session}"))
+    }
     pub(crate) const CREDENTIALS: &str = "credential/";
     pub(crate) fn credential(id: CredentialId) -> StateKey {
         StateKey::new(format!("{CREDENTIALS}{id}"))

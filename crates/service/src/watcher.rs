@@ -1,10 +1,11 @@
 //! The watcher: reads the log as it grows, folds it through the detectors, and commits flags.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use countersign_core::entry::{AnyEntry, Body, PolicyPhase};
-use countersign_ledger::{ReadSet, StepError};
+use countersign_core::entry::{AnyEntry, Body, Decision, Entry, PolicyPhase};
+use countersign_ledger::{CommittedEntry, ReadSet, StepError};
 use countersign_watch::{FlagDraft, Watch};
 
 use crate::Service;
@@ -14,12 +15,19 @@ use crate::state::{self, WatchRow, key};
 /// How often the watcher looks without being woken, for incidents that went quiet and for what
 /// other replicas wrote.
 const TICK: Duration = Duration::from_secs(5);
+/// How long the watcher lets the log grow before it looks: under load it then folds many entries
+/// at once.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How many leaves are read at once.
 const READ: u64 = 1_000;
+/// How many decisions wait at most for being folded; others are read from the log.
+const HANDED: usize = 8_192;
 
 /// The watcher's place in the log, and its bell.
 pub(crate) struct Watcher {
     folded: Mutex<Folded>,
+    /// Decisions that were committed here, by leaf index: the log need not be read for them.
+    handed: Mutex<BTreeMap<u64, AnyEntry>>,
     bell: Mutex<bool>,
     rung: Condvar,
 }
@@ -40,6 +48,7 @@ impl Watcher {
                 read: 0,
                 unsure: true,
             }),
+            handed: Mutex::default(),
             bell: Mutex::new(false),
             rung: Condvar::new(),
         }
@@ -47,8 +56,41 @@ impl Watcher {
 
     /// Says that the log has grown.
     pub(crate) fn wake(&self) {
-        *self.bell.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.rung.notify_all();
+        let mut bell = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::replace(&mut *bell, true) {
+            self.rung.notify_all();
+        }
+    }
+
+    /// Says that the log has grown by a decision, and hands it over.
+    pub(crate) fn decided(&self, decision: Decision, committed: Option<CommittedEntry>) {
+        if let Some(committed) = committed {
+            let entry = AnyEntry::Known(Box::new(Entry {
+                entry_id: committed.entry_id,
+                timestamp: committed.timestamp,
+                body: Body::from(decision),
+            }));
+            let mut handed = self.handed();
+            if handed.len() < HANDED {
+                handed.insert(committed.index.get(), entry);
+            }
+        }
+        self.wake();
+    }
+
+    /// The entry at `next`, if it was handed over, and where the next one that was stands; what
+    /// stands before is forgotten.
+    fn take(&self, next: u64) -> (Option<AnyEntry>, Option<u64>) {
+        let mut handed = self.handed();
+        while handed.first_key_value().is_some_and(|(at, _)| *at < next) {
+            handed.pop_first();
+        }
+        let taken = handed.remove(&next);
+        (taken, handed.first_key_value().map(|(at, _)| *at))
+    }
+
+    fn handed(&self) -> MutexGuard<'_, BTreeMap<u64, AnyEntry>> {
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the log has grown, or for a tick.
@@ -112,15 +154,27 @@ impl Service {
         folded: &mut Folded,
         drafts: &mut Vec<FlagDraft>,
     ) -> Result<(), ServiceError> {
-        for stored in self
-            .ledger
-            .leaves(folded.read..folded.read.saturating_add(READ))?
-        {
-            let entry = AnyEntry::from_leaf(&stored.bytes)?;
-            self.follow_policy(&entry, &mut folded.watch)?;
-            drafts.extend(folded.watch.observe(folded.read, &entry));
-            folded.read = folded.read.saturating_add(1);
+        let (handed, next) = self.watcher.take(folded.read);
+        if let Some(entry) = handed {
+            return self.fold(folded, &entry, drafts);
         }
+        let until = folded.read.saturating_add(READ);
+        let until = next.map_or(until, |next| until.min(next));
+        for stored in self.ledger.leaves(folded.read..until)? {
+            self.fold(folded, &AnyEntry::from_leaf(&stored.bytes)?, drafts)?;
+        }
+        Ok(())
+    }
+
+    fn fold(
+        &self,
+        folded: &mut Folded,
+        entry: &AnyEntry,
+        drafts: &mut Vec<FlagDraft>,
+    ) -> Result<(), ServiceError> {
+        self.follow_policy(entry, &mut folded.watch)?;
+        drafts.extend(folded.watch.observe(folded.read, entry));
+        folded.read = folded.read.saturating_add(1);
         Ok(())
     }
 
@@ -184,6 +238,7 @@ fn run(service: &Weak<Service>) {
         let watcher = Arc::clone(&strong.watcher);
         drop(strong);
         watcher.wait();
+        std::thread::sleep(PAUSE);
     }
 }
 

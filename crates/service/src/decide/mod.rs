@@ -20,6 +20,7 @@ use countersign_wire::DecisionAnswer;
 use crate::Service;
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
+use crate::promise::wait;
 use crate::state::{self, IdempotencyRow};
 use record::{Recorded, Settled};
 use request::CallRequest;
@@ -34,7 +35,25 @@ impl Service {
     /// the call came in; the client's idempotency key, if it sent one. Out: the verdict with its
     /// entry, proof and, on approval, permit. A body that is no call is an error that names the
     /// entry in which the rejection is recorded.
+    ///
+    /// Blocks until the decision is durable; [`Service::decide_soon`] does not.
     pub fn decide(
+        &self,
+        caller: &Caller,
+        body: &[u8],
+        surface: Surface,
+        idempotency_key: Option<&str>,
+    ) -> Result<DecisionAnswer, ServiceError> {
+        wait(self.decide_soon(caller, body, surface, idempotency_key))
+    }
+
+    /// The same for a surface whose threads must not rest: while the decision is committed, nobody
+    /// waits. The judging itself is work like any other, about as much as the body and the bundle
+    /// are large.
+    ///
+    /// A future that is dropped leaves either no trace or a decision that nobody was told of, as a
+    /// connection that breaks would.
+    pub async fn decide_soon(
         &self,
         caller: &Caller,
         body: &[u8],
@@ -44,8 +63,9 @@ impl Service {
         caller.require(Role::Agent)?;
         let request = match CallRequest::read(body, idempotency_key) {
             Ok(request) => request,
-            Err(error) => return Err(self.record_malformed(caller, surface, error)),
+            Err(error) => return Err(self.record_malformed(caller, surface, error).await),
         };
+        self.check_wait(request.wait)?;
         if !caller.covers(&request.actor) {
             let error = ServiceError::new(
                 ErrorCode::OutOfBounds,
@@ -55,19 +75,22 @@ impl Service {
                 ),
             );
             let reason = BuiltinReason::ForeignActor;
-            return Err(self.record_refused(caller, surface, &request, reason, error));
+            let recorded = self.record_refused(caller, surface, &request, reason, error);
+            return Err(recorded.await);
         }
         if let Err(error) = self.check_links(&request) {
             let reason = BuiltinReason::MalformedCall;
-            return Err(self.record_refused(caller, surface, &request, reason, error));
+            let recorded = self.record_refused(caller, surface, &request, reason, error);
+            return Err(recorded.await);
         }
-        if let Some(answer) = self.replayed(caller, &request)? {
-            return Ok(answer);
-        }
-        self.judge_and_commit(caller, &request, surface)
+        let answer = match self.replayed(caller, &request)? {
+            Some(answer) => answer,
+            None => self.judge_and_commit(caller, &request, surface).await?,
+        };
+        self.anchored(answer, request.wait).await
     }
 
-    fn judge_and_commit(
+    async fn judge_and_commit(
         &self,
         caller: &Caller,
         request: &CallRequest,
@@ -75,14 +98,14 @@ impl Service {
     ) -> Result<DecisionAnswer, ServiceError> {
         for _ in 0..=JUDGED_AGAIN {
             let prepared = self.prepare(caller, request, surface)?;
-            match self.commit_decision(prepared) {
+            match self.commit_decision(prepared).await {
                 Err(CommitError::Stale { .. }) => {}
                 Err(error) => return Err(error.into()),
                 Ok(recorded) => return self.answer_recorded(request, recorded),
             }
         }
         let prepared = self.prepare_refusal(caller, request, surface, BuiltinReason::Contended)?;
-        let recorded = self.commit_decision(prepared)?;
+        let recorded = self.commit_decision(prepared).await?;
         self.answer_recorded(request, recorded)
     }
 
@@ -93,8 +116,9 @@ impl Service {
     ) -> Result<DecisionAnswer, ServiceError> {
         match recorded.settled {
             Settled::Fresh(fresh) => {
-                self.watcher.wake();
-                self.answer(request, &fresh, recorded.entry.as_ref())
+                let answer = self.answer(request, &fresh, recorded.entry.as_ref());
+                self.watcher.decided(fresh.decision, recorded.entry);
+                answer
             }
             Settled::Replay(row) => self.replay(request, &row),
         }

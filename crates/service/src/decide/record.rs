@@ -5,7 +5,7 @@ use countersign_core::names::BuiltinReason;
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 use countersign_judge::judge_version;
-use countersign_ledger::{CommitError, CommittedEntry, Step, StepError};
+use countersign_ledger::{CommitError, CommittedEntry, ReadSet, Step, StepError};
 
 use super::prepare::{Prepared, rejected};
 use super::request::CallRequest;
@@ -13,6 +13,7 @@ use crate::Service;
 use crate::caller::Caller;
 use crate::error::ServiceError;
 use crate::escalations::ESCALATION_TTL_MS;
+use crate::promise::{promise, wait};
 use crate::state::{self, EscalationRow, IdempotencyRow, InForceRow, PermitRow, key};
 
 /// What became of a prepared decision in the plan.
@@ -37,13 +38,24 @@ pub(super) struct Recorded {
 }
 
 impl Service {
-    pub(super) fn commit_decision(&self, prepared: Prepared) -> Result<Recorded, CommitError> {
+    pub(super) async fn commit_decision(
+        &self,
+        mut prepared: Prepared,
+    ) -> Result<Recorded, CommitError> {
         // The idempotency key is settled in the plan, not compared: two requests in flight with
         // one key are one decision, whichever comes first.
-        let reads = prepared.reads.clone();
-        let committed = self
-            .ledger
-            .commit(reads, move |step| prepared.settle(step))?;
+        let reads = ReadSet {
+            versions: std::mem::take(&mut prepared.reads.versions),
+            valid_until: prepared.reads.valid_until,
+        };
+        let (fulfil, committed) = promise();
+        let work = Box::new(move |step: &mut Step<'_>| prepared.settle(step));
+        let done = Box::new(move |committed| fulfil.keep(committed));
+        self.ledger.submit(reads, work, done);
+        let committed = committed.await.unwrap_or_else(|| {
+            let reason = "a decision was lost by the sequencer".to_owned();
+            Err(CommitError::Halted { reason })
+        })?;
         Ok(Recorded {
             settled: committed.value,
             entry: committed.entries.into_iter().next_back(),
@@ -60,30 +72,31 @@ impl Service {
         error: ServiceError,
     ) -> ServiceError {
         match caller.require(Role::Agent) {
-            Ok(()) => self.record_malformed(caller, surface, error),
+            Ok(()) => wait(self.record_malformed(caller, surface, error)),
             Err(refused) => refused,
         }
     }
 
     /// Records a request that is no call, and names the entry in the error.
-    pub(super) fn record_malformed(
+    pub(super) async fn record_malformed(
         &self,
         caller: &Caller,
         surface: Surface,
         error: ServiceError,
     ) -> ServiceError {
-        self.recorded(error, || {
+        let prepare = || {
             let in_force = self.in_force()?;
             let actor = caller.own_actor()?;
             let mut prepared = self.bare(caller.id(), actor, surface, &in_force);
             prepared.verdict = rejected(BuiltinReason::MalformedCall);
             Ok(prepared)
-        })
+        };
+        self.recorded(error, prepare()).await
     }
 
     /// Records a call that is refused before it is judged, and names the entry in the error. What
     /// the call was is sealed; a name that the agent made up stays out of the leaf.
-    pub(super) fn record_refused(
+    pub(super) async fn record_refused(
         &self,
         caller: &Caller,
         surface: Surface,
@@ -91,7 +104,7 @@ impl Service {
         reason: BuiltinReason,
         error: ServiceError,
     ) -> ServiceError {
-        self.recorded(error, || {
+        let prepare = || {
             let mut prepared = self.prepare_refusal(caller, request, surface, reason)?;
             if !caller.covers(&request.actor) {
                 prepared.actor = caller.own_actor()?;
@@ -100,15 +113,22 @@ impl Service {
             // The key stays free for the call as it was meant.
             prepared.once = None;
             Ok(prepared)
-        })
+        };
+        self.recorded(error, prepare()).await
     }
 
-    fn recorded(
+    async fn recorded(
         &self,
         error: ServiceError,
-        prepare: impl FnOnce() -> Result<Prepared, ServiceError>,
+        prepared: Result<Prepared, ServiceError>,
     ) -> ServiceError {
-        let committed = prepare().and_then(|prepared| Ok(self.commit_decision(prepared)?));
+        let committed = match prepared {
+            Ok(prepared) => self
+                .commit_decision(prepared)
+                .await
+                .map_err(ServiceError::from),
+            Err(failure) => Err(failure),
+        };
         match committed.map(|recorded| recorded.entry) {
             Ok(Some(entry)) => {
                 self.watcher.wake();

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
+use crate::published::WaitLevel;
 use crate::render::as_hashed;
 use crate::state::key;
 use crate::turns::name;
@@ -35,6 +36,7 @@ pub(super) struct CallRequest {
     pub(super) continues: Option<EntryId>,
     pub(super) session: Option<SessionId>,
     pub(super) external_call_id: Option<String>,
+    pub(super) wait: Option<WaitLevel>,
     pub(super) body: Sha256,
     idempotency_key: Option<String>,
 }
@@ -60,7 +62,7 @@ impl CallRequest {
         if !request.args.is_object() {
             return Err(ServiceError::malformed("`args` is not a json object"));
         }
-        let (canonical, args) = as_hashed(&request.args)?;
+        let (canonical, args) = as_hashed(request.args)?;
         limit("args", canonical.as_bytes().len(), CALL_ARGS_BYTES)?;
         if let Some(key) = idempotency_key
             && (key.is_empty()
@@ -86,6 +88,7 @@ impl CallRequest {
                 .transpose()?,
             session: request.session.as_deref().map(name).transpose()?,
             external_call_id: request.external_call_id,
+            wait: request.wait.as_deref().map(str::parse).transpose()?,
             body: digest,
             idempotency_key: idempotency_key.map(str::to_owned),
         })
