@@ -4,6 +4,7 @@
 //! covered by the leaf hash. Nothing that an agent wrote stands in a leaf: members are refs,
 //! ULIDs, declared names and closed sets.
 
+mod fast;
 mod kind;
 mod kinds;
 mod parts;
@@ -114,6 +115,13 @@ macro_rules! body {
                 match value {
                     Value::Object(members) => Ok(members),
                     other => Ok(Map::from_iter([("value".to_owned(), other)])),
+                }
+            }
+
+            fn read_fast(kind: &str, leaf: &[u8]) -> Option<Entry> {
+                match kind {
+                    $(<$variant as Kind>::KIND => fast::read::<$variant>(leaf),)*
+                    _ => None,
                 }
             }
 
@@ -249,6 +257,17 @@ impl<'e, B: Kind> Written<'e, B> {
 impl AnyEntry {
     /// Reads a leaf. Bytes that are not the one canonical form of the entry are refused.
     pub fn from_leaf(bytes: &[u8]) -> Result<Self, LeafError> {
+        let fast = fast::kind(bytes).and_then(|kind| Body::read_fast(kind, bytes));
+        if let Some(entry) = fast
+            && entry.to_leaf().is_ok_and(|leaf| leaf.as_bytes() == bytes)
+        {
+            return Ok(Self::Known(Box::new(entry)));
+        }
+        Self::from_leaf_strictly(bytes)
+    }
+
+    /// The same, reading all of it as a strict reader does: what is wrong is said exactly.
+    fn from_leaf_strictly(bytes: &[u8]) -> Result<Self, LeafError> {
         let value = json::parse(bytes, LEAF_BYTES)?;
         let Value::Object(mut members) = value else {
             return Err(LeafError::NotAnObject);
