@@ -88,6 +88,7 @@ fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::StorageFull
         | ErrorCode::StorageFailed
         | ErrorCode::LedgerHalted => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::NotWitnessed => StatusCode::GATEWAY_TIMEOUT,
         ErrorCode::Erased => StatusCode::GONE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

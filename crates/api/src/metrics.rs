@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use countersign_service::ServiceHealth;
+use countersign_service::{ServiceHealth, Status};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -36,6 +36,114 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WitnessLabels {
+    witness: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailureLabels {
+    witness: String,
+    kind: &'static str,
+}
+
+/// How publishing fares.
+#[derive(Default)]
+struct Publication {
+    published: Gauge<u64, AtomicU64>,
+    witnessed: Gauge<u64, AtomicU64>,
+    lag: Gauge<u64, AtomicU64>,
+    lag_seconds: Gauge<f64, AtomicU64>,
+    contradicted: Gauge,
+    witness_size: Family<WitnessLabels, Gauge<u64, AtomicU64>>,
+    witness_lag: Family<WitnessLabels, Gauge<u64, AtomicU64>>,
+    witness_age: Family<WitnessLabels, Gauge<f64, AtomicU64>>,
+    failures: Family<FailureLabels, Counter>,
+}
+
+impl Publication {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "published_entries",
+            "Entries that the newest published checkpoint covers",
+            self.published.clone(),
+        );
+        registry.register(
+            "witnessed_entries",
+            "Entries that the quorum of witnesses has cosigned",
+            self.witnessed.clone(),
+        );
+        registry.register(
+            "witness_lag_entries",
+            "Entries that the quorum of witnesses has not cosigned",
+            self.lag.clone(),
+        );
+        registry.register(
+            "witness_lag_seconds",
+            "For how long there have been such entries",
+            self.lag_seconds.clone(),
+        );
+        registry.register(
+            "witness_contradiction",
+            "Whether a witness holds another history of the log",
+            self.contradicted.clone(),
+        );
+        registry.register(
+            "witness_cosigned_entries",
+            "Entries that a witness cosigned last",
+            self.witness_size.clone(),
+        );
+        registry.register(
+            "witness_behind_entries",
+            "Entries that a witness has not cosigned",
+            self.witness_lag.clone(),
+        );
+        registry.register(
+            "witness_cosigned_seconds_ago",
+            "How long ago a witness cosigned last",
+            self.witness_age.clone(),
+        );
+        registry.register(
+            "witness_failures",
+            "Submissions that a witness did not cosign, by kind",
+            self.failures.clone(),
+        );
+    }
+
+    fn set(&self, status: &Status, released: u64) {
+        self.published
+            .set(status.published.map_or(0, |size| size.get()));
+        self.witnessed
+            .set(status.witnessed.map_or(0, |size| size.get()));
+        self.lag.set(status.lag);
+        self.lag_seconds.set(status.lag_time.as_secs_f64());
+        self.contradicted
+            .set(i64::from(status.contradiction.is_some()));
+        for witness in &status.witnesses {
+            let labels = WitnessLabels {
+                witness: witness.name.clone(),
+            };
+            let size = witness.size.map_or(0, |size| size.get());
+            self.witness_size.get_or_create(&labels).set(size);
+            let behind = released.saturating_sub(size);
+            self.witness_lag.get_or_create(&labels).set(behind);
+            if let Some(since) = witness.since {
+                self.witness_age
+                    .get_or_create(&labels)
+                    .set(since.as_secs_f64());
+            }
+            for (kind, count) in &witness.failures {
+                let labels = FailureLabels {
+                    witness: witness.name.clone(),
+                    kind,
+                };
+                let counter = self.failures.get_or_create(&labels);
+                counter.inc_by(count.saturating_sub(counter.get()));
+            }
+        }
+    }
+}
+
 /// The counts of one server.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -48,6 +156,7 @@ pub(crate) struct Metrics {
     size: Gauge<u64, AtomicU64>,
     short_of_room: Gauge,
     halted: Gauge,
+    publication: Publication,
 }
 
 impl Metrics {
@@ -64,6 +173,7 @@ impl Metrics {
             size: Gauge::default(),
             short_of_room: Gauge::default(),
             halted: Gauge::default(),
+            publication: Publication::default(),
         };
         metrics.register();
         metrics
@@ -108,6 +218,7 @@ impl Metrics {
             "Whether the ledger has stopped",
             self.halted.clone(),
         );
+        self.publication.register(registry);
     }
 
     /// Counts an answered request. `route` is the route's pattern, so that there are only so many.
@@ -157,6 +268,9 @@ impl Metrics {
         self.size.set(health.size);
         self.short_of_room.set(i64::from(health.is_short_of_room));
         self.halted.set(i64::from(health.halted.is_some()));
+        if let Some(status) = &health.publication {
+            self.publication.set(status, health.size);
+        }
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;
         Ok(out)

@@ -5,8 +5,8 @@ use std::time::Duration;
 use countersign_wire::{
     BundleCurrent, BundleStored, CredentialCreated, CredentialList, DecisionAnswer,
     DecisionRequest, DirectoryChanged, EntryAnswer, EntryPage, ExecutionAnswer, ExecutionRequest,
-    Explanation, FlagList, Head, HealthView, NewCredential, OpenRequest, Opened, Revoked,
-    SetCurrentBundle, StopRequest, TurnAnswer, TurnRequest,
+    Explanation, FlagList, Head, HealthView, NewCredential, OpenRequest, Opened, ProofAnswer,
+    Revoked, SetCurrentBundle, StopRequest, TurnAnswer, TurnRequest,
 };
 use serde_json::{Map, Value};
 use ureq::http::Method;
@@ -100,6 +100,19 @@ impl Client {
     /// One entry with its proof. Role `auditor`.
     pub fn entry(&self, entry_id: &str) -> Result<EntryAnswer, ClientError> {
         self.get(&format!("/v1/entries/{}", encode(entry_id)))
+    }
+
+    /// A proof of an entry against the newest published checkpoint, or that of `size`. Role `auditor`.
+    pub fn entry_proof(
+        &self,
+        entry_id: &str,
+        size: Option<u64>,
+    ) -> Result<ProofAnswer, ClientError> {
+        let mut path = format!("/v1/entries/{}/proof", encode(entry_id));
+        if let Some(size) = size {
+            path.push_str(&format!("?size={size}"));
+        }
+        self.get(&path)
     }
 
     /// Why a decision came out as it did. Role `auditor`; with `vault-reader` too and a purpose, the

@@ -5,6 +5,8 @@
 //! DIR/head        the newest released head, outside the database and its backups
 //! DIR/reserve     room for stops, revocations and keys on a full disk
 //! DIR/ledger.db   the database (and its -wal and -shm)
+//! DIR/published   the newest published checkpoint, if witnesses are asked or a directory is published
+//! DIR/evidence/   heads that contradict the log, if a witness showed one
 //! DIR/keys/       one file per key; `root.key` is meant to be taken offline
 //! ```
 //!
@@ -156,6 +158,16 @@ impl DataDir {
     /// Where the database lies.
     pub fn database(&self) -> PathBuf {
         self.root.join("ledger.db")
+    }
+
+    /// Where the newest published checkpoint is kept.
+    pub fn published(&self) -> PathBuf {
+        self.root.join("published")
+    }
+
+    /// Where heads that contradict the log are kept.
+    pub fn evidence(&self) -> PathBuf {
+        self.root.join("evidence")
     }
 
     /// Begins a log: makes the directory, its keys and its database. What the credentials' tokens

@@ -171,6 +171,13 @@ impl LogReader {
         Err(ReadError::ForeignCheckpoint { reason })
     }
 
+    /// The root of the log's first `size` entries.
+    pub fn root_at(&self, size: TreeSize) -> Result<Hash, ReadError> {
+        let released = self.newest.read();
+        check_size(&released, size)?;
+        root_at(&self.nodes(&released), size).map_err(proof_error)
+    }
+
     /// Proves that the tree of `size` begins with the tree of `old` entries (RFC 6962 section 2.1.2).
     pub fn consistency(&self, old: TreeSize, size: TreeSize) -> Result<Vec<Hash>, ReadError> {
         let released = self.newest.read();

@@ -1,6 +1,7 @@
 //! How the service fares, for those who watch over it.
 
 use countersign_ledger::limits::CLOCK_BEHIND_MS;
+use countersign_publish::Status;
 
 use crate::Service;
 
@@ -17,6 +18,8 @@ pub struct ServiceHealth {
     pub halted: Option<String>,
     /// By how many milliseconds the clock is behind the log's head, if that is more than is borne.
     pub clock_behind_ms: Option<i64>,
+    /// How publishing fares, if something is published.
+    pub publication: Option<Status>,
 }
 
 impl Service {
@@ -30,6 +33,7 @@ impl Service {
             is_short_of_room: ledger.is_short_of_room,
             halted: ledger.halted,
             clock_behind_ms: (behind > CLOCK_BEHIND_MS).then_some(behind),
+            publication: self.publication_status(),
         }
     }
 }

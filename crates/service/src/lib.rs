@@ -27,6 +27,7 @@ mod mint;
 mod policy;
 mod promise;
 mod pseudonyms;
+mod published;
 mod render;
 mod setup;
 mod state;
@@ -46,11 +47,13 @@ pub use export::ExportProgress;
 pub use health::ServiceHealth;
 pub use keys::{GrantedKey, KeyChange, KeyHistory, KeyHistoryError};
 pub use policy::finding_view;
+pub use countersign_publish::{Board, Status};
+pub use published::{ProofAgainst, WaitLevel};
 pub use setup::{FirstCredential, NewLog, Parts, PublicKeys, SetupError, SystemClock};
 pub use turns::{TURN_BODY_BYTES, TURN_TTL_MAX_S, TURN_TTL_S};
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use countersign_core::names::{Origin, TenantId};
 use countersign_core::pseudonym::Pseudonym;
@@ -67,6 +70,7 @@ use cache::Cache;
 use executions::OpenResult;
 use intents::OpenIntent;
 use policy::InForce;
+use published::Publication;
 use throttle::Throttle;
 use watcher::Watcher;
 
@@ -99,6 +103,7 @@ pub struct Service {
     in_force: Mutex<Option<InForce>>,
     watcher: Arc<Watcher>,
     throttle: Throttle,
+    publication: OnceLock<Publication>,
     closing: AtomicBool,
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -215,6 +215,7 @@ impl Service {
             in_force: Mutex::default(),
             watcher: Arc::new(Watcher::new()),
             throttle: Throttle::default(),
+            publication: OnceLock::new(),
             closing: AtomicBool::new(false),
         })
     }

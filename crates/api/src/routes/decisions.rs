@@ -9,7 +9,7 @@ use axum::response::Response;
 use countersign_core::entry::{Role, Surface};
 use countersign_core::ids::EntryId;
 use countersign_core::verdict::Outcome;
-use countersign_service::{CALL_BODY_BYTES, Caller, ErrorCode, WAIT_MAX};
+use countersign_service::{CALL_BODY_BYTES, Caller, ErrorCode, WAIT_MAX, WaitLevel};
 use countersign_wire::{DecisionAnswer, DecisionRequest};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
@@ -86,6 +86,7 @@ async fn decide(
 #[serde(deny_unknown_fields)]
 struct Wait {
     wait_s: Option<u64>,
+    wait: Option<String>,
 }
 
 /// Read a decision again
@@ -97,6 +98,7 @@ struct Wait {
     params(
         ("id" = String, Path, description = "The decision's entry id"),
         ("wait_s" = Option<u64>, Query, description = "How long to wait for an open escalation, in seconds; at most 60"),
+        ("wait" = Option<String>, Query, description = "`witnessed`: answer once the quorum of witnesses has cosigned the decision, or with an error"),
     ),
     responses((status = 200, description = "The decision", body = DecisionAnswer))
 )]
@@ -108,6 +110,7 @@ async fn decision(
 ) -> Result<Response, ApiError> {
     caller.require_any(&[Role::Agent, Role::Auditor, Role::Tool, Role::Reviewer])?;
     let id: EntryId = parse(&id)?;
+    let level: Option<WaitLevel> = parameters.wait.as_deref().map(str::parse).transpose()?;
     let wait = Duration::from_secs(parameters.wait_s.unwrap_or(0));
     if wait > WAIT_MAX {
         return Err(ApiError::malformed(format!(
@@ -126,7 +129,7 @@ async fn decision(
             .await?;
         let is_open = answer.outcome == Outcome::Escalated.name() && answer.resolution.is_none();
         if !is_open || Instant::now() >= deadline || app.is_stopping() {
-            return answer_with(&answer);
+            return answer_with(&app.service.anchored(answer, level).await?);
         }
         sleep(WAIT_STEP).await;
     }

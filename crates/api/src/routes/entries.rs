@@ -7,8 +7,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_core::entry::Role;
 use countersign_core::ids::EntryId;
-use countersign_service::EntryQuery;
-use countersign_wire::{EntryAnswer, EntryPage, Explanation, FlagList};
+use countersign_merkle::TreeSize;
+use countersign_service::{EntryQuery, ProofAgainst};
+use countersign_wire::{EntryAnswer, EntryPage, Explanation, FlagList, ProofAnswer};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,6 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(entries))
         .routes(routes!(entry))
+        .routes(routes!(proof))
         .routes(routes!(explain))
         .routes(routes!(flags))
 }
@@ -122,6 +124,45 @@ async fn entry(
         .run(Lane::Read, move |service| service.entry(&caller, id))
         .await?;
     reply::json(StatusCode::OK, &entry)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct At {
+    size: Option<u64>,
+}
+
+/// Prove an entry against a published checkpoint
+///
+/// Role `auditor`. An older receipt is anchored anew: the proof is against the newest published
+/// checkpoint, or against that of `size` if it is one of the last 1,024. Without witnesses it is
+/// against the present checkpoint.
+#[utoipa::path(
+    get, path = "/v1/entries/{id}/proof", tag = "entries",
+    params(
+        ("id" = String, Path, description = "The entry's id"),
+        ("size" = Option<u64>, Query, description = "How many entries the checkpoint covers"),
+    ),
+    responses((status = 200, description = "The proof", body = ProofAnswer))
+)]
+async fn proof(
+    State(app): State<Arc<App>>,
+    Authed(caller): Authed,
+    Strict(at): Strict<At>,
+    Segments(id): Segments<String>,
+) -> Result<Response, ApiError> {
+    caller.require(Role::Auditor)?;
+    let id: EntryId = parse(&id)?;
+    let against = match at.size {
+        None => ProofAgainst::Newest,
+        Some(size) => ProofAgainst::Size(TreeSize::new(size)),
+    };
+    let proof = app
+        .run(Lane::Read, move |service| {
+            service.entry_proof(&caller, id, against)
+        })
+        .await?;
+    reply::json(StatusCode::OK, &proof)
 }
 
 #[derive(Deserialize)]

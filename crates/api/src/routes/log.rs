@@ -35,9 +35,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tile))
 }
 
-/// Read the newest checkpoint
+/// Read the newest published checkpoint
 ///
-/// No credential. A C2SP tlog-checkpoint.
+/// No credential. A C2SP tlog-checkpoint. Where the server has witnesses, it is the newest one that
+/// was published with their cosignatures, at most one a second; else the newest one.
 #[utoipa::path(
     get, path = "/log/{tenant}/{epoch}/checkpoint", tag = "log",
     params(("tenant" = String, Path, description = "As in the log's origin"), ("epoch" = String, Path, description = "As in the log's origin")),
@@ -50,7 +51,7 @@ async fn checkpoint(
     Segments((tenant, epoch)): Segments<(String, String)>,
 ) -> Result<Response, ApiError> {
     check_log(&app.service, &tenant, &epoch)?;
-    let note = app.service.ledger().checkpoint().to_string();
+    let note = app.service.published_checkpoint()?.to_string();
     Ok(cached(
         reply::bytes_as(StatusCode::OK, CHECKPOINT, note),
         AT_PRESENT,

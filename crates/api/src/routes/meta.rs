@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use countersign_service::ServiceHealth;
+use countersign_service::{ServiceHealth, Status};
 use countersign_wire::{Head, HealthView};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -83,11 +83,25 @@ fn judge(health: &ServiceHealth) -> (StatusCode, HealthView) {
             "the clock is {behind} ms behind the ledger's last entry"
         ));
     }
+    if let Some(reason) = health.publication.as_ref().and_then(unpublished) {
+        reasons.push(reason);
+    }
     let is_failing = !reasons.is_empty();
+    let mut is_degraded = health.is_short_of_room;
+    if let Some(status) = health.publication.as_ref().filter(|it| !it.is_failing()) {
+        is_degraded |= status.is_late() || status.directory_failure.is_some();
+        if status.is_late() {
+            reasons.push(lag(status));
+        }
+        if status.directory_failure.is_some() {
+            reasons
+                .push("the static publication is not up to date; see the server's log".to_owned());
+        }
+    }
     if health.is_short_of_room {
         reasons.push("the disk is full: only stops, revocations and keys are committed".to_owned());
     }
-    let (status, word) = match (is_failing, health.is_short_of_room) {
+    let (status, word) = match (is_failing, is_degraded) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
         (false, true) => (StatusCode::OK, "degraded"),
         (false, false) => (StatusCode::OK, "ok"),
@@ -101,6 +115,24 @@ fn judge(health: &ServiceHealth) -> (StatusCode, HealthView) {
             size: health.size,
             waiting,
         },
+    )
+}
+
+/// Why what was asked of publishing is not given any more.
+fn unpublished(status: &Status) -> Option<String> {
+    if status.contradiction.is_some() {
+        return Some(
+            "a witness holds another history of this log; see the server's log".to_owned(),
+        );
+    }
+    status.is_failing().then(|| lag(status))
+}
+
+fn lag(status: &Status) -> String {
+    format!(
+        "the quorum of witnesses has not cosigned the newest {} entries, for {} s",
+        status.lag,
+        status.lag_time.as_secs()
     )
 }
 
@@ -150,6 +182,7 @@ mod tests {
             is_short_of_room: false,
             halted: None,
             clock_behind_ms: None,
+            publication: None,
         }
     }
 
@@ -176,5 +209,29 @@ mod tests {
         };
         assert_eq!(word(&halted), (503, "failing".to_owned(), 1));
         assert!(!judge(&halted).1.reasons.concat().contains("secret"));
+    }
+
+    #[test]
+    fn a_lag_is_a_failure_only_where_a_quorum_is_required() {
+        let status = |is_required, lag_s, contradiction: Option<&str>| ServiceHealth {
+            publication: Some(Status {
+                is_required,
+                published: None,
+                witnessed: None,
+                lag: 3,
+                lag_time: std::time::Duration::from_secs(lag_s),
+                witnesses: Vec::new(),
+                contradiction: contradiction.map(str::to_owned),
+                directory_failure: None,
+            }),
+            ..health()
+        };
+        let word = |health: &ServiceHealth| judge(health).1.status;
+        assert_eq!(word(&status(true, 60, None)), "ok");
+        assert_eq!(word(&status(true, 61, None)), "failing");
+        assert_eq!(word(&status(false, 61, None)), "degraded");
+        let (code, view) = judge(&status(false, 0, Some("the witness `secret`")));
+        assert_eq!((code.as_u16(), view.status.as_str()), (503, "failing"));
+        assert!(!view.reasons.concat().contains("secret"));
     }
 }

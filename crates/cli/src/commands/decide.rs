@@ -45,6 +45,9 @@ pub(crate) struct DecideArgs {
     /// With the same key and request, the same entry and permit are answered again
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    /// Wait until the quorum of witnesses has cosigned the decision
+    #[arg(long)]
+    witnessed: bool,
     /// How long to wait for a person if the call is escalated, such as 30s; at most 60s
     #[arg(long, value_name = "TIME", value_parser = units::seconds)]
     wait: Option<u64>,
@@ -75,6 +78,8 @@ struct RawRequest<'a> {
     session: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     external_call_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait: Option<&'a str>,
 }
 
 pub(crate) fn run(
@@ -93,6 +98,7 @@ pub(crate) fn run(
         }),
         session: args.session.as_deref(),
         external_call_id: args.external_call_id.as_deref(),
+        wait: args.witnessed.then_some("witnessed"),
     };
     let body = serde_json::to_vec(&request).map_err(|error| CliError::usage(error.to_string()))?;
     let client = connection.open(terminal)?.with_role(&["agent"])?;

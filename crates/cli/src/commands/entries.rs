@@ -35,6 +35,8 @@ pub(crate) struct EntriesArgs {
 enum EntriesCommand {
     /// Show one entry with its proof
     Show(ShowArgs),
+    /// Print a proof of one entry against a published checkpoint: an older receipt anchored anew
+    Proof(ProofArgs),
     /// What is no subcommand; very likely an entry's id.
     #[command(external_subcommand)]
     Other(Vec<String>),
@@ -47,6 +49,15 @@ struct ShowArgs {
     /// Read a data directory in place of a server
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ProofArgs {
+    /// The entry's id
+    entry_id: String,
+    /// How many entries the checkpoint covers [default: the newest published one]
+    #[arg(long, value_name = "N")]
+    size: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +113,7 @@ pub(crate) fn run(
 ) -> Result<Exit, CliError> {
     match &args.command {
         Some(EntriesCommand::Show(args)) => show(args, connection, terminal),
+        Some(EntriesCommand::Proof(args)) => proof(args, connection, terminal),
         Some(EntriesCommand::Other(words)) => Err(no_subcommand(words)),
         None => list(&args.list, connection, terminal),
     }
@@ -110,7 +122,7 @@ pub(crate) fn run(
 fn no_subcommand(words: &[String]) -> CliError {
     let word = words.first().map(String::as_str).unwrap_or_default();
     let error = CliError::usage(format!(
-        "`{word}` is no subcommand of `entries`; allowed is `show`"
+        "`{word}` is no subcommand of `entries`; allowed are `show` and `proof`"
     ));
     match word.parse::<EntryId>() {
         Ok(id) => error.hint(format!("countersign entries show {id}")),
@@ -143,6 +155,24 @@ fn show(
             .entry(&args.entry_id)?,
     };
     terminal.answer(&answer, || render::entry(terminal, &answer))?;
+    Ok(Exit::Yes)
+}
+
+/// The proof as it is: a C2SP tlog-proof that others read.
+fn proof(
+    args: &ProofArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    let client = connection.open(terminal)?.with_role(&["auditor"])?;
+    let answer = client.entry_proof(&args.entry_id, args.size)?;
+    match terminal.is_json() {
+        true => terminal.json(&answer)?,
+        false => terminal.bytes(render::plain(&answer.proof).as_bytes())?,
+    }
+    if !terminal.is_json() && !answer.witnessed {
+        terminal.note("no quorum of witnesses has cosigned this checkpoint");
+    }
     Ok(Exit::Yes)
 }
 

@@ -43,6 +43,7 @@ impl Agent {
             links: None,
             session: None,
             external_call_id: None,
+            wait: None,
         };
         self.client.decide(&request, None)
     }

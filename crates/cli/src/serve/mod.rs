@@ -3,6 +3,7 @@
 mod announce;
 mod first;
 mod logging;
+mod publishing;
 mod running;
 mod settings;
 mod signals;
@@ -44,6 +45,8 @@ pub(crate) fn run(
         ca_file: connection.ca_file(),
     };
     let (host, announced) = open(&data, &settings.first, new_profile, terminal)?;
+    let publisher = settings.publishing.start(&host, &data, terminal);
+    let publisher = publisher.map_err(|error| not_served(error, &announced, terminal))?;
     let bound = running::Bound::new(&host, settings.server.clone())
         .map_err(|error| not_served(error, &announced, terminal))?;
     let url = settings.url_of(&bound);
@@ -53,7 +56,7 @@ pub(crate) fn run(
     }
     announce::tell_profile(&places, &host, &url, &announced, terminal);
     announce::listening(&url, &data, &announced, terminal)?;
-    bound.run(&host, terminal)
+    bound.run(&host, publisher, terminal)
 }
 
 /// Makes the data directory and says how to go on.

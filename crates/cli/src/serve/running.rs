@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use countersign_api::{ServeError, Server, ServerConfig};
 use countersign_host::Host;
+use countersign_publish::Publisher;
 use tokio::runtime::Runtime;
 
 use super::signals::Signals;
@@ -65,7 +66,12 @@ impl Bound {
 
     /// Serves until a signal or until the ledger stops. A second signal ends the process at once;
     /// what was answered is durable.
-    pub(super) fn run(self, host: &Host, terminal: &Terminal) -> Result<Exit, CliError> {
+    pub(super) fn run(
+        self,
+        host: &Host,
+        publisher: Option<Publisher>,
+        terminal: &Terminal,
+    ) -> Result<Exit, CliError> {
         let service = host.service();
         let background = service
             .spawn_background()
@@ -102,6 +108,8 @@ impl Bound {
                 End::Halted(reason) => Some(reason),
             })
         })?;
+        // Nobody waits for witnesses any more: the server is gone.
+        drop(publisher);
         let closed = service.close();
         let _ = background.join();
         match halted.or_else(|| service.ledger().health().halted) {

@@ -11,6 +11,7 @@ use countersign_core::names::TenantId;
 use countersign_host::Host;
 use serde::Deserialize;
 
+use super::publishing::PublishingArgs;
 use super::running::Bound;
 use crate::error::CliError;
 use crate::profile::data_home;
@@ -62,6 +63,8 @@ pub(crate) struct ServeArgs {
     /// Most connections at a time [default: 1024]
     #[arg(long, env = "COUNTERSIGN_MAX_CONNECTIONS", value_name = "N")]
     max_connections: Option<u32>,
+    #[command(flatten)]
+    publishing: PublishingArgs,
     /// How log lines look [default: text]
     #[arg(long, env = "COUNTERSIGN_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormat>,
@@ -140,6 +143,7 @@ pub(super) struct Settings {
     pub(super) first: FirstStart,
     pub(super) server: ServerConfig,
     pub(super) log: LogSettings,
+    pub(super) publishing: PublishingArgs,
 }
 
 impl Settings {
@@ -197,7 +201,14 @@ impl Settings {
             format: args.log_format.or(file.log_format).unwrap_or_default(),
             level: args.log_level.or(file.log_level).unwrap_or_default(),
         };
-        Ok(Self { first, server, log })
+        let publishing = args.publishing.over(file.publishing);
+        publishing.check()?;
+        Ok(Self {
+            first,
+            server,
+            log,
+            publishing,
+        })
     }
 
     /// The address for clients, as far as it is known before the server listens.

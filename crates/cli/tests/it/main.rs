@@ -28,3 +28,5 @@ mod settings;
 mod support;
 #[cfg(test)]
 mod verifying;
+#[cfg(test)]
+mod witnessing;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::{FirstStart, LogFormat, LogLevel};
+use crate::serve::publishing::{PublishingArgs, Wait};
 
 /// Every key that the file may hold.
 const KEYS: &[&str] = &[
@@ -19,11 +20,15 @@ const KEYS: &[&str] = &[
     "max_connections",
     "public_entries",
     "public_name",
+    "publish",
     "rate_burst",
     "rate_per_s",
+    "require_witness",
     "tenant",
     "tls_cert",
     "tls_key",
+    "wait",
+    "witness_policy",
 ];
 
 /// What the file says; what it leaves out is `None`.
@@ -40,6 +45,7 @@ pub(super) struct ConfigFile {
     pub(super) max_connections: Option<u32>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) log_level: Option<LogLevel>,
+    pub(super) publishing: PublishingArgs,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +66,10 @@ struct Raw {
     max_connections: Option<u32>,
     log_format: Option<LogFormat>,
     log_level: Option<LogLevel>,
+    publish: Option<PathBuf>,
+    require_witness: Option<bool>,
+    wait: Option<Wait>,
+    witness_policy: Option<PathBuf>,
 }
 
 /// Why a configuration file was refused.
@@ -125,6 +135,12 @@ impl ConfigFile {
             max_connections: raw.max_connections,
             log_format: raw.log_format,
             log_level: raw.log_level,
+            publishing: PublishingArgs {
+                publish: raw.publish,
+                require_witness: raw.require_witness,
+                wait: raw.wait,
+                witness_policy: raw.witness_policy,
+            },
         })
     }
 }
@@ -186,7 +202,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "behind_proxy = true\nbundle = \"b\"\ndata = \"d\"\nhide_tokens = true\nlisten = \"[::1]:1\"\nlog_format = \"json\"\nlog_level = \"debug\"\nmax_connections = 3\npublic_entries = true\npublic_name = \"n\"\nrate_burst = 2\nrate_per_s = 1\ntenant = \"t\"\ntls_cert = \"c\"\ntls_key = \"k\"\n";
+        let text = "behind_proxy = true\nbundle = \"b\"\ndata = \"d\"\nhide_tokens = true\nlisten = \"[::1]:1\"\nlog_format = \"json\"\nlog_level = \"debug\"\nmax_connections = 3\npublic_entries = true\npublic_name = \"n\"\nrate_burst = 2\nrate_per_s = 1\ntenant = \"t\"\ntls_cert = \"c\"\ntls_key = \"k\"\npublish = \"p\"\nrequire_witness = true\nwait = \"witnessed\"\nwitness_policy = \"w\"\n";
         assert_eq!(text.lines().count(), KEYS.len());
         let shown = format!("{:?}", ConfigFile::parse(text).unwrap());
         assert!(!shown.contains("None"), "{shown}");
