@@ -32,6 +32,10 @@ pub struct DecisionRequest {
     /// The client's own id of the call; at most 256 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_call_id: Option<String>,
+    /// When to answer: `durable`, once the decision is in the ledger, or `witnessed`, once the
+    /// quorum of witnesses has cosigned it too. Without it, what the server is set to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<String>,
 }
 
 /// Earlier entries that a call refers to.

@@ -15,6 +15,21 @@ pub struct EntryAnswer {
     pub entry: RawJson,
 }
 
+/// A proof of an entry.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ProofAnswer {
+    /// The entry's id.
+    pub entry_id: String,
+    /// The leaf index.
+    pub index: u64,
+    /// How many entries the checkpoint in the proof covers.
+    pub size: u64,
+    /// Whether the quorum of the server's witnesses has cosigned that checkpoint.
+    pub witnessed: bool,
+    /// The proof, a C2SP tlog-proof.
+    pub proof: String,
+}
+
 /// A page of entries.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EntryPage {

@@ -21,7 +21,7 @@ pub use decisions::{
     DecisionAnswer, DecisionRequest, ExecutionAnswer, ExecutionRequest, LinksRequest, ReasonView,
     ResolutionView,
 };
-pub use entries::{EntryAnswer, EntryPage, FlagList, FlagView, Head};
+pub use entries::{EntryAnswer, EntryPage, FlagList, FlagView, Head, ProofAnswer};
 pub use explain::{EvidenceView, Explanation, PolicyView, ProofView, Sealable, TargetView};
 pub use health::HealthView;
 pub use problem::Problem;
