@@ -10,10 +10,14 @@ use countersign_merkle::{
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use proptest::prelude::*;
 use sha2::Sha256;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// Past two full tiles of leaves.
 const EXHAUSTIVE: u64 = 520;
+
+/// Past eight full tiles of leaves.
+const ALL_ROOTS: u64 = 2050;
 
 /// Past one full tile of level 1, so that tiles of levels 0, 1 and 2 take part.
 const LARGE: u64 = 66_000;
@@ -67,6 +71,61 @@ fn ct_merkle_agrees_for_all_small_trees() {
                 verify_consistency(old, size, &path, &old_root, &root),
                 Ok(())
             );
+        }
+    }
+}
+
+/// Every root, and of every tree the proofs at the edges of its subtrees and tiles.
+#[test]
+fn both_agree_for_every_size_to_2050() {
+    compare_all(|size| {
+        let power = (size + 1).next_power_of_two() / 2;
+        BTreeSet::from([0, size / 2, size & !255, power, size - 1, size])
+    });
+}
+
+/// The same for every leaf in every tree and every tree in every larger one: four million proofs.
+#[test]
+#[ignore = "takes a minute in a release build; `.ci/foreign` runs it"]
+fn both_agree_for_every_proof_to_2050() {
+    compare_all(|size| (0..=size).collect());
+}
+
+/// Compares with both oracles for all sizes; `chosen` says which leaves and which older sizes of a
+/// tree are proved.
+fn compare_all(chosen: impl Fn(u64) -> BTreeSet<u64>) {
+    let tree = MemoryTree::with_leaves(ALL_ROOTS);
+    let tiles = TlogTiles::with_leaves(ALL_ROOTS);
+    let mut memory = MemoryBackedTree::<Sha256, [u8; 8]>::new();
+    for size in 0..=ALL_ROOTS {
+        if size > 0 {
+            memory.push(leaf_data(size - 1));
+        }
+        let mut reader = TreeReader::new(&tree, TreeSize::new(size)).unwrap();
+        let root = reader.root().unwrap();
+        assert_eq!(
+            root.as_bytes().as_slice(),
+            memory.root().as_bytes().as_slice()
+        );
+        assert_eq!(root, tiles.root(size), "root of {size}");
+        if size == 0 {
+            continue;
+        }
+        for n in chosen(size) {
+            if n < size {
+                let path = reader.inclusion_proof(LeafIndex::new(n)).unwrap();
+                let theirs = memory.prove_inclusion(n as usize);
+                assert_eq!(path, split(theirs.as_bytes()), "leaf {n} of {size}");
+                assert_eq!(path, tiles.inclusion(n, size), "leaf {n} of {size}");
+            }
+            if n > 0 && n <= size {
+                let path = reader.consistency_proof(TreeSize::new(n)).unwrap();
+                assert_eq!(path, tiles.consistency(n, size), "{n} to {size}");
+                if n < size {
+                    let theirs = memory.prove_consistency((size - n) as usize);
+                    assert_eq!(path, split(theirs.as_bytes()), "{n} to {size}");
+                }
+            }
         }
     }
 }

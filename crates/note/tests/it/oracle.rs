@@ -1,11 +1,21 @@
-//! Notes must be those of the published `signed_note` crate.
+//! Notes must be those of the published `signed_note` crate, checkpoints those of `tlog_tiles`.
+//!
+//! Where we refuse what they read, a test names it: ids in upper case and signatures of unknown
+//! types in keys; in checkpoints control characters, sizes of 2^63 and more, origins of more than
+//! 255 bytes, and more than 32 extension lines.
 
 use crate::support::TestSigner;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign_note::{KeyName, Note, SignatureType, VerifierKey, sign_note};
+use countersign_merkle::{Hash, MAX_TREE_SIZE, TreeSize};
+use countersign_note::{Checkpoint, KeyName, Note, SignatureType, VerifierKey, sign_note};
 use proptest::prelude::*;
 use signed_note::{Signer, StandardSigner, StandardVerifier, Verifier, VerifierList};
+
+/// The most extension lines that we read.
+const MAX_EXTENSIONS: usize = 32;
+/// The longest origin that we read.
+const MAX_ORIGIN_LEN: usize = 255;
 
 fn name() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z][a-z0-9./-]{0,20}", "[^+\\s\\x00-\\x1f]{1,20}"]
@@ -111,4 +121,103 @@ proptest! {
         let is_known = ours.is_ok_and(|key| key.signature_type() == SignatureType::Ed25519);
         prop_assert_eq!(is_known, theirs, "{}", key);
     }
+}
+
+/// Texts that are checkpoints more often than not.
+fn checkpoint() -> impl Strategy<Value = String> {
+    let origin = prop_oneof![
+        8 => "[a-z][a-z0-9./ +-]{0,20}",
+        1 => "\\PC{1,8}",
+        1 => "[a-z]{250,260}",
+        1 => Just(String::new()),
+    ];
+    let size = prop_oneof![
+        8 => any::<u64>().prop_map(|size| size.to_string()),
+        2 => (MAX_TREE_SIZE - 1..=MAX_TREE_SIZE + 2).prop_map(|size| size.to_string()),
+        1 => prop::sample::select(vec!["", "0", "00", "01", "+1", "-1", "1 ", "18446744073709551616", "٣"])
+            .prop_map(str::to_owned),
+    ];
+    let root = any::<[u8; 32]>().prop_map(|root| STANDARD.encode(root));
+    let extensions = prop_oneof![
+        8 => prop::collection::vec("[ -~]{1,6}", 0..3),
+        1 => prop::collection::vec("[ -~\t]{0,3}", 0..4),
+        1 => prop::collection::vec("x", MAX_EXTENSIONS - 1..MAX_EXTENSIONS + 2),
+    ];
+    (origin, size, root, extensions).prop_map(|(origin, size, root, extensions)| {
+        let lines = [vec![origin, size, root], extensions].concat();
+        lines.join("\n") + "\n"
+    })
+}
+
+/// What they read and we refuse.
+fn is_refused_here_alone(theirs: &tlog_tiles::Checkpoint) -> bool {
+    let has_control = |text: &str| text.chars().any(|char| char < ' ' && char != '\n');
+    theirs.size() > MAX_TREE_SIZE
+        || theirs.origin().len() > MAX_ORIGIN_LEN
+        || has_control(theirs.origin())
+        || has_control(theirs.extension())
+        || theirs.extension().lines().count() > MAX_EXTENSIONS
+}
+
+fn assert_same_checkpoint(text: &str) -> Result<(), TestCaseError> {
+    let theirs = tlog_tiles::Checkpoint::from_bytes(text.as_bytes());
+    let is_read_there = theirs
+        .as_ref()
+        .is_ok_and(|theirs| !is_refused_here_alone(theirs));
+    let ours = Checkpoint::parse(text);
+    prop_assert_eq!(ours.is_ok(), is_read_there, "{:?}", text);
+    if let (Ok(ours), Ok(theirs)) = (ours, theirs) {
+        prop_assert_eq!(ours.origin(), theirs.origin());
+        prop_assert_eq!(ours.size(), TreeSize::new(theirs.size()));
+        prop_assert_eq!(ours.root(), Hash::from_bytes(theirs.hash().0));
+        prop_assert_eq!(ours.to_string().into_bytes(), theirs.to_bytes());
+        prop_assert_eq!(ours.to_string(), text);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_read_the_same_checkpoints(text in checkpoint()) {
+        assert_same_checkpoint(&text)?;
+    }
+
+    #[test]
+    fn both_judge_damaged_checkpoints_alike(
+        text in checkpoint(),
+        position: prop::sample::Index,
+        replacement in prop::sample::select(vec![
+            "", "\n", "\n\n", " ", "=", "==", "/", "A", "0", "\r", "\t", "\u{0}", "\u{a0}", "é",
+        ]),
+        cut in 0_usize..3,
+    ) {
+        let mut chars: Vec<char> = text.chars().collect();
+        let start = position.index(chars.len());
+        let end = (start + cut).min(chars.len());
+        chars.splice(start..end, replacement.chars());
+        assert_same_checkpoint(&chars.into_iter().collect::<String>())?;
+    }
+}
+
+/// A checkpoint that a log signed with one crate is read with the other.
+#[test]
+fn a_checkpoint_goes_from_one_to_the_other() {
+    let signer = TestSigner::log("log.example/1", 3);
+    let root = Hash::from_bytes([9; 32]);
+    let ours = Checkpoint::new("log.example/1", TreeSize::new(70_000), root).unwrap();
+    let note = ours.sign(&[&signer]).unwrap().to_string();
+
+    let read = signed_note::Note::from_bytes(note.as_bytes()).unwrap();
+    assert!(read.verify(&their_verifiers(&[&signer.key])).is_ok());
+    let theirs = tlog_tiles::Checkpoint::from_bytes(read.text()).unwrap();
+    assert_eq!((theirs.size(), theirs.hash().0), (70_000, [9; 32]));
+
+    let theirs = tlog_tiles::Checkpoint::new("log.example/1", 70_000, *theirs.hash(), "").unwrap();
+    let mut theirs = signed_note::Note::new(&theirs.to_bytes(), &[]).unwrap();
+    theirs
+        .add_sigs(&[&their_signer(&signer) as &dyn Signer])
+        .unwrap();
+    assert_eq!(theirs.to_bytes(), note.into_bytes());
 }
