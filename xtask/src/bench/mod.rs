@@ -11,6 +11,8 @@ mod load;
 mod machine;
 mod report;
 mod setting;
+mod verify;
+mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +40,8 @@ pub(crate) struct BenchArguments {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    verify: verify::VerifyArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -48,7 +52,9 @@ enum Subject {
     Decision,
     /// A decision over HTTP.
     Http,
-    /// All of it.
+    /// Checking a whole log: the tree, the full audit, and Tessera's fsck if it is given.
+    Verify,
+    /// All that decides; not `verify`, which needs the binary `countersign` beside this one.
     All,
 }
 
@@ -93,6 +99,10 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<bool, Error> {
         eprintln!(
             "warning: this is a dev build; for numbers run `cargo run --release --package countersign-xtask -- bench`"
         );
+    }
+    if arguments.subject == Subject::Verify {
+        verify::run(&arguments.verify, &dir, arguments.smoke, arguments.json)?;
+        return Ok(true);
     }
     let mut report = Report::new(Machine::here(&dir), arguments.smoke);
     if wants(Subject::Judge) {
