@@ -179,7 +179,8 @@ impl Profile {
     pub(crate) fn save(&self, path: &Path) -> Result<Saved, CliError> {
         let saved = match Self::read(path) {
             Err(ReadError::Missing) => Saved::Created,
-            Ok(standing) if standing.log_key == self.log_key => Saved::Updated,
+            // The log key may have been rotated; the root key stays.
+            Ok(standing) if standing.root_key == self.root_key => Saved::Updated,
             Ok(standing) => Saved::Moved(move_aside(path, &key_id(&standing.log_key))?),
             // What cannot be read may still be worth something to its owner.
             Err(ReadError::Other(_)) => Saved::Moved(move_aside(path, "unread")?),
@@ -294,7 +295,7 @@ mod tests {
         Profile {
             server: "http://127.0.0.1:8787".to_owned(),
             log_key: format!("log+{key}+AQ"),
-            root_key: "log/root+00000000+AQ".to_owned(),
+            root_key: format!("log/root+{key}+AQ"),
             ca_file: None,
             tokens: BTreeMap::from([("agent".to_owned(), Token::new("cs_a"))]),
         }

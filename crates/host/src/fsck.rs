@@ -3,6 +3,7 @@
 use countersign_keys::KeyRing;
 use countersign_ledger::DirLock;
 use countersign_ledger::fsck::{self, Findings, Progress, Subject};
+use countersign_service::KeyHistory;
 use countersign_service::fsck::StateCheck;
 use countersign_store_sqlite::Inspection;
 
@@ -25,9 +26,17 @@ impl DataDir {
         let keys = KeyRing::load(&self.keys())?;
         let store = Inspection::open(&self.database(), repair)?;
         let head_file = self.path().join("head");
+        // The stored checkpoint may be that of the key before a rotation; if the log cannot say,
+        // the present key has to do.
+        let mut log_keys = vec![keys.log_key().clone()];
+        log_keys.extend(
+            self.key_history()
+                .iter()
+                .flat_map(KeyHistory::live_log_keys),
+        );
         let subject = Subject {
             store: &store,
-            log_keys: std::slice::from_ref(keys.log_key()),
+            log_keys: &log_keys,
             head_file: &head_file,
             repair,
         };

@@ -87,7 +87,7 @@ impl DataDir {
         if !self.is_begun() {
             return Err(HostError::Missing(self.path().to_owned()));
         }
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&self.database())?);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open_read_only(&self.database())?);
         Ok(read_history(&store)?)
     }
 

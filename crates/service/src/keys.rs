@@ -230,6 +230,14 @@ impl KeyHistory {
             .collect()
     }
 
+    /// The keys that signed checkpoints at any time, the oldest first.
+    pub fn log_keys(&self) -> Vec<VerifierKey> {
+        let keys = self.keys.iter();
+        keys.filter(|key| key.purpose == KeyPurpose::Log)
+            .filter_map(|key| VerifierKey::parse(key.key.as_str()).ok())
+            .collect()
+    }
+
     /// Looks whether the keys in the files are ones that the log has in force.
     pub fn check(&self, keys: &KeyRing) -> Result<(), KeyHistoryError> {
         let log = Some(keys.log_key().to_string());

@@ -80,6 +80,8 @@ pub struct FirstCredential {
 pub struct PublicKeys {
     /// Checks checkpoints: a C2SP verifier key.
     pub log_key: String,
+    /// Every key that checked checkpoints at any time, the oldest first; revoked ones included.
+    pub log_keys: Vec<VerifierKey>,
     /// Checks the other keys: a C2SP verifier key.
     pub root_key: String,
     /// Checks permits: a JWK set.
@@ -159,7 +161,8 @@ impl Service {
             put_in_force(step, in_force_id, policy_ref, None, None)?;
             units.iter().try_for_each(|unit| unit.run(step))
         })?;
-        let service = Self::assemble(ledger, rest, new.tenant, root_key, &[])?;
+        let log_keys = vec![rest.keys.log_key().clone()];
+        let service = Self::assemble(ledger, rest, new.tenant, root_key, (log_keys, &[]))?;
         service.bundles.insert(policy_ref, checked.compiled());
         Ok((service, first))
     }
@@ -172,7 +175,8 @@ impl Service {
         let history = KeyHistory::read(&ledger)?;
         history.check(&rest.keys)?;
         let (tenant, root_key) = (history.tenant().clone(), history.root_key().to_string());
-        let service = Self::assemble(ledger, rest, tenant, root_key, &permit_keys(&history))?;
+        let keys = (history.log_keys(), permit_keys(&history));
+        let service = Self::assemble(ledger, rest, tenant, root_key, (keys.0, &keys.1))?;
         // A bundle that no longer compiles must be met here and not at the first call.
         service.in_force()?;
         Ok(service)
@@ -183,7 +187,7 @@ impl Service {
         rest: Rest,
         tenant: TenantId,
         root_key: String,
-        permit_keys: &[Jwk],
+        (log_keys, permit_keys): (Vec<VerifierKey>, &[Jwk]),
     ) -> Result<Self, SetupError> {
         let keys = rest.keys;
         // Permits of an earlier key are good until they end, or the key is revoked.
@@ -194,6 +198,7 @@ impl Service {
         };
         let public = PublicKeys {
             log_key: keys.log_key().to_string(),
+            log_keys,
             root_key,
             jwks: serde_json::to_string(&jwks).map_err(ServiceError::from)?,
         };

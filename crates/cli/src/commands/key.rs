@@ -1,15 +1,17 @@
 //! `countersign key`
 
+mod change;
+mod list;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use countersign_core::entry::{AnyEntry, Body};
+use countersign_core::entry::KeyPurpose;
+use countersign_host::DataDir;
 use countersign_keys::fingerprint;
-use countersign_merkle::LeafIndex;
-use countersign_note::VerifierKey;
+use countersign_note::{SignatureType, VerifierKey};
 use serde::Serialize;
 
-use super::entries::open_log;
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -19,6 +21,14 @@ use crate::terminal::{Terminal, Tone};
 pub(crate) enum KeyCommand {
     /// Show the keys that check the log, and their fingerprints to compare over another way
     Show(ShowArgs),
+    /// List every key that the log has granted, and which are revoked
+    List(list::ListArgs),
+    /// Let a new key follow the present one; no server may run meanwhile
+    Rotate(change::RotateArgs),
+    /// Revoke a key that is no longer in use
+    Revoke(change::RevokeArgs),
+    /// Have checkpoints signed a second time, with ML-DSA-44, or no longer
+    Mldsa(change::MldsaArgs),
 }
 
 #[derive(Debug, Args)]
@@ -36,6 +46,10 @@ struct Keys {
     log_key_fingerprint: String,
     root_key: String,
     root_key_fingerprint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ml_dsa_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ml_dsa_key_fingerprint: Option<String>,
 }
 
 pub(crate) fn run(
@@ -43,12 +57,25 @@ pub(crate) fn run(
     connection: &ConnectionArgs,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
-    let KeyCommand::Show(args) = command;
+    match command {
+        KeyCommand::Show(args) => show(args, connection, terminal),
+        KeyCommand::List(args) => list::run(args, terminal),
+        KeyCommand::Rotate(args) => change::rotate(args, terminal),
+        KeyCommand::Revoke(args) => change::revoke(args, terminal),
+        KeyCommand::Mldsa(args) => change::mldsa(args, terminal),
+    }
+}
+
+fn show(
+    args: &ShowArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let keys = match &args.data {
         Some(dir) => of_directory(dir)?,
         None => {
             let head = connection.open(terminal)?.public().head()?;
-            Keys::new(head.origin, head.log_key, head.root_key)?
+            Keys::new(head.origin, head.log_key, head.root_key, None)?
         }
     };
     terminal.answer(&keys, || keys.text(terminal))?;
@@ -59,8 +86,15 @@ pub(crate) fn run(
 }
 
 impl Keys {
-    fn new(origin: String, log_key: String, root_key: String) -> Result<Self, CliError> {
+    fn new(
+        origin: String,
+        log_key: String,
+        root_key: String,
+        ml_dsa_key: Option<String>,
+    ) -> Result<Self, CliError> {
         Ok(Self {
+            ml_dsa_key_fingerprint: ml_dsa_key.as_deref().map(print_of).transpose()?,
+            ml_dsa_key,
             log_key_fingerprint: print_of(&log_key)?,
             root_key_fingerprint: print_of(&root_key)?,
             origin,
@@ -70,30 +104,32 @@ impl Keys {
     }
 
     fn text(&self, terminal: &Terminal) -> String {
-        let name = |name: &str| terminal.paint(Tone::Strong, name);
-        [
-            format!(
-                "{}\n  {}",
-                name("log key (--key): signs checkpoints"),
-                self.log_key
+        let shown = |name: &str, key: &str, print: &str| {
+            [
+                terminal.paint(Tone::Strong, name),
+                format!("  {key}"),
+                terminal.paint(Tone::Strong, "  fingerprint"),
+                halves(print),
+            ]
+            .join("\n")
+        };
+        let mut keys = vec![
+            shown(
+                "log key (--key): signs checkpoints",
+                &self.log_key,
+                &self.log_key_fingerprint,
             ),
-            format!(
-                "{}\n{}",
-                name("  fingerprint"),
-                halves(&self.log_key_fingerprint)
+            shown(
+                "root key (--root-key): signs the log key",
+                &self.root_key,
+                &self.root_key_fingerprint,
             ),
-            format!(
-                "{}\n  {}",
-                name("root key (--root-key): signs the log key"),
-                self.root_key
-            ),
-            format!(
-                "{}\n{}",
-                name("  fingerprint"),
-                halves(&self.root_key_fingerprint)
-            ),
-        ]
-        .join("\n")
+        ];
+        if let (Some(key), Some(print)) = (&self.ml_dsa_key, &self.ml_dsa_key_fingerprint) {
+            let name = "ml-dsa-44 key (--key): signs checkpoints a second time";
+            keys.push(shown(name, key, print));
+        }
+        keys.join("\n")
     }
 }
 
@@ -114,21 +150,22 @@ fn print_of(key: &str) -> Result<String, CliError> {
     Ok(fingerprint(&key))
 }
 
-/// From the first entry of the log; the log key from the files of keys may be a later one.
+/// From the entries of the log: the newest of the keys that hold.
 fn of_directory(dir: &std::path::Path) -> Result<Keys, CliError> {
-    let failed = |error: String| CliError::io(dir, error);
-    let log = open_log(dir)?;
-    let first = log
-        .leaf(LeafIndex::new(0))
-        .map_err(|error| failed(error.to_string()))?;
-    let first = first.ok_or_else(|| failed("the log has no first entry".to_owned()))?;
-    let entry = AnyEntry::from_leaf(&first.bytes).map_err(|error| failed(error.to_string()))?;
-    let Some(Body::Genesis(genesis)) = entry.body() else {
-        return Err(failed("the log's first entry is no genesis".to_owned()));
+    let history = DataDir::new(dir).key_history()?;
+    let newest = |signature_type: SignatureType| {
+        let keys = history.live(KeyPurpose::Log).filter(|key| {
+            VerifierKey::parse(key.key.as_str())
+                .is_ok_and(|key| key.signature_type() == signature_type)
+        });
+        keys.last().map(|key| key.key.to_string())
     };
+    let log_key = newest(SignatureType::Ed25519)
+        .ok_or_else(|| CliError::io(dir, "the log has no key in force that signs checkpoints"))?;
     Keys::new(
-        genesis.origin.to_string(),
-        genesis.log_key.to_string(),
-        genesis.root_key.to_string(),
+        history.origin().to_string(),
+        log_key,
+        history.root_key().to_string(),
+        newest(SignatureType::MlDsa44),
     )
 }

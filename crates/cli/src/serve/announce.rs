@@ -258,7 +258,7 @@ pub(super) fn tell_profile(
     let keys = host.service().public_keys();
     let read = |place: &ProfilePath| place.read().ok().flatten();
     let is_own =
-        |place: &&ProfilePath| read(place).is_some_and(|profile| profile.log_key == keys.log_key);
+        |place: &&ProfilePath| read(place).is_some_and(|profile| profile.root_key == keys.root_key);
     match places.iter().find(is_own) {
         Some(place) => terminal.note(format!(
             "profile `{}`; try: countersign{} entries",
@@ -273,7 +273,7 @@ pub(super) fn tell_profile(
     let Some(profile) = read(&usual) else {
         return;
     };
-    let what = match (profile.log_key == keys.log_key, profile.server == url) {
+    let what = match (profile.root_key == keys.root_key, profile.server == url) {
         (true, true) => return,
         (false, _) => "is of another log".to_owned(),
         (true, false) => format!("names another address, {}", profile.server),
@@ -297,9 +297,12 @@ pub(super) fn update_server(
     let Ok(Some(mut profile)) = place.read() else {
         return;
     };
-    if profile.log_key != keys.log_key || profile.server == url {
+    // The root key says which log it is: the log key may have been rotated.
+    let is_current = profile.server == url && profile.log_key == keys.log_key;
+    if profile.root_key != keys.root_key || is_current {
         return;
     }
+    profile.log_key.clone_from(&keys.log_key);
     let before = std::mem::replace(&mut profile.server, url.to_owned());
     match profile.save(place.path()) {
         // What was written a moment ago did not know the port.

@@ -15,6 +15,8 @@ mod guards;
 #[cfg(test)]
 mod hints;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod newcomer;

@@ -13,6 +13,8 @@ mod publish;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
+mod signatures;
+#[cfg(test)]
 mod start;
 #[cfg(test)]
 mod support;

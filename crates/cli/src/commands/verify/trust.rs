@@ -15,7 +15,7 @@ use crate::terminal::Terminal;
 pub(crate) struct TrustArgs {
     #[command(flatten)]
     heads: HeadArgs,
-    /// The root key, or a FILE that holds it [default: the profile's, with the profile's log key]
+    /// The root key, or a FILE that holds it; --key may be left out then, for it vouches for the log's own keys [default: the profile's, with the profile's log key]
     #[arg(long, value_name = "VKEY")]
     root_key: Option<String>,
 }
@@ -46,7 +46,11 @@ impl TrustArgs {
         connection: &ConnectionArgs,
         terminal: &Terminal,
     ) -> Result<Trust, CliError> {
-        let mut trust = self.heads.read(connection, terminal)?;
+        let mut trust = match &self.root_key {
+            // The root key is enough, so the profile's keys are not added to it.
+            Some(_) => self.heads.named()?,
+            None => self.heads.read(connection, terminal)?,
+        };
         if let Some(text) = &self.root_key {
             trust.root_key = Some(key("--root-key", text)?);
         }
@@ -61,14 +65,8 @@ impl HeadArgs {
         connection: &ConnectionArgs,
         terminal: &Terminal,
     ) -> Result<Trust, CliError> {
-        let policy = self.policy.as_deref().map(policy).transpose()?;
-        let mut keys = self
-            .keys
-            .iter()
-            .map(|text| key("--key", text))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut root_key = None;
-        if keys.is_empty() && policy.is_none() {
+        let mut trust = self.named()?;
+        if trust.log_keys.is_empty() && trust.policy.is_none() {
             let profile = connection.profile()?.ok_or_else(|| {
                 CliError::usage(
                     "no key of the log was given: keys inside what is checked are never trusted",
@@ -77,20 +75,23 @@ impl HeadArgs {
                     "give --key with what `countersign key show` printed, or what you were handed",
                 )
             })?;
-            keys.push(key("the profile's log key", &profile.log_key)?);
-            root_key = Some(key("the profile's root key", &profile.root_key)?);
+            let log_key = key("the profile's log key", &profile.log_key)?;
+            trust.log_keys.push(log_key);
+            trust.root_key = Some(key("the profile's root key", &profile.root_key)?);
             terminal.note("checked with the keys of the profile, since no --key was given");
         }
-        let held = self
-            .checkpoints
-            .iter()
-            .map(|path| note(path))
-            .collect::<Result<_, _>>()?;
+        Ok(trust)
+    }
+
+    /// Only what the options name.
+    fn named(&self) -> Result<Trust, CliError> {
+        let keys = self.keys.iter().map(|text| key("--key", text));
+        let held = self.checkpoints.iter().map(|path| note(path));
         Ok(Trust {
-            log_keys: keys,
-            root_key,
-            held,
-            policy,
+            log_keys: keys.collect::<Result<_, _>>()?,
+            root_key: None,
+            held: held.collect::<Result<_, _>>()?,
+            policy: self.policy.as_deref().map(policy).transpose()?,
         })
     }
 }

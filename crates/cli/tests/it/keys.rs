@@ -1,0 +1,455 @@
+//! Keys that follow each other, a second signature, and those who try it without the root key.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use countersign_client::{Client, Options};
+use countersign_core::entry::{GrantChange, Key, KeyPurpose};
+use countersign_core::ids::EntryId;
+use countersign_core::names::Origin;
+use countersign_core::time::Clock as _;
+use countersign_keys::{KeyRing, Purpose, RootKey, Successor, SystemRandom};
+use countersign_ledger::{Ledger, LedgerParts, ReadSet};
+use countersign_note::{Note, SignedCheckpoint, VerifierKey};
+use countersign_service::SystemClock;
+use countersign_store_sqlite::SqliteStore;
+use serde_json::Value;
+use std::sync::Arc;
+
+use crate::support::{Home, copy};
+use crate::verifying::some_log;
+
+/// A log of some entries whose root key was taken away, to `root`.
+struct Offline {
+    home: Home,
+    key: String,
+    root: String,
+    data: PathBuf,
+}
+
+impl Offline {
+    fn new() -> Self {
+        let (home, key) = some_log();
+        let data = home.path("data/countersign");
+        let shown = ["key", "show", "--data", data.to_str().unwrap()];
+        let root = home.json(0, &shown)["root_key"].clone();
+        fs::rename(data.join("keys/root.key"), home.path("root")).unwrap();
+        Self {
+            home,
+            key,
+            root: root.as_str().unwrap().to_owned(),
+            data,
+        }
+    }
+
+    fn dir(&self) -> &str {
+        self.data.to_str().unwrap()
+    }
+
+    fn keys(&self) -> PathBuf {
+        self.data.join("keys")
+    }
+
+    /// A command that changes keys, with the root key's file.
+    fn change(&self, args: &[&str]) -> Value {
+        let mut args = args.to_vec();
+        args.extend(["--data", self.dir(), "--root-key", "root"]);
+        self.home.json(0, &args)
+    }
+
+    fn shown(&self, name: &str) -> String {
+        let shown = self.home.json(0, &["key", "show", "--data", self.dir()]);
+        shown[name].as_str().unwrap_or_default().to_owned()
+    }
+
+    fn list(&self) -> Vec<(String, String, bool)> {
+        let list = self.home.json(0, &["key", "list", "--data", self.dir()]);
+        let keys = list["keys"].as_array().unwrap().iter();
+        keys.map(|key| {
+            (
+                key["purpose"].as_str().unwrap().to_owned(),
+                key["key"].as_str().unwrap().to_owned(),
+                key["revoked"].is_null(),
+            )
+        })
+        .collect()
+    }
+
+    fn export(&self) {
+        let _ = fs::remove_dir_all(self.home.path("ex"));
+        self.home.ok(&["export", "ex", "--data", self.dir()]);
+    }
+
+    fn verify(&self, code: i32, options: &[&str]) -> Value {
+        let mut args = vec!["verify", "ex"];
+        args.extend(options);
+        self.home.json(code, &args)
+    }
+
+    /// Serves, adds a turn, and gives the checkpoint that is served then.
+    fn served(&self) -> Note {
+        let server = self.home.serve(&[]);
+        self.home.ok(&["turn", "More"]);
+        let saved = self.home.path("served");
+        let _ = fs::remove_file(&saved);
+        let keys = self.shown("log_key");
+        self.home
+            .ok(&["checkpoint", "--save", "served", "--key", &keys]);
+        server.stop();
+        Note::parse(&fs::read(&saved).unwrap()).unwrap()
+    }
+}
+
+fn signed_by(note: &Note, key: &str) -> bool {
+    let key: VerifierKey = key.parse().unwrap();
+    SignedCheckpoint::open(note, &[key]).is_ok()
+}
+
+fn checks(report: &Value) -> Vec<&str> {
+    let findings = report["findings"].as_array().unwrap();
+    findings
+        .iter()
+        .map(|found| found["check"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_log_key_is_rotated_with_the_root_key_and_auditors_follow() {
+    let log = Offline::new();
+    log.home
+        .ok(&["checkpoint", "--data", log.dir(), "--save", "held"]);
+    let changed = log.change(&["key", "rotate", "log"]);
+    let new = changed["granted"].as_str().unwrap();
+    assert_eq!(changed["revoked"], log.key.as_str());
+    assert_eq!(changed["entries"].as_array().unwrap().len(), 2);
+    assert_eq!(log.shown("log_key"), new);
+    let checkpoint: Note = changed["checkpoint"].as_str().unwrap().parse().unwrap();
+    assert!(signed_by(&checkpoint, new) && !signed_by(&checkpoint, &log.key));
+    let listed = log.list();
+    assert!(listed.contains(&("log".to_owned(), log.key.clone(), false)));
+    assert!(listed.contains(&("log".to_owned(), new.to_owned(), true)));
+    assert!(!log.keys().join("log.next").exists());
+
+    // The server goes on with the new key, and with the profile, which it brings up to date.
+    let served = log.served();
+    assert!(signed_by(&served, new) && !signed_by(&served, &log.key));
+
+    log.export();
+    let (root, old) = (log.root.as_str(), log.key.as_str());
+    log.verify(4, &["--key", new]);
+    log.verify(4, &["--root-key", root]);
+    log.verify(4, &["--key", old, "--root-key", root]);
+    log.verify(4, &[]);
+    // What was held from before the rotation still anchors.
+    for trust in [["--root-key", root], ["--key", old]] {
+        let held = ["--root-key", root, "--checkpoint", "held"];
+        let options: Vec<&str> = match trust[0] {
+            "--key" => [trust.as_slice(), &held].concat(),
+            _ => held.to_vec(),
+        };
+        let report = log.verify(4, &options);
+        assert_eq!(report["ranges"][0]["word"], "trusted", "{report}");
+    }
+    // Who knows only the old key does not believe the new one.
+    let report = log.verify(1, &["--key", old]);
+    assert!(checks(&report).contains(&"checkpoint-signature"));
+}
+
+#[test]
+fn nobody_rotates_without_the_root_key() {
+    let log = Offline::new();
+    let rotate = ["key", "rotate", "log", "--data", log.dir()];
+    let ran = log.home.run(&rotate);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("--root-key"), "{}", ran.err);
+
+    // Another root key, made for the same origin, as a thief of the data directory could.
+    let origin: Origin = KeyRing::load(&log.keys()).unwrap().origin().clone();
+    let (_, other) = KeyRing::create(&log.home.path("forged"), &origin, &SystemRandom).unwrap();
+    drop(other);
+    let mut forged = rotate.to_vec();
+    forged.extend(["--root-key", "forged/root.key"]);
+    let ran = log.home.run(&forged);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("not that of the log"), "{}", ran.err);
+
+    // The log key in the root key's place.
+    let mut posing = rotate.to_vec();
+    let path = log.keys().join("log.key");
+    posing.extend(["--root-key", path.to_str().unwrap()]);
+    assert_eq!(log.home.run(&posing).code, 2);
+
+    // Nothing of it is in the log, and it goes on.
+    assert_eq!(log.list().len(), 2);
+    assert!(signed_by(&log.served(), &log.key));
+    // While a server runs, nobody changes keys.
+    let server = log.home.serve(&[]);
+    let mut busy = rotate.to_vec();
+    busy.extend(["--root-key", "root"]);
+    let ran = log.home.run(&busy);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("another process"), "{}", ran.err);
+    server.stop();
+}
+
+/// Appends a key entry to the log itself, past all that the program would refuse.
+fn smuggle(data: &Path, change: GrantChange, key: &str, signature: impl Fn(&Key) -> String) {
+    let ring = KeyRing::load(&data.join("keys")).unwrap();
+    let mut body = Key {
+        purpose: KeyPurpose::Log,
+        change,
+        key: key.parse().unwrap(),
+        signature: "unsigned".parse().unwrap(),
+    };
+    body.signature = signature(&body).parse().unwrap();
+    let ledger = Ledger::open(LedgerParts {
+        store: Arc::new(SqliteStore::open(&data.join("ledger.db")).unwrap()),
+        head_file: data.join("head"),
+        signer: Arc::new(ring.log_signer()),
+        second_signer: None,
+        granted: Vec::new(),
+        clock: Arc::new(SystemClock),
+        reserve: None,
+    })
+    .unwrap();
+    let id = EntryId::fresh(SystemClock.now(), &SystemRandom);
+    ledger
+        .commit(ReadSet::none(), move |step| {
+            step.push(id, body.clone()).map(|_| ())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_stolen_log_key_cannot_grant_a_key() {
+    let log = Offline::new();
+    let origin: Origin = KeyRing::load(&log.keys()).unwrap().origin().clone();
+    let (thief, root) = KeyRing::create(&log.home.path("thief"), &origin, &SystemRandom).unwrap();
+    let key = thief.log_key().to_string();
+    smuggle(&log.data, GrantChange::Granted, &key, |body| {
+        root.sign_entry(body).unwrap().to_string()
+    });
+    log.export();
+    for options in [["--key", log.key.as_str()], ["--root-key", &log.root]] {
+        let report = log.verify(1, &options);
+        assert!(checks(&report).contains(&"root-signature"), "{report}");
+    }
+    // Nor does the server go on over it.
+    let ran = log.home.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("has not signed it"), "{}", ran.err);
+}
+
+#[test]
+fn what_a_revoked_key_signs_is_refused() {
+    let log = Offline::new();
+    let old = log.home.path("old.key");
+    fs::copy(log.keys().join("log.key"), &old).unwrap();
+    log.change(&["key", "rotate", "log"]);
+    let new = fs::read(log.keys().join("log.key")).unwrap();
+    copy(&log.data, &log.home.path("stolen"));
+
+    // The thief of the old key puts it back, and the program does not take it.
+    fs::copy(&old, log.keys().join("log.key")).unwrap();
+    let ran = log.home.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(
+        ran.err.contains("not one that the log has in force"),
+        "{}",
+        ran.err
+    );
+    fs::write(log.keys().join("log.key"), new).unwrap();
+
+    // So the thief signs by hand.
+    let stolen = log.home.path("stolen");
+    log.export();
+    let ring_dir = stolen.join("keys");
+    fs::copy(&old, ring_dir.join("log.key")).unwrap();
+    let signer = KeyRing::load(&ring_dir).unwrap().log_signer();
+    let path = log.home.path("ex/checkpoint");
+    let note = Note::parse(&fs::read(&path).unwrap()).unwrap();
+    let forged = countersign_note::sign_note(note.text(), &[&signer]).unwrap();
+    fs::write(&path, forged.to_string()).unwrap();
+    for options in [
+        vec!["--root-key", log.root.as_str()],
+        vec!["--key", &log.key, "--root-key", &log.root],
+        vec!["--key", &log.key],
+    ] {
+        let report = log.verify(1, &options);
+        assert!(checks(&report).contains(&"log-key"), "{report}");
+    }
+}
+
+#[test]
+fn a_rotation_that_was_cut_short_is_ended_or_undone_by_itself() {
+    let log = Offline::new();
+    let keys = log.keys();
+    // Cut before the log was told: the key was made and is not known.
+    let origin: Origin = KeyRing::load(&keys).unwrap().origin().clone();
+    let next = Successor::create(&keys, Purpose::Log, &origin, &SystemRandom).unwrap();
+    let unknown = next.public_key().to_owned();
+    drop(next);
+    assert!(signed_by(&log.served(), &log.key));
+    assert!(!keys.join("log.next").exists(), "it is undone");
+    assert_eq!(log.list().len(), 2);
+
+    // A rotation takes up what an earlier one left.
+    let next = Successor::create(&keys, Purpose::Log, &origin, &SystemRandom).unwrap();
+    let taken_up = next.public_key().to_owned();
+    assert_ne!(taken_up, unknown);
+    let before = fs::read(keys.join("log.key")).unwrap();
+    let changed = log.change(&["key", "rotate", "log"]);
+    assert_eq!(changed["granted"], taken_up.as_str());
+
+    // Cut after the log was told: the new key is still beside the old one.
+    fs::rename(keys.join("log.key"), keys.join("log.next")).unwrap();
+    fs::write(keys.join("log.key"), &before).unwrap();
+    set_private(&keys.join("log.key"));
+    assert!(signed_by(&log.served(), &taken_up), "it is ended");
+    assert!(!keys.join("log.next").exists());
+    assert_ne!(fs::read(keys.join("log.key")).unwrap(), before);
+    log.export();
+    log.verify(4, &["--root-key", &log.root]);
+}
+
+fn set_private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn checkpoints_are_signed_a_second_time_when_that_is_switched_on() {
+    let log = Offline::new();
+    let changed = log.change(&["key", "mldsa", "on"]);
+    let second = changed["granted"].as_str().unwrap();
+    assert_eq!(log.shown("ml_dsa_key"), second);
+    let served = log.served();
+    assert!(signed_by(&served, &log.key) && signed_by(&served, second));
+
+    // A server's export bears both; whoever gives the second key rests on it alone.
+    let server = log.home.serve(&[]);
+    let answer = log.home.json(0, &["turn", "A third"]);
+    assert!(answer["intent_ref"].is_string());
+    let _ = fs::remove_dir_all(log.home.path("ex"));
+    log.home.ok(&["export", "ex"]);
+    log.home
+        .ok(&["checkpoint", "--save", "kept", "--key", &log.key]);
+    server.stop();
+    for options in [
+        vec!["--key", second],
+        vec!["--key", &log.key],
+        vec!["--root-key", &log.root],
+    ] {
+        log.verify(4, &options);
+    }
+    let report = log.verify(0, &["--key", second, "--checkpoint", "kept"]);
+    assert_eq!(report["word"], "trusted");
+
+    // A wrong one is found by whoever knows of the key.
+    let path = log.home.path("ex/checkpoint");
+    let note = Note::parse(&fs::read(&path).unwrap()).unwrap();
+    let mut lines = note.signatures().to_vec();
+    let mut bytes = lines[1].bytes().to_vec();
+    bytes[100] ^= 1;
+    let (name, id) = (lines[1].name().clone(), lines[1].id());
+    lines[1] = countersign_note::NoteSignature::new(name, id, bytes).unwrap();
+    let forged = Note::new(note.text().to_owned(), lines).unwrap();
+    fs::write(&path, forged.to_string()).unwrap();
+    for options in [vec!["--key", second], vec!["--root-key", &log.root]] {
+        let report = log.verify(1, &options);
+        assert!(checks(&report).contains(&"checkpoint-signature"));
+    }
+
+    // Another second key follows; then there is none.
+    let changed = log.change(&["key", "rotate", "log-mldsa"]);
+    let third = changed["granted"].as_str().unwrap();
+    assert_eq!(changed["revoked"], second);
+    let served = log.served();
+    assert!(signed_by(&served, third) && !signed_by(&served, second));
+    let off = log.change(&["key", "mldsa", "off"]);
+    assert_eq!(off["revoked"], third);
+    assert!(!log.keys().join("log-mldsa.key").exists());
+    assert_eq!(log.served().signatures().len(), 1);
+    // Switched off twice is a mistake, and says so.
+    let again = [
+        "key",
+        "mldsa",
+        "off",
+        "--data",
+        log.dir(),
+        "--root-key",
+        "root",
+    ];
+    assert_eq!(log.home.run(&again).code, 2);
+}
+
+#[test]
+fn a_second_key_that_was_revoked_is_cleared_away_at_the_next_start() {
+    let log = Offline::new();
+    log.change(&["key", "mldsa", "on"]);
+    let file = log.keys().join("log-mldsa.key");
+    let kept = fs::read(&file).unwrap();
+    log.change(&["key", "mldsa", "off"]);
+    // As if the process had ended before the file was removed.
+    fs::write(&file, kept).unwrap();
+    set_private(&file);
+    assert_eq!(log.served().signatures().len(), 1);
+    assert!(!file.exists());
+}
+
+#[test]
+fn permit_keys_overlap_until_the_old_one_is_revoked() {
+    let log = Offline::new();
+    let jwks = || {
+        let server = log.home.serve(&[]);
+        let url = server.url.parse().unwrap();
+        let text = Client::new(url, Options::default())
+            .unwrap()
+            .jwks()
+            .unwrap();
+        server.stop();
+        let set: Value = serde_json::from_str(&text).unwrap();
+        let keys = set["keys"].as_array().unwrap().iter();
+        keys.map(|key| key["x"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let first = jwks();
+    assert_eq!(first.len(), 1);
+    let changed = log.change(&["key", "rotate", "permit"]);
+    let new = changed["granted"].as_str().unwrap().to_owned();
+    assert!(changed["revoked"].is_null());
+    assert_eq!(jwks(), [new.clone(), first[0].clone()]);
+
+    // The one in use cannot be revoked, the other can, once.
+    let revoke = |key: &str| {
+        log.home.run(&[
+            "key",
+            "revoke",
+            key,
+            "--data",
+            log.dir(),
+            "--root-key",
+            "root",
+        ])
+    };
+    let ran = revoke(&new);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("in use"), "{}", ran.err);
+    assert_eq!(revoke(&log.key).code, 2, "the log key is in use, too");
+    let ran = revoke(&first[0]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(revoke(&first[0]).code, 2);
+    assert_eq!(revoke("nothing").code, 2);
+    assert_eq!(jwks(), [new]);
+    log.export();
+    log.verify(4, &["--root-key", &log.root]);
+}
+
+#[test]
+fn a_root_key_is_needed_only_for_changes() {
+    let log = Offline::new();
+    assert!(RootKey::load(&log.keys()).is_err());
+    log.home.ok(&["key", "list", "--data", log.dir()]);
+    let told = log.home.run(&["key", "list", "--data", "nowhere"]);
+    assert_eq!(told.code, 2);
+}
