@@ -192,7 +192,10 @@ impl Ledger {
     }
 
     fn enqueue<T: Send + 'static>(&self, lane: Lane, reads: ReadSet, work: Work<T>, done: Done<T>) {
-        let unit: Box<dyn Unit> = Box::new(TypedUnit::new(reads, work, done));
+        self.push(lane, Box::new(TypedUnit::new(reads, work, done)));
+    }
+
+    fn push(&self, lane: Lane, unit: Box<dyn Unit>) {
         if let Err((unit, error)) = self.queue.push(lane, unit) {
             answer(unit, Err(error));
         }
@@ -204,13 +207,22 @@ impl Ledger {
         reads: ReadSet,
         work: Work<T>,
     ) -> Result<Committed<T>, CommitError> {
-        let (sender, receiver) = mpsc::sync_channel(1);
+        let answer = Arc::new(Mutex::new(None));
+        let given = Arc::clone(&answer);
         let done = Box::new(move |result| {
-            // Nobody waits any more only if the waiting thread has died.
-            let _ = sender.send(result);
+            *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         });
-        self.enqueue(lane, reads, work, done);
-        receiver.recv().unwrap_or_else(|_| Err(lost()))
+        let unit = TypedUnit::new(reads, work, done).awaited_by(thread::current());
+        self.push(lane, Box::new(unit));
+        loop {
+            // Taken out of the lock before anybody else is looked at.
+            let taken = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match taken {
+                Some(result) => return result,
+                // It may wake for no reason. A unit is answered even when it is lost.
+                None => thread::park(),
+            }
+        }
     }
 }
 
@@ -255,11 +267,7 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(
-        parts: LedgerParts,
-        released: Released,
-        head_file: HeadFile,
-    ) -> Result<Self, OpenError> {
+    fn new(parts: LedgerParts, released: Released, head_file: HeadFile) -> Result<Self, OpenError> {
         let newest = Newest::new(released);
         let second = parts.second_signer.map(Second::start).transpose();
         Ok(Self {

@@ -48,4 +48,4 @@ pub use start::OpenError;
 pub use state::{ReadSet, StateKey, Versioned, version_of};
 pub use step::Step;
 pub use store::{Filter, Order, Page, Store};
-pub use unit::{Committed, CommittedEntry, Done, Work};
+pub use unit::{Committed, CommittedEntry, Done, ProofText, Work};

@@ -16,13 +16,14 @@ use crate::release::{Newest, Released};
 use crate::reserve::Reserve;
 use crate::second::Second;
 use crate::store::{NotCommitted, StateReader, Store, StoreError, StoreReadError, Writes};
-use crate::unit::{CommittedEntry, Release, Unit};
+use crate::unit::{CommittedEntry, ProofText, Release, Unit};
 use countersign_core::time::{Clock, Timestamp};
 use countersign_merkle::{ProofError, root_at};
-use countersign_note::{Checkpoint, Note, TlogProof};
+use countersign_note::Checkpoint;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// How long the sequencer waits before it reads the head once more.
@@ -393,30 +394,32 @@ impl Sequencer {
 
     fn answer_all(&self, batch: Batch, planned: Planned) {
         let released = self.newest.read();
-        let note: Option<Note> = released.checkpoint.parse().ok();
         let prover = planned.tree.prover();
         let mut leaves = match planned.writes.map(Arc::unwrap_or_clone) {
             Some(writes) => writes.leaves,
             None => Vec::new(),
         }
         .into_iter();
+        // Threads are woken when all have their answers: each would take the processor away from
+        // those that still wait for theirs.
+        let mut waiting = Vec::with_capacity(batch.units.len());
         for (unit, outcome) in batch.units.into_iter().zip(planned.outcomes) {
             let range = match outcome {
                 UnitOutcome::Failed(error) => {
-                    answer(unit, Err(error));
+                    waiting.extend(finish(unit, Err(error)));
                     continue;
                 }
                 UnitOutcome::Planned(range) => range,
             };
             let entries = leaves.by_ref().take(range.len()).map(|leaf| {
                 let path = prover.path(leaf.index)?;
-                let proof = TlogProof::new(leaf.index, path, note.clone()?).ok()?;
+                let checkpoint = Arc::clone(&released.checkpoint);
                 Some(CommittedEntry {
                     index: leaf.index,
                     entry_id: leaf.entry_id,
                     timestamp: leaf.row.time,
                     leaf: leaf.bytes,
-                    proof: proof.to_string(),
+                    proof: ProofText::new(leaf.index, path, checkpoint)?,
                 })
             });
             let entries: Option<Vec<CommittedEntry>> = entries.collect();
@@ -428,8 +431,9 @@ impl Sequencer {
             let no_proof = || CommitError::Halted {
                 reason: "an entry is in the log, but no proof of it could be made".to_owned(),
             };
-            answer(unit, release.ok_or_else(no_proof));
+            waiting.extend(finish(unit, release.ok_or_else(no_proof)));
         }
+        waiting.iter().for_each(Thread::unpark);
     }
 
     /// Whether units that are not urgent may be committed; tries to fill the reserve up again.
@@ -484,9 +488,18 @@ fn refuse(batch: Batch, failure: &Failure) {
     }
 }
 
-/// Answers one unit. What its callback does must not end the sequencer.
+/// Answers one unit and wakes who waits for it.
 pub(crate) fn answer(unit: Box<dyn Unit>, result: Result<Release, CommitError>) {
-    if catch_unwind(AssertUnwindSafe(|| unit.finish(result))).is_err() {
-        tracing::error!("the callback of a unit of work panicked");
+    if let Some(thread) = finish(unit, result) {
+        thread.unpark();
     }
+}
+
+/// Answers one unit. What its callback does must not end the sequencer.
+fn finish(unit: Box<dyn Unit>, result: Result<Release, CommitError>) -> Option<Thread> {
+    let finished = catch_unwind(AssertUnwindSafe(|| unit.finish(result)));
+    finished.unwrap_or_else(|_| {
+        tracing::error!("the callback of a unit of work panicked");
+        None
+    })
 }

@@ -5,8 +5,12 @@ use crate::state::ReadSet;
 use crate::step::Step;
 use countersign_core::ids::EntryId;
 use countersign_core::time::Timestamp;
-use countersign_merkle::{LeafIndex, TreeSize};
-use std::sync::Arc;
+use countersign_merkle::{Hash, LeafIndex, MAX_PATH_LEN, TreeSize};
+use countersign_note::TlogProof;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 
 /// What a unit of work does within the plan. It may run more than once (see
 /// [`crate::Ledger::submit`]); only the effects of its last run count.
@@ -41,8 +45,53 @@ pub struct CommittedEntry {
     /// Its leaf's bytes.
     pub leaf: Vec<u8>,
     /// A C2SP tlog-proof against the checkpoint.
-    pub proof: String,
+    pub proof: ProofText,
 }
+
+/// The text of a proof. It is put together where it is read first, so that the sequencer does not
+/// write texts while others wait for it; all that it needs is at hand.
+#[derive(Debug, Clone)]
+pub struct ProofText {
+    index: LeafIndex,
+    path: Vec<Hash>,
+    checkpoint: Arc<str>,
+    text: OnceLock<String>,
+}
+
+impl ProofText {
+    /// The text of a proof by this path; `None` if the path is longer than any.
+    pub(crate) fn new(index: LeafIndex, path: Vec<Hash>, checkpoint: Arc<str>) -> Option<Self> {
+        (path.len() <= MAX_PATH_LEN).then(|| Self {
+            index,
+            path,
+            checkpoint,
+            text: OnceLock::new(),
+        })
+    }
+}
+
+impl Deref for ProofText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.text
+            .get_or_init(|| TlogProof::text_of(self.index, &self.path, &self.checkpoint))
+    }
+}
+
+impl fmt::Display for ProofText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl PartialEq for ProofText {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for ProofText {}
 
 /// What the entries of a unit share, once they are durable.
 pub(crate) struct Release {
@@ -59,8 +108,8 @@ pub(crate) trait Unit: Send {
     /// Runs the work and keeps its value.
     fn run(&mut self, step: &mut Step<'_>) -> Result<(), StepError>;
 
-    /// Answers.
-    fn finish(self: Box<Self>, result: Result<Release, CommitError>);
+    /// Answers. The thread that waits for it, if there is one, is to be woken afterwards.
+    fn finish(self: Box<Self>, result: Result<Release, CommitError>) -> Option<Thread>;
 }
 
 /// A unit of work as it waits. Its caller is answered exactly once, whatever happens to it.
@@ -69,6 +118,7 @@ pub(crate) struct TypedUnit<T> {
     work: Work<T>,
     value: Option<T>,
     done: Option<Done<T>>,
+    waits: Option<Thread>,
 }
 
 impl<T> TypedUnit<T> {
@@ -78,7 +128,15 @@ impl<T> TypedUnit<T> {
             work,
             value: None,
             done: Some(done),
+            waits: None,
         }
+    }
+
+    /// The same for a thread that waits.
+    pub(crate) fn awaited_by(self, thread: Thread) -> Self {
+        let mut unit = self;
+        unit.waits = Some(thread);
+        unit
     }
 
     fn answer(&mut self, result: Result<Committed<T>, CommitError>) {
@@ -99,7 +157,7 @@ impl<T: Send> Unit for TypedUnit<T> {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, result: Result<Release, CommitError>) {
+    fn finish(mut self: Box<Self>, result: Result<Release, CommitError>) -> Option<Thread> {
         // Without a value the unit never ran, and `drop` says that it is lost.
         match (result, self.value.take()) {
             (Err(error), _) => self.answer(Err(error)),
@@ -109,8 +167,10 @@ impl<T: Send> Unit for TypedUnit<T> {
                 checkpoint: release.checkpoint,
                 size: release.size,
             })),
-            (Ok(_), None) => {}
+            // Not awaited any more when it is dropped, unless it was answered.
+            (Ok(_), None) => return None,
         }
+        self.waits.take()
     }
 }
 
@@ -118,5 +178,8 @@ impl<T> Drop for TypedUnit<T> {
     fn drop(&mut self) {
         let reason = "a unit of work was lost by the sequencer".to_owned();
         self.answer(Err(CommitError::Halted { reason }));
+        if let Some(thread) = self.waits.take() {
+            thread.unpark();
+        }
     }
 }

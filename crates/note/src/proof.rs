@@ -1,7 +1,7 @@
 //! Proofs that one can carry away and check offline (C2SP tlog-proof).
 
 use crate::checkpoint::{CheckpointError, SignedCheckpoint};
-use crate::encoding::{from_base64, from_decimal, hash_from_base64, to_base64};
+use crate::encoding::{from_base64, from_decimal, hash_from_base64, push_base64, to_base64};
 use crate::key::VerifierKey;
 use crate::note::{MAX_NOTE_LEN, Note, NoteError};
 use crate::policy::{PolicyEvidence, PolicyOutcome, TlogPolicy};
@@ -129,6 +129,28 @@ impl TlogProof {
             None => Ok(proof),
             Some(extra) => proof.with_extra(from_base64(extra).ok_or(ProofFormatError::Extra)?),
         }
+    }
+
+    /// The text of a proof of this path and this checkpoint, which must be a signed note as it
+    /// stands: for a log that proves many leaves against the checkpoint that it has just signed.
+    pub fn text_of(index: LeafIndex, path: &[Hash], checkpoint: &str) -> String {
+        const INDEX_LEN: usize = "index ".len() + 20 + 2;
+        const HASH_LINE: usize = 45;
+        let path_len = path.len().saturating_mul(HASH_LINE);
+        let length = HEADER.len().saturating_add(INDEX_LEN);
+        let length = length.saturating_add(path_len);
+        let mut text = String::with_capacity(length.saturating_add(checkpoint.len()));
+        text.push_str(HEADER);
+        text.push_str("\nindex ");
+        text.push_str(&index.to_string());
+        text.push('\n');
+        for hash in path {
+            push_base64(hash.as_bytes(), &mut text);
+            text.push('\n');
+        }
+        text.push('\n');
+        text.push_str(checkpoint);
+        text
     }
 
     /// Extra data, which nothing authenticates.

@@ -11,9 +11,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// Pages of the log after which the thread moves what there is.
-const SOME_PAGES: u64 = 2_000;
-/// Pages of the log after which a commit sees to it that the log begins anew: 64 MiB.
-const MANY_PAGES: u64 = 16_000;
+const SOME_PAGES: u64 = 1_000;
+/// Pages of the log after which a commit sees to it that the log begins anew: 16 MiB. Not more,
+/// because a log that is written over costs half of one that still grows.
+const MANY_PAGES: u64 = 4_000;
 /// Pages that a commit writes whatever is in it.
 const COMMIT_PAGES: u64 = 8;
 /// Bytes of a page.

@@ -157,7 +157,7 @@ fn units_of_many_entries_cross_the_borders_of_tiles() {
         check_all(&committed);
         for entry in committed.entries.iter().step_by(50) {
             let proof = fixture.ledger.proof(entry.index).unwrap();
-            assert_eq!(proof, entry.proof, "fresh and read proofs are the same");
+            assert_eq!(proof, *entry.proof, "fresh and read proofs are the same");
         }
     }
 }
