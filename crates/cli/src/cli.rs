@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     checkpoint, credential, decide, directory, entries, execution, explain, export, flags, fsck,
-    key, monitor, policy, revoke, stop, turn, vault, verify,
+    key, monitor, policy, revoke, session, stop, turn, vault, verify,
 };
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
@@ -57,6 +57,9 @@ enum Command {
     Stop(stop::StopArgs),
     /// End a turn: nothing more can be done in its name
     Revoke(revoke::RevokeArgs),
+    /// Close a session
+    #[command(subcommand)]
+    Session(session::SessionCommand),
     /// List entries of the ledger, or show one
     Entries(entries::EntriesArgs),
     /// Say why a decision came out as it did
@@ -125,6 +128,7 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Execution(args) => execution::run(args, connection, terminal),
         Command::Stop(args) => stop::run(args, connection, terminal),
         Command::Revoke(args) => revoke::run(args, connection, terminal),
+        Command::Session(command) => session::run(command, connection, terminal),
         Command::Entries(args) => entries::run(args, connection, terminal),
         Command::Explain(args) => explain::run(args, connection, terminal),
         Command::Policy(command) => policy::run(command, connection, terminal),

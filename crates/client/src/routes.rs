@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use countersign_wire::{
-    BundleCurrent, BundleStored, CredentialCreated, CredentialList, DecisionAnswer,
+    BundleCurrent, BundleStored, CloseSession, CredentialCreated, CredentialList, DecisionAnswer,
     DecisionRequest, DirectoryChanged, EntryAnswer, EntryPage, ExecutionAnswer, ExecutionRequest,
     Explanation, FlagList, Head, HealthView, NewCredential, OpenRequest, Opened, ProofAnswer,
-    Revoked, SetCurrentBundle, StopRequest, TurnAnswer, TurnRequest,
+    Revoked, SessionClosed, SetCurrentBundle, StopRequest, TurnAnswer, TurnRequest,
 };
 use serde_json::{Map, Value};
 use ureq::http::Method;
@@ -27,6 +27,11 @@ impl Client {
     /// Ends a turn. Role `ingress`, `admin` or `reviewer`.
     pub fn revoke_turn(&self, intent_ref: &str) -> Result<Revoked, ClientError> {
         self.post_nothing(&format!("/v1/turns/{}/revoke", encode(intent_ref)))
+    }
+
+    /// Closes a session. Role `ingress` for one that it opened, or `admin`.
+    pub fn close_session(&self, request: &CloseSession) -> Result<SessionClosed, ClientError> {
+        self.post("/v1/sessions/close", request)
     }
 
     /// Stops an actor or everything, or lifts a stop. Role `admin` or `reviewer`.

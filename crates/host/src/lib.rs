@@ -12,6 +12,7 @@
 //!
 //! It is *not* the service (`countersign-service`) or the database (`countersign-store-sqlite`).
 
+mod fsck;
 mod keys;
 
 pub use keys::{KeyChanged, KeyUseError};
@@ -80,6 +81,9 @@ pub enum HostError {
     /// The database could not be opened.
     #[error(transparent)]
     Store(#[from] StoreOpenError),
+    /// The database could not be checked.
+    #[error(transparent)]
+    Fsck(#[from] countersign_ledger::fsck::FsckError),
     /// The log could not be begun or opened.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -113,6 +117,7 @@ impl HostError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Key(error) => error.hint(),
+            Self::Store(error) => error.hint().map(str::to_owned),
             Self::Keys(KeyHistoryError::OtherRoot { .. }) => Some(
                 "give the file of this log's root key with --root-key; `countersign key show` prints its public half"
                     .to_owned(),

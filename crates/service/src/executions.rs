@@ -17,6 +17,7 @@ use crate::Service;
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
 use crate::render::as_hashed;
+use crate::sessions::{self, Counted};
 use crate::state::{self, ExecutionRow, ResultRow, key};
 use crate::turns::{name, word};
 
@@ -103,6 +104,9 @@ impl Service {
         let committed = self.ledger.commit(caller.reads(), move |step| {
             take_phase(step, decision_id, phase)?;
             let index = step.push(entry_id, entry.clone())?;
+            if let Some(session) = &entry.session {
+                sessions::count(step, session, Counted::Execution)?;
+            }
             if let (Some(session), Some(result_ref)) = (entry.session, result_ref) {
                 let row = ResultRow { result_ref };
                 state::put(step, key::result(&session, index.get()), &row)?;

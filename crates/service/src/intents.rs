@@ -91,6 +91,10 @@ impl Service {
                 .map(|row| (standing, row)),
             None => None,
         };
+        let standing = match standing {
+            Some((_, row)) if !self.goes_on(&row, &mut mandate.reads)? => None,
+            standing => standing,
+        };
         // Words of nobody who may ask ground nothing by themselves.
         if !named.has_principal_part && standing.is_none() {
             return Ok(mandate);
@@ -156,7 +160,9 @@ impl Service {
             key::session(&named.session),
             &mut mandate.reads,
         )?;
-        let mut newest = session.map(|row| row.newest);
+        // A session that was closed, or opened anew since, ended its turns.
+        let session = session.filter(|session| session.holds(named));
+        let mut newest = session.and_then(|row| row.newest);
         while let Some(intent_ref) = newest
             && mandate.reads.versions.len() < TURNS_LOOKED_AT
         {
@@ -169,6 +175,17 @@ impl Service {
             newest = row.parent;
         }
         Ok(None)
+    }
+
+    /// Whether the session that a turn was registered in was not closed since.
+    pub(crate) fn goes_on(
+        &self,
+        turn: &IntentRow,
+        reads: &mut ReadSet,
+    ) -> Result<bool, ServiceError> {
+        let state_key = key::session(&turn.session);
+        let session = state::read_into::<SessionRow>(&self.ledger, state_key, reads)?;
+        Ok(session.is_some_and(|session| session.holds(turn)))
     }
 
     fn live_turn(

@@ -29,6 +29,7 @@ mod promise;
 mod pseudonyms;
 mod published;
 mod render;
+mod sessions;
 mod setup;
 mod state;
 mod throttle;
@@ -37,6 +38,7 @@ mod vault_access;
 mod watcher;
 
 pub use caller::Caller;
+pub use countersign_publish::{Board, Status};
 pub use decide::{CALL_BODY_BYTES, WAIT_MAX, permit_audience};
 pub use directory::{DIRECTORY_BODY_BYTES, DIRECTORY_CHANGES};
 pub use entries::{EntryQuery, PAGE_DEFAULT, PAGE_MAX};
@@ -47,8 +49,8 @@ pub use export::ExportProgress;
 pub use health::ServiceHealth;
 pub use keys::{GrantedKey, KeyChange, KeyHistory, KeyHistoryError};
 pub use policy::finding_view;
-pub use countersign_publish::{Board, Status};
 pub use published::{ProofAgainst, WaitLevel};
+pub use sessions::SESSION_IDLE_MS;
 pub use setup::{FirstCredential, NewLog, Parts, PublicKeys, SetupError, SystemClock};
 pub use turns::{TURN_BODY_BYTES, TURN_TTL_MAX_S, TURN_TTL_S};
 
@@ -62,7 +64,7 @@ use countersign_core::refs::{IntentRef, PolicyRef, ResultRef};
 use countersign_core::time::Clock;
 use countersign_judge::CompiledBundle;
 use countersign_keys::KeyRing;
-use countersign_ledger::Ledger;
+use countersign_ledger::{Ledger, StateKey};
 use countersign_merkle::LeafIndex;
 use countersign_vault::{BlindIndex, TokenHasher, Vault};
 
@@ -104,6 +106,8 @@ pub struct Service {
     watcher: Arc<Watcher>,
     throttle: Throttle,
     publication: OnceLock<Publication>,
+    /// Up to which key idle sessions were looked for.
+    sessions_looked_at: Mutex<Option<StateKey>>,
     closing: AtomicBool,
 }
 

@@ -220,6 +220,7 @@ impl Service {
             in_force: Mutex::default(),
             watcher: Arc::new(Watcher::new()),
             throttle: Throttle::default(),
+            sessions_looked_at: Mutex::default(),
             publication: OnceLock::new(),
             closing: AtomicBool::new(false),
         })

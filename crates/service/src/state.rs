@@ -38,6 +38,11 @@ pub(crate) mod key {
     pub(crate) fn session(session: &Pseudonym) -> StateKey {
         StateKey::new(format!("session/{session}"))
     }
+    /// Apart from the session's row: what verdicts rest on does not change with each of them.
+    pub(crate) const SESSION_COUNTS: &str = "session-count/";
+    pub(crate) fn session_count(session: &Pseudonym) -> StateKey {
+        StateKey::new(format!("{SESSION_COUNTS}{session}"))
+    }
     pub(crate) fn results(session: &Pseudonym) -> String {
         format!("result/{session}/")
     }
@@ -134,13 +139,39 @@ pub(crate) struct IntentRow {
     pub(crate) registered_by: CredentialId,
     pub(crate) has_principal_part: bool,
     pub(crate) revoked: bool,
+    /// The entry that opened the session for it: a turn ends with its session.
+    pub(crate) opened: EntryId,
 }
 
-/// A session: its newest turn.
+/// A session: its newest turn, `None` once it was closed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SessionRow {
-    pub(crate) newest: IntentRef,
+    pub(crate) newest: Option<IntentRef>,
     pub(crate) turns: u32,
+    /// The entry that opened it last, and who that was.
+    pub(crate) opened: EntryId,
+    pub(crate) opened_by: CredentialId,
+}
+
+impl SessionRow {
+    /// Whether a turn of this session is one since it was opened last, and that goes on.
+    pub(crate) fn holds(&self, turn: &IntentRow) -> bool {
+        self.newest.is_some() && self.opened == turn.opened
+    }
+}
+
+/// What a session held since it was closed last. Deleted when it is closed; what is reported after
+/// that begins a row anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SessionCountRow {
+    pub(crate) open: bool,
+    pub(crate) turns: u32,
+    pub(crate) decisions: u32,
+    pub(crate) executions: u32,
+    /// When the last of its turns ends.
+    pub(crate) until: Timestamp,
+    /// When the last of these was counted.
+    pub(crate) last: Timestamp,
 }
 
 /// The result of an earlier call of a session.

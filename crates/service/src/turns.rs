@@ -21,6 +21,7 @@ use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
 use crate::intents::OpenIntent;
 use crate::render;
+use crate::sessions::{self, Counted};
 use crate::state::{self, IntentRow, SessionRow, StopRow, key};
 
 /// Most bytes of a request that registers a turn.
@@ -194,7 +195,7 @@ impl Service {
             session: turn.session.clone(),
             actors: turn.actors.clone(),
             parts: turn.parts.clone(),
-            parent: newest.as_ref().map(|row| row.newest),
+            parent: newest.as_ref().and_then(|row| row.newest),
             mandate: turn.mandate,
             registered_by: caller.id(),
             assurance: caller.assurance(),
@@ -204,8 +205,13 @@ impl Service {
         };
         let (intent_ref, record) = self.vault.seal(&intent, &*self.random)?;
         let canonical = intent.canonical()?;
-        let entry_id = self.entry_id();
-        let turns = newest.map_or(0, |row| row.turns).saturating_add(1);
+        let (entry_id, opening_id) = (self.entry_id(), self.entry_id());
+        let newest = newest.unwrap_or(SessionRow {
+            newest: None,
+            turns: 0,
+            opened: opening_id,
+            opened_by: caller.id(),
+        });
         let (document, known_session) = (intent.clone(), session.known());
         let committed = self.ledger.commit(reads, move |step| {
             let principal = principal.settle(step)?;
@@ -216,17 +222,21 @@ impl Service {
                     keys: vec![key::session(&session)],
                 });
             }
-            let (body, row) = intent_entry(&document, intent_ref, entry_id, principal, session);
+            let mut row = SessionRow {
+                newest: Some(intent_ref),
+                turns: newest.turns.saturating_add(1),
+                ..newest.clone()
+            };
+            if newest.newest.is_none() {
+                (row.opened, row.opened_by) = (opening_id, document.registered_by);
+                sessions::open(step, opening_id, session, document.registered_by)?;
+            }
+            state::put(step, key::session(&session), &row)?;
+            let ids = (intent_ref, entry_id, row.opened);
+            let (body, row) = intent_entry(&document, ids, principal, session);
             step.push(entry_id, body)?;
             state::put(step, key::intent(&intent_ref), &row)?;
-            state::put(
-                step,
-                key::session(&session),
-                &SessionRow {
-                    newest: intent_ref,
-                    turns,
-                },
-            )?;
+            sessions::count(step, &session, Counted::Turn(row.expires_at))?;
             step.seal(record.clone())
         })?;
         let mentions = TurnMentions::of(&intent);
@@ -266,7 +276,7 @@ impl Service {
                 && turn.actors.iter().all(|actor| row.actors.contains(actor))
         };
         match row {
-            Some(row) if stands(&row) => {
+            Some(row) if stands(&row) && self.goes_on(&row, reads)? => {
                 reads.limit(row.expires_at.plus_millis(-1));
                 Ok(())
             }
@@ -402,8 +412,7 @@ fn read_parts(parts: Vec<TurnPartRequest>) -> Result<Vec<TurnPart>, ServiceError
 
 fn intent_entry(
     intent: &Intent,
-    intent_ref: IntentRef,
-    entry_id: EntryId,
+    (intent_ref, entry_id, opened): (IntentRef, EntryId, EntryId),
     principal: countersign_core::pseudonym::Pseudonym,
     session: countersign_core::pseudonym::Pseudonym,
 ) -> (entry::Intent, IntentRow) {
@@ -435,6 +444,7 @@ fn intent_entry(
         registered_by: intent.registered_by,
         has_principal_part: intent.parts.iter().any(|part| part.by == PartBy::Principal),
         revoked: false,
+        opened,
     };
     (body, row)
 }

@@ -231,6 +231,10 @@ fn run(service: &Weak<Service>) {
                 strong.expire_escalations(),
             );
             report(
+                "idle sessions could not be closed",
+                strong.close_idle_sessions(),
+            );
+            report(
                 "throttled requests could not be recorded",
                 strong.flush_throttled(),
             );

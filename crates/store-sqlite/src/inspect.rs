@@ -1,7 +1,7 @@
 //! The database as it lies on the disk, for a check that trusts none of it.
 
-use crate::error::{OpenError, read_error};
 use crate::commit::{RUN, write_run};
+use crate::error::{OpenError, read_error};
 use crate::postings::{NewPostings, ROW_AT, entries_of, key_of};
 use crate::{connection, read, schema, shape};
 use countersign_core::entry::AnyEntry;
@@ -97,9 +97,10 @@ impl Inspection {
         let mut leaves = self.connection.prepare(sql)?;
         for from in (0..size.get()).step_by(ROWS) {
             let until = from.saturating_add(ROWS as u64).min(size.get());
-            let rows = leaves.query_map([read::sql_count(from), read::sql_count(until)], |row| {
-                Ok((read::count(row, 0)?, row.get::<_, Vec<u8>>(1)?))
-            })?;
+            let rows = leaves
+                .query_map([read::sql_count(from), read::sql_count(until)], |row| {
+                    Ok((read::count(row, 0)?, row.get::<_, Vec<u8>>(1)?))
+                })?;
             let mut postings = NewPostings::default();
             let mut run: Vec<(u64, i64, Hash)> = Vec::with_capacity(RUN);
             for row in rows {
@@ -112,7 +113,10 @@ impl Inspection {
                 run.push((index, time, leaf_hash(&bytes)));
                 if let Some(entry) = entry {
                     self.name(index, entry.entry_id)?;
-                    entry.terms.iter().for_each(|term| postings.add(term, index));
+                    entry
+                        .terms
+                        .iter()
+                        .for_each(|term| postings.add(term, index));
                 }
             }
             self.write_run(&mut run)?;
@@ -123,7 +127,10 @@ impl Inspection {
 
     fn write_run(&self, run: &mut Vec<(u64, i64, Hash)>) -> Result<()> {
         if let Some((first, time, _)) = run.first().copied() {
-            let hashes: Vec<u8> = run.iter().flat_map(|(_, _, hash)| *hash.as_bytes()).collect();
+            let hashes: Vec<u8> = run
+                .iter()
+                .flat_map(|(_, _, hash)| *hash.as_bytes())
+                .collect();
             write_run(&self.connection, first, time, &hashes)?;
         }
         run.clear();
@@ -250,7 +257,9 @@ impl Inspect for Inspection {
             "SELECT idx, hash FROM nodes
              WHERE level = {level} AND idx >= ?1 AND idx < ?2 ORDER BY idx"
         );
-        self.rows(&sql, &range, |row| Ok((read::count(row, 0)?, bytes(row, 1)?)))
+        self.rows(&sql, &range, |row| {
+            Ok((read::count(row, 0)?, bytes(row, 1)?))
+        })
     }
 
     fn beyond(&self, size: TreeSize) -> std::result::Result<Vec<Flaw>, StoreReadError> {
@@ -259,7 +268,9 @@ impl Inspect for Inspection {
         let sql = "SELECT count(*) FROM leaves WHERE idx >= ?1 OR idx < 0";
         let leaves = self
             .connection
-            .query_row(sql, [read::sql_count(size.get())], |row| read::count(row, 0))
+            .query_row(sql, [read::sql_count(size.get())], |row| {
+                read::count(row, 0)
+            })
             .map_err(read_error)?;
         if leaves > 0 {
             let found = format!("{leaves} entries beyond the head");
@@ -311,7 +322,11 @@ impl Inspect for Inspection {
         let expected = "only what stands in the leaf";
         self.each_posting(&mut |term, entries| {
             let Some(entries) = entries else {
-                flaws.push(Flaw::new(Part::Term, "a list that cannot be read", expected));
+                flaws.push(Flaw::new(
+                    Part::Term,
+                    "a list that cannot be read",
+                    expected,
+                ));
                 return Ok(flaws.len() < FINDINGS);
             };
             for index in entries {
@@ -415,7 +430,9 @@ impl Inspection {
         let key = (key_of(term), read::sql_count(index.get()));
         // A list that cannot be read finds nothing.
         let row = statement.query_row(key, |row| Ok(entries_of(row).unwrap_or_default()));
-        Ok(row.optional()?.is_some_and(|entries| entries.contains(&index.get())))
+        Ok(row
+            .optional()?
+            .is_some_and(|entries| entries.contains(&index.get())))
     }
 
     /// Every row of `terms` with its entries, `None` for one that cannot be read, until it is enough.

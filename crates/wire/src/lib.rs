@@ -25,7 +25,9 @@ pub use entries::{EntryAnswer, EntryPage, FlagList, FlagView, Head, ProofAnswer}
 pub use explain::{EvidenceView, Explanation, PolicyView, ProofView, Sealable, TargetView};
 pub use health::HealthView;
 pub use problem::Problem;
-pub use turns::{Revoked, StopRequest, TurnAnswer, TurnPartRequest, TurnRequest};
+pub use turns::{
+    CloseSession, Revoked, SessionClosed, StopRequest, TurnAnswer, TurnPartRequest, TurnRequest,
+};
 pub use vault::{OpenRequest, Opened};
 
 /// JSON that is passed on as the bytes that it came as.

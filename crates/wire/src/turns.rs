@@ -81,3 +81,25 @@ pub struct Revoked {
     #[schema(value_type = Object)]
     pub entry: RawJson,
 }
+
+/// A session to close.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseSession {
+    /// The session's id at the ingress.
+    pub session: String,
+}
+
+/// A session that was closed, with what it held since it was opened.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SessionClosed {
+    /// How many turns.
+    pub turns: u32,
+    /// How many decisions.
+    pub decisions: u32,
+    /// How many executions were reported.
+    pub executions: u32,
+    /// The entry that closed it, with its proof.
+    #[schema(value_type = Object)]
+    pub entry: RawJson,
+}

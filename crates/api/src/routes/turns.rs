@@ -8,7 +8,9 @@ use axum::response::Response;
 use countersign_core::entry::Role;
 use countersign_core::refs::IntentRef;
 use countersign_service::TURN_BODY_BYTES;
-use countersign_wire::{Revoked, StopRequest, TurnAnswer, TurnRequest};
+use countersign_wire::{
+    CloseSession, Revoked, SessionClosed, StopRequest, TurnAnswer, TurnRequest,
+};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(register_turn))
         .routes(routes!(revoke_turn))
+        .routes(routes!(close_session))
         .routes(routes!(stop))
 }
 
@@ -75,6 +78,32 @@ async fn revoke_turn(
         })
         .await?;
     reply::json(StatusCode::OK, &revoked)
+}
+
+/// Close a session
+///
+/// Role `ingress` for a session that the credential opened, or `admin`. Its turns end, and its entry
+/// says how many turns, decisions and executions it held, so that a missing one is visible. A later
+/// turn opens it anew. A session is closed without being asked an hour after its last turn has ended.
+#[utoipa::path(
+    post, path = "/v1/sessions/close", tag = "turns",
+    request_body = CloseSession,
+    responses((status = 200, description = "The session is closed", body = SessionClosed))
+)]
+async fn close_session(
+    State(app): State<Arc<App>>,
+    Authed(caller): Authed,
+    _: Strict<NoParameters>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    caller.require_any(&[Role::Ingress, Role::Admin])?;
+    let request: CloseSession = body::json(&app, request).await?;
+    let closed = app
+        .run(Lane::Commit, move |service| {
+            service.close_session(&caller, &request)
+        })
+        .await?;
+    reply::json(StatusCode::OK, &closed)
 }
 
 /// Stop an actor or everything

@@ -14,6 +14,7 @@ pub(crate) mod key;
 pub(crate) mod monitor;
 pub(crate) mod policy;
 pub(crate) mod revoke;
+pub(crate) mod session;
 pub(crate) mod stop;
 pub(crate) mod turn;
 pub(crate) mod vault;

@@ -220,7 +220,14 @@ pub fn check(
     if subject.repair {
         store.begin_repair()?;
     }
-    let walked = walk(subject, &head, recorded.as_ref(), observe, progress, &mut findings);
+    let walked = walk(
+        subject,
+        &head,
+        recorded.as_ref(),
+        observe,
+        progress,
+        &mut findings,
+    );
     let is_sound = matches!(walked, Ok(true));
     if subject.repair {
         store.end_repair(is_sound)?;
@@ -240,7 +247,11 @@ fn without_head(
         return Err(FsckError::NotInitialised);
     }
     let found = "the database has no head";
-    findings.add(Flaw::new(Part::Head, found, format!("a head of at least {released} entries")));
+    findings.add(Flaw::new(
+        Part::Head,
+        found,
+        format!("a head of at least {released} entries"),
+    ));
     Ok(findings)
 }
 
@@ -299,7 +310,12 @@ impl Walk<'_> {
         for index in range.clone() {
             let leaf = leaves.next_if(|leaf| leaf.index == index);
             let hash = stored.next_if(|(at, _)| *at == index).map(|(_, hash)| hash);
-            self.trees.append(index, leaf.as_ref().map(|leaf| &*leaf.bytes), hash, findings);
+            self.trees.append(
+                index,
+                leaf.as_ref().map(|leaf| &*leaf.bytes),
+                hash,
+                findings,
+            );
             if let Some(leaf) = leaf {
                 self.leaf(&leaf, observe, findings)?;
             }
@@ -335,7 +351,9 @@ impl Walk<'_> {
             findings.add(Flaw::new(Part::EntryId, &leaf.entry_id, &id).at(index));
         }
         if leaf.time != Some(time) {
-            let found = leaf.time.map_or_else(|| "none".to_owned(), |time| time.to_string());
+            let found = leaf
+                .time
+                .map_or_else(|| "none".to_owned(), |time| time.to_string());
             findings.add(Flaw::new(Part::Time, found, time).at(index));
         }
         self.terms = self.terms.saturating_add(row.terms.len() as u64);
@@ -378,11 +396,7 @@ impl Walk<'_> {
 }
 
 /// The root that the checkpoint of the head was signed for, if it is the head's.
-fn signed_root(
-    subject: &Subject<'_>,
-    head: &StoredHead,
-    findings: &mut Findings,
-) -> Option<Hash> {
+fn signed_root(subject: &Subject<'_>, head: &StoredHead, findings: &mut Findings) -> Option<Hash> {
     let mut fail = |found: String, expected: &str| {
         findings.add(Flaw::new(Part::Checkpoint, found, expected));
         None
@@ -409,17 +423,33 @@ fn check_head(head: &StoredHead, walk: &Walk<'_>, findings: &mut Findings) {
     let root = Hash::from_slice(&head.root).ok();
     if root != Some(range.root()) {
         let found = root.map_or_else(|| "no hash".to_owned(), |root| root.to_string());
-        findings.add(Flaw::new(Part::Head, format!("root {found}"), format!("root {}", range.root())));
+        findings.add(Flaw::new(
+            Part::Head,
+            format!("root {found}"),
+            format!("root {}", range.root()),
+        ));
     }
-    let frontier: Vec<u8> = range.hashes().iter().flat_map(|hash| *hash.as_bytes()).collect();
+    let frontier: Vec<u8> = range
+        .hashes()
+        .iter()
+        .flat_map(|hash| *hash.as_bytes())
+        .collect();
     if head.hashes != frontier {
         let count = head.hashes.len() / HASH_LEN;
         let found = format!("a frontier of {count} hashes that is another");
-        findings.add(Flaw::new(Part::Head, found, "the frontier that the leaves give"));
+        findings.add(Flaw::new(
+            Part::Head,
+            found,
+            "the frontier that the leaves give",
+        ));
     }
     if let Some(last) = walk.last.filter(|last| *last != head.time) {
         let expected = format!("{last}, the time of the last entry");
-        findings.add(Flaw::new(Part::Head, format!("time {}", head.time), expected));
+        findings.add(Flaw::new(
+            Part::Head,
+            format!("time {}", head.time),
+            expected,
+        ));
     }
 }
 
@@ -439,7 +469,10 @@ fn check_head_file(
     };
     let newest = &recorded.newest().checkpoint;
     let (size, root) = (newest.size(), newest.root());
-    let found = format!("{size} entries of `{}` were released, root {root}", newest.origin());
+    let found = format!(
+        "{size} entries of `{}` were released, root {root}",
+        newest.origin()
+    );
     if newest.origin() != head.origin || size.get() > head.size {
         let expected = format!("no more than the {} of `{}`", head.size, head.origin);
         findings.add(Flaw::new(Part::HeadFile, found, expected));

@@ -123,7 +123,10 @@ impl Tree<'_> {
             Ok(false)
         };
         let Some(bytes) = read(&self.dir.join(tile.to_string()), BUNDLE_BYTES)? else {
-            return fail(format!("there is no `{tile}`"), "a bundle of entries".to_owned());
+            return fail(
+                format!("there is no `{tile}`"),
+                "a bundle of entries".to_owned(),
+            );
         };
         let entries = match decode_bundle(&bytes, &tile) {
             Ok(entries) => entries,
@@ -219,7 +222,11 @@ impl Tree<'_> {
                 Some(_) => format!("`{tile}` holds other hashes"),
                 None => format!("there is no `{tile}`"),
             };
-            findings.add(Flaw::new(Part::Node, found, "the hashes that the entries give"));
+            findings.add(Flaw::new(
+                Part::Node,
+                found,
+                "the hashes that the entries give",
+            ));
             if self.repair {
                 write(&path, &expected).map_err(failed(&path))?;
             }

@@ -117,10 +117,7 @@ impl Trees {
     }
 
     /// Holds the nodes that were completed against those that are stored.
-    pub(super) fn check_nodes(
-        &mut self,
-        store: &dyn Inspect,
-    ) -> Result<(), StoreReadError> {
+    pub(super) fn check_nodes(&mut self, store: &dyn Inspect) -> Result<(), StoreReadError> {
         for (level, nodes) in std::mem::take(&mut self.leaves.fresh) {
             let (Some((first, _)), Some((last, _))) = (nodes.first(), nodes.last()) else {
                 continue;
@@ -190,7 +187,10 @@ impl Trees {
         for (_, flaw) in std::mem::take(&mut self.changed) {
             findings.add(flaw);
         }
-        findings.count_more(Part::LeafHash, self.changed_count.saturating_sub(PENDING as u64));
+        findings.count_more(
+            Part::LeafHash,
+            self.changed_count.saturating_sub(PENDING as u64),
+        );
         for flaw in std::mem::take(&mut self.leaves.wrong) {
             findings.add(flaw);
         }

@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::error::ServiceError;
 use crate::escalations::ESCALATION_TTL_MS;
 use crate::promise::{promise, wait};
+use crate::sessions::{self, Counted};
 use crate::state::{self, EscalationRow, IdempotencyRow, InForceRow, PermitRow, key};
 
 /// What became of a prepared decision in the plan.
@@ -166,6 +167,9 @@ impl Prepared {
             decision.policy_ref = row.map_or(decision.policy_ref, |row| row.policy_ref);
         }
         step.push(self.entry_id, decision.clone())?;
+        if let Some(session) = &decision.session {
+            sessions::count(step, session, Counted::Decision)?;
+        }
         for record in &self.sealed {
             step.seal(record.clone())?;
         }

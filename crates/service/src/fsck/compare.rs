@@ -139,9 +139,9 @@ impl Rows<'_> {
             Some("policy" | "part" | "intent" | "session" | "credential" | "stop") => {
                 Some("nothing: no entry says so".to_owned())
             }
-            Some("escalation" | "open-escalation" | "execution") => {
-                Some("nothing: no entry says so".to_owned())
-            }
+            Some(
+                "escalation" | "open-escalation" | "execution" | "session-count" | "newest-result",
+            ) => Some("nothing: no entry says so".to_owned()),
             _ => Some("a key that this version writes".to_owned()),
         };
         if let Some(expected) = why {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use countersign_core::entry::{
     Body, Credential, Decision, Entry, Execution, ExecutionPhase, GrantChange, Intent, Policy,
-    PolicyPhase, Revocation, RevocationEffect, RevocationScope,
+    PolicyPhase, Revocation, RevocationEffect, RevocationScope, SessionOpen,
 };
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::pseudonym::Pseudonym;
@@ -17,9 +17,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::escalations::ESCALATION_TTL_MS;
+use crate::sessions::Counted;
 use crate::state::{
-    ClosedBy, EscalationRow, ExecutionRow, InForceRow, IntentRow, PartRow, ResultRow, SessionRow,
-    StopRow, StoredBundleRow, key,
+    ClosedBy, EscalationRow, ExecutionRow, InForceRow, IntentRow, PartRow, ResultRow,
+    SessionCountRow, SessionRow, StopRow, StoredBundleRow, key,
 };
 
 /// A row as the entries give it.
@@ -36,6 +37,7 @@ pub(super) struct Folded {
     rows: BTreeMap<String, Expected>,
     intents: HashMap<IntentRef, (LeafIndex, IntentRow)>,
     sessions: HashMap<Pseudonym, (LeafIndex, SessionRow)>,
+    counts: HashMap<Pseudonym, (LeafIndex, SessionCountRow)>,
     credentials: HashMap<CredentialId, (LeafIndex, Value)>,
     escalations: HashMap<EntryId, (LeafIndex, EscalationRow)>,
     executions: HashMap<EntryId, (LeafIndex, Vec<ExecutionPhase>)>,
@@ -50,12 +52,14 @@ impl Folded {
                 self.put_first(index, key::part(&part.bytes.digest()), &row);
             }
             Body::Policy(policy) => self.policy(index, id, policy),
-            Body::Intent(intent) => self.intent(index, id, intent),
+            Body::SessionOpen(open) => self.open(index, id, open),
+            Body::SessionClose(close) => self.close(index, &close.session),
+            Body::Intent(intent) => self.intent(index, entry, intent),
             Body::Revocation(revocation) => self.revocation(index, id, revocation),
             Body::Directory(_) => self.put(index, key::directory(), &id),
             Body::Credential(credential) => self.credential(index, id, credential),
             Body::Decision(decision) => self.decision(index, id, entry.timestamp, decision),
-            Body::Execution(execution) => self.execution(index, execution),
+            Body::Execution(execution) => self.execution(index, entry.timestamp, execution),
             Body::Expired(expired) => self.expired(index, id, expired.links.resolves),
             _ => {}
         }
@@ -68,6 +72,9 @@ impl Folded {
         }
         for (session, (at, row)) in std::mem::take(&mut self.sessions) {
             self.put(at, key::session(&session), &row);
+        }
+        for (session, (at, row)) in std::mem::take(&mut self.counts) {
+            self.put(at, key::session_count(&session), &row);
         }
         for (id, (at, row)) in std::mem::take(&mut self.credentials) {
             self.put(at, key::credential(id), &row);
@@ -104,9 +111,46 @@ impl Folded {
         }
     }
 
-    fn intent(&mut self, index: LeafIndex, id: EntryId, intent: &Intent) {
+    fn open(&mut self, index: LeafIndex, id: EntryId, open: &SessionOpen) {
+        let turns = self.sessions.get(&open.session);
+        let row = SessionRow {
+            newest: None,
+            turns: turns.map_or(0, |(_, row)| row.turns),
+            opened: id,
+            opened_by: open.credential,
+        };
+        self.sessions.insert(open.session, (index, row));
+        self.rows.remove(key::session_count(&open.session).as_str());
+        let (at, count) = self.counts.entry(open.session).or_default();
+        (*at, count.open) = (index, true);
+    }
+
+    fn close(&mut self, index: LeafIndex, session: &Pseudonym) {
+        if let Some((at, row)) = self.sessions.get_mut(session) {
+            (*at, row.newest) = (index, None);
+        }
+        self.counts.remove(session);
+        self.gone(index, key::session_count(session));
+    }
+
+    fn count(&mut self, index: LeafIndex, session: Pseudonym, what: Counted, now: Timestamp) {
+        let (at, count) = self.counts.entry(session).or_default();
+        *at = index;
+        count.add(what, now);
+    }
+
+    fn intent(&mut self, index: LeafIndex, entry: &Entry, intent: &Intent) {
+        let until = Counted::Turn(intent.expires_at);
+        self.count(index, intent.session, until, entry.timestamp);
+        // A turn without an opened session is one of a log that holds no such entries.
+        let Some((at, session)) = self.sessions.get_mut(&intent.session) else {
+            return;
+        };
+        *at = index;
+        session.newest = Some(intent.intent_ref);
+        session.turns = session.turns.saturating_add(1);
         let row = IntentRow {
-            entry: id,
+            entry: entry.entry_id,
             author: intent.author,
             channel: intent.channel.clone(),
             principal: intent.principal,
@@ -119,14 +163,9 @@ impl Folded {
             // A turn rests on one of the two, and never on both.
             has_principal_part: intent.mandate.is_none(),
             revoked: false,
+            opened: session.opened,
         };
         self.intents.insert(intent.intent_ref, (index, row));
-        let turns = self.sessions.get(&intent.session);
-        let row = SessionRow {
-            newest: intent.intent_ref,
-            turns: turns.map_or(0, |(_, row)| row.turns).saturating_add(1),
-        };
-        self.sessions.insert(intent.session, (index, row));
     }
 
     fn revocation(&mut self, index: LeafIndex, id: EntryId, revocation: &Revocation) {
@@ -174,6 +213,9 @@ impl Folded {
     }
 
     fn decision(&mut self, index: LeafIndex, id: EntryId, time: Timestamp, body: &Decision) {
+        if let Some(session) = body.session {
+            self.count(index, session, Counted::Decision, time);
+        }
         if body.outcome == Outcome::Escalated {
             let row = EscalationRow {
                 decision: id,
@@ -184,7 +226,10 @@ impl Folded {
         }
     }
 
-    fn execution(&mut self, index: LeafIndex, execution: &Execution) {
+    fn execution(&mut self, index: LeafIndex, time: Timestamp, execution: &Execution) {
+        if let Some(session) = execution.session {
+            self.count(index, session, Counted::Execution, time);
+        }
         if let (Some(session), Some(result_ref)) = (execution.session, execution.result_ref) {
             let row = ResultRow { result_ref };
             self.put(index, key::newest_result(&session), &row);

@@ -1,14 +1,19 @@
 //! Whatever a test made the service write, the verifier finds nothing wrong with it: every log is
-//! audited when its test is done, with its documents opened and every decision judged again.
+//! audited when its test is done, with its documents opened and every decision judged again, and
+//! its database is held against its own entries.
 
 use std::collections::BTreeMap;
 
 use countersign_core::document::{Document, Facts, Source};
 use countersign_core::entry::{Body, Role};
 use countersign_core::refs::Sha256;
+use countersign_keys::KeyRing;
 use countersign_ledger::Ledger;
+use countersign_ledger::fsck::{self, Subject};
 use countersign_merkle::AnyTile;
 use countersign_service::ExportProgress;
+use countersign_service::fsck::StateCheck;
+use countersign_store_sqlite::Inspection;
 use countersign_verify::{Audit, Check, LogSource, Report, SourceError, Trust, Word};
 
 use serde_json::json;
@@ -82,11 +87,35 @@ impl Kit {
     }
 }
 
+impl Kit {
+    /// Every row of state is one that the entries bear out.
+    fn check_state(&self) {
+        let store = Inspection::open(&self.dir.path().join("ledger.db"), false).unwrap();
+        let keys = KeyRing::load(&self.dir.path().join("keys")).unwrap();
+        let subject = Subject {
+            store: &store,
+            log_keys: std::slice::from_ref(keys.log_key()),
+            head_file: &self.dir.path().join("head"),
+            repair: false,
+        };
+        let mut state = StateCheck::new(&store);
+        let mut findings = fsck::check(
+            &subject,
+            &mut |index, entry, findings| state.observe(index, entry, findings),
+            &mut |_| {},
+        )
+        .unwrap();
+        state.finish(&mut findings).unwrap();
+        assert_eq!(findings.total(), 0, "{:#?}", findings.kept());
+    }
+}
+
 impl Drop for Kit {
     fn drop(&mut self) {
         if self.service.is_none() || std::thread::panicking() {
             return;
         }
+        self.check_state();
         // A test may have left the service unable to write, or without a reader of the vault.
         let report = self.audit(self.documents().unwrap_or_default(), None);
         let said = serde_json::to_string_pretty(&report).unwrap();

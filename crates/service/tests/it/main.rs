@@ -13,4 +13,5 @@ mod calls;
 mod kit;
 mod policy;
 mod reading;
+mod sessions;
 mod watching;
