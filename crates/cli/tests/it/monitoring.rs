@@ -155,3 +155,130 @@ fn a_monitor_has_its_directory_to_itself() {
     std::fs::write(&seen, text.replace("local", "other")).unwrap();
     home.expect(2, &["monitor", &url, "--state", "seen", "--once"]);
 }
+
+/// A witness of the log in `log`, and a policy that names both.
+fn witness(home: &Home) -> Serving {
+    let keys = home.json(0, &["key", "show", "--data", "log"]);
+    let log = keys["log_key"].as_str().unwrap();
+    let key = home.ok(&[
+        "witness",
+        "init",
+        "--data",
+        "w",
+        "--name",
+        "witness.example/w",
+    ]);
+    let args = [
+        "witness",
+        "serve",
+        "--data",
+        "w",
+        "--log",
+        log,
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let serving = Serving::start(home.command(&args), home.path("w.log"));
+    let policy = format!("log {log}\nwitness w {key} {}\nquorum w\n", serving.url);
+    std::fs::write(home.path("policy"), policy).unwrap();
+    serving
+}
+
+/// Serves the log until its witness has cosigned all of it.
+fn cosigned(home: &Home, count: usize) {
+    let server = home.serve(&["--data", "log", "--witness-policy", "policy"]);
+    let url = log_url(home, &server);
+    turns(home, count, "cosigned");
+    let size = home.json(0, &["checkpoint", "--data", "log"])["size"].clone();
+    let begun = std::time::Instant::now();
+    loop {
+        let seen = monitored(home, 0, &url, "watching", &[]);
+        let own = of_witness(&seen);
+        if own["event"] == "same" && own["size"] == size {
+            assert!(own["cosigned_at"].is_string(), "{own}");
+            assert_eq!(own["lag_entries"], 0);
+            break;
+        }
+        assert!(
+            begun.elapsed() < std::time::Duration::from_secs(60),
+            "{own}"
+        );
+    }
+    server.stop();
+}
+
+fn of_witness(events: &[Value]) -> &Value {
+    let mut all = events.iter();
+    all.find(|it| it["source"] == "witness w").unwrap()
+}
+
+fn monitored(home: &Home, code: i32, url: &str, state: &str, more: &[&str]) -> Vec<Value> {
+    let mut args = vec!["monitor", url, "--once", "--json", "--policy", "policy"];
+    args.extend(["--state", state]);
+    args.extend(more);
+    let out = home.expect(code, &args);
+    let lines = out.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_witness_that_was_shown_another_history_gives_it_away() {
+    let home = Home::new();
+    home.ok(&["init", "--data", "log"]);
+    copy(&home.path("log"), &home.path("twin"));
+    let witness = witness(&home);
+    cosigned(&home, 3);
+    // Whoever asks only the other server sees nothing wrong with it.
+    let (server, url) = serve(&home, "twin");
+    turns(&home, 6, "twin");
+    look(&home, 0, &url, &[]);
+    for (grow, state) in [(0, "a"), (1, "b"), (5, "c")] {
+        turns(&home, grow, "more");
+        let found = monitored(&home, 3, &url, state, &[]);
+        let last = found.last().unwrap();
+        assert_eq!(last["event"], "contradiction", "{last}");
+        assert_eq!(last["source"], "witness w");
+        let evidence = last["evidence"].as_str().unwrap();
+        let args = ["verify", "--contradiction", evidence, "--policy", "policy"];
+        home.expect(3, &args);
+    }
+    server.stop();
+    witness.stop();
+    // Without its witness the log can still be followed.
+    let (_server, url) = serve(&home, "twin");
+    let unread = monitored(&home, 2, &url, "d", &[]);
+    assert_eq!(of_witness(&unread)["event"], "unread");
+}
+
+#[test]
+fn a_witness_that_knows_more_than_the_log_shows_is_a_finding() {
+    let home = Home::new();
+    home.ok(&["init", "--data", "log"]);
+    copy(&home.path("log"), &home.path("old"));
+    let _witness = witness(&home);
+    cosigned(&home, 3);
+    let (_server, url) = serve(&home, "old");
+    // For a moment a log may be behind what it has sent to its witnesses.
+    let ahead = monitored(&home, 0, &url, "s", &[]);
+    assert_eq!(of_witness(&ahead)["event"], "ahead");
+    assert_eq!(of_witness(&ahead)["finding"], false);
+    let late = monitored(&home, 1, &url, "s", &["--patience", "0"]);
+    assert_eq!(of_witness(&late)["finding"], true);
+    // A name that the policy does not know has no key.
+    let args = [
+        "monitor",
+        &url,
+        "--state",
+        "t",
+        "--policy",
+        "policy",
+        "--witness",
+        "x=http://127.0.0.1:1",
+    ];
+    home.expect(2, &args);
+    let elsewhere = ["--witness", "w=http://127.0.0.1:1"];
+    let unread = monitored(&home, 2, &url, "u", &elsewhere);
+    assert_eq!(of_witness(&unread)["event"], "unread");
+}
