@@ -1,7 +1,7 @@
 //! The newest published checkpoint, kept beyond the process: what was published must not go back.
 
 use crate::board::Published;
-use crate::parts::Parts;
+use crate::parts::{LogKeys, Parts};
 use countersign_ledger::ReadError;
 use countersign_note::{Note, PolicyOutcome};
 use std::fs::{self, File};
@@ -45,7 +45,7 @@ pub(crate) fn read(parts: &Parts) -> Result<Option<Published>, KeptError> {
             error,
         })?,
     };
-    let opened = parts.log_keys.open(&bytes);
+    let opened = LogKeys::open(parts.log_keys.all(), &bytes);
     let (note, checkpoint) = opened.ok_or_else(|| KeptError::Foreign { path: path.clone() })?;
     parts
         .log
@@ -66,7 +66,7 @@ pub(crate) fn is_witnessed(parts: &Parts, note: &Note) -> bool {
     let Some(policy) = &parts.policy else {
         return false;
     };
-    let outcome = policy.evaluate_with_logs(note, parts.log_keys.as_slice());
+    let outcome = policy.evaluate_with_logs(note, parts.log_keys.all());
     matches!(outcome, Ok(PolicyOutcome::Satisfied(_)))
 }
 

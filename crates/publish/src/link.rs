@@ -2,7 +2,7 @@
 
 use crate::contradiction::Conflict;
 use crate::limits::ATTEMPTS;
-use crate::parts::Parts;
+use crate::parts::{LogKeys, Parts};
 use crate::transport::{RawAnswer, Transport, TransportError};
 use countersign_ledger::ReadError;
 use countersign_merkle::TreeSize;
@@ -199,7 +199,7 @@ impl Link {
         if answer.status != 200 {
             return Ok(None);
         }
-        let Some((note, theirs)) = parts.log_keys.open(&answer.body) else {
+        let Some((note, theirs)) = LogKeys::open(parts.log_keys.live(), &answer.body) else {
             return Ok(None);
         };
         // Read after the answer came: what the witness knew then was released before.

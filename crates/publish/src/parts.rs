@@ -33,7 +33,10 @@ pub struct Parts {
 
 /// The keys of a log.
 #[derive(Debug, Clone)]
-pub struct LogKeys(Vec<VerifierKey>);
+pub struct LogKeys {
+    live: Vec<VerifierKey>,
+    all: Vec<VerifierKey>,
+}
 
 /// Why witnesses cannot be asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,20 +66,26 @@ pub enum SetupError {
 }
 
 impl LogKeys {
-    /// The keys, whose name is the log's origin.
-    pub fn new(keys: Vec<VerifierKey>) -> Self {
-        Self(keys)
+    /// The keys that sign now, and those that did before them. All bear the log's origin.
+    pub fn new(live: Vec<VerifierKey>, earlier: Vec<VerifierKey>) -> Self {
+        let all = [live.clone(), earlier].concat();
+        Self { live, all }
     }
 
-    /// The keys.
-    pub fn as_slice(&self) -> &[VerifierKey] {
-        &self.0
+    /// The keys that sign now: whoever stole an earlier one must not be able to stop the log.
+    pub fn live(&self) -> &[VerifierKey] {
+        &self.live
     }
 
-    /// The checkpoint in this text, if the log itself has signed it.
-    pub(crate) fn open(&self, text: &[u8]) -> Option<(Note, Checkpoint)> {
+    /// All of them: what was published before a rotation was signed by an earlier one.
+    pub fn all(&self) -> &[VerifierKey] {
+        &self.all
+    }
+
+    /// The checkpoint in this text, if one of these keys of the log has signed it.
+    pub(crate) fn open(keys: &[VerifierKey], text: &[u8]) -> Option<(Note, Checkpoint)> {
         let note = Note::parse(text).ok()?;
-        let signed = SignedCheckpoint::open(&note, &self.0).ok()?;
+        let signed = SignedCheckpoint::open(&note, keys).ok()?;
         let checkpoint = signed.checkpoint().clone();
         Some((note, checkpoint))
     }

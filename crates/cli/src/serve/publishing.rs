@@ -6,8 +6,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use countersign_client::{Client, ClientError, Options, ServerUrl};
 use countersign_host::{DataDir, Host};
+use countersign_note::TlogPolicy;
 use countersign_note::policy::PolicyWitness;
-use countersign_note::{TlogPolicy, VerifierKey};
 use countersign_publish::limits::{ANSWER_BYTES, WITNESS_TIMEOUT};
 use countersign_publish::{
     Found, LogKeys, Parts, Publisher, RawAnswer, StartError, Started, Transport, TransportError,
@@ -88,11 +88,9 @@ impl PublishingArgs {
         let policy = self.policy()?;
         let transports = policy.iter().flat_map(TlogPolicy::witnesses);
         let transports: Vec<_> = transports.map(http).collect::<Result<_, _>>()?;
-        let key: Result<VerifierKey, _> = service.public_keys().log_key.parse();
-        let key = key.map_err(|error| CliError::usage(format!("the log's key: {error}")))?;
         let parts = Parts {
             log: service.ledger().reader(),
-            log_keys: LogKeys::new(vec![key]),
+            log_keys: log_keys(&service)?,
             policy,
             transports,
             is_required: self.require_witness.unwrap_or(false),
@@ -118,6 +116,16 @@ impl PublishingArgs {
         let policy = TlogPolicy::parse(&input::file_bytes(path)?);
         policy.map(Some).map_err(|error| CliError::io(path, error))
     }
+}
+
+/// The key that signs now, and all that ever did.
+fn log_keys(service: &countersign_service::Service) -> Result<LogKeys, CliError> {
+    let keys = service.public_keys();
+    let live = keys
+        .log_key
+        .parse()
+        .map_err(|error| CliError::usage(format!("the log's key: {error}")))?;
+    Ok(LogKeys::new(vec![live], keys.log_keys.clone()))
 }
 
 /// Halts the ledger; of a service that is gone there is nothing to halt.

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -408,8 +409,11 @@ fn a_copy_that_runs_elsewhere_stops_the_log_and_both_heads_are_kept() {
     for (name, url) in [("p1", &first.url), ("p2", &second.url)] {
         let text = profile.replace(&second.url, url);
         assert!(text.contains(url.as_str()), "{text}");
-        std::fs::write(world.home.path(name), text).unwrap();
+        let path = world.home.path(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
+    world.home.ok(&["--profile", "p1", "turn", "One history"]);
     let begun = Instant::now();
     let stopped = loop {
         world.home.run(&["--profile", "p1", "turn", "One history"]);
