@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_core::document::{self, Call, Document, Facts, Reasoning};
+use countersign_core::document::{self, Call, Document, Facts, Reasoning, Statement};
 use countersign_core::entry::{Decision, Intent};
 use countersign_core::json::CanonicalJson;
 use countersign_core::names::TenantId;
@@ -23,6 +23,8 @@ pub(crate) struct Documents<'a> {
     named: BTreeSet<Sha256>,
     /// Those of them that were given.
     checked: BTreeSet<Sha256>,
+    /// Those that were not, with their kind and the first entry that names them.
+    missing: BTreeMap<Sha256, (u64, &'static str)>,
 }
 
 impl<'a> Documents<'a> {
@@ -32,6 +34,7 @@ impl<'a> Documents<'a> {
             tenant: None,
             named: BTreeSet::new(),
             checked: BTreeSet::new(),
+            missing: BTreeMap::new(),
         }
     }
 
@@ -50,7 +53,11 @@ impl<'a> Documents<'a> {
     /// The document that an entry names, if it was given and is what its ref says.
     pub(crate) fn open<D: Document>(&mut self, at: &mut At<'_>, reference: Sha256) -> Option<D> {
         self.named.insert(reference);
-        let bytes = self.given.get(&reference)?;
+        let Some(bytes) = self.given.get(&reference) else {
+            let first = (at.index, D::KIND);
+            self.missing.entry(reference).or_insert(first);
+            return None;
+        };
         self.checked.insert(reference);
         let digest = Sha256::of(bytes);
         if digest != reference {
@@ -117,6 +124,24 @@ impl<'a> Documents<'a> {
     pub(crate) fn given<D: Document>(&self, reference: Sha256) -> Option<D> {
         let bytes = self.given.get(&reference)?;
         D::from_canonical(bytes).ok()
+    }
+
+    /// Where every document was promised that was not erased, one that is missing is a failure.
+    /// Statements of purpose are not exported, and are not asked for.
+    pub(crate) fn require_all(&self, erased: &BTreeSet<Sha256>, findings: &mut Findings) {
+        let missing = self.missing.iter().filter(|(r, _)| !erased.contains(r));
+        for (reference, (index, kind)) in missing.filter(|(_, (_, kind))| *kind != Statement::KIND)
+        {
+            let found = format!("no document of kind `{kind}` under {reference}");
+            let expected = "the document, or an entry of its erasure";
+            findings.entry(*index, None, Check::DocumentMissing, found, expected);
+        }
+    }
+
+    /// Whether an entry names the document.
+    #[cfg(feature = "rejudge")]
+    pub(crate) fn is_named(&self, reference: &Sha256) -> bool {
+        self.named.contains(reference)
     }
 
     /// Documents that no entry names still have to be what their names say.

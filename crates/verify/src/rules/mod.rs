@@ -114,6 +114,9 @@ impl<'a> Rules<'a> {
         self.genesis.finish(head, findings);
         self.bundles.finish(findings);
         self.documents.finish(findings);
+        if self.audit.is_complete {
+            self.documents.require_all(&self.erased, findings);
+        }
     }
 
     /// Sessions of which nothing says how much they held.

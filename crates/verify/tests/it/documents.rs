@@ -97,3 +97,23 @@ fn a_document_that_says_other_than_its_entry_is_found() {
         .any(|f| f.check == Check::DocumentContent);
     assert!(found, "{}", told(&report));
 }
+
+#[test]
+fn a_document_that_nobody_needs_for_judging_is_missed_too_where_all_were_promised() {
+    let story = story();
+    let leaves = story.leaves();
+    for kind in ["reasoning", "changeset"] {
+        let mut audit = Audit::new(trust());
+        audit.is_complete = true;
+        audit.documents = story.documents.clone();
+        audit.documents.retain(|_, bytes| {
+            let document: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+            document["kind"] != kind
+        });
+        let report = audit.run(&publish(&leaves), &mut |_| {}).unwrap();
+        let is_missed = |f: &countersign_verify::Finding| {
+            f.check == Check::DocumentMissing && f.found.contains(kind)
+        };
+        assert!(report.findings.iter().any(is_missed), "{}", told(&report));
+    }
+}
