@@ -6,7 +6,7 @@ use crate::log::{self, Key, Witness};
 use countersign_core::refs::Sha256;
 use countersign_merkle::AnyTile;
 use countersign_note::{Checkpoint, Note, TlogPolicy};
-use countersign_verify::{Audit, MemoryLog, Report, Trust, Word};
+use countersign_verify::{Audit, MemoryLog, NotShownCode, Report, Trust, Word};
 
 use super::mutant::{Edit, Mutant};
 
@@ -243,6 +243,48 @@ impl Court {
             None => Vec::new(),
         };
         Verdict { without, with }
+    }
+
+    /// What is said of an older export, which whoever kept one can serve: nothing in it is another
+    /// one, and nothing is forged. A checkpoint that the auditor got later is all that shows it.
+    pub fn older(&self) -> Vec<(&'static str, Cell)> {
+        let size = self.leaves.len() / 2;
+        let (Some(key), Some(leaves)) = (&self.key, self.leaves.get(..size)) else {
+            return Vec::new();
+        };
+        let mut signed = log::signed_by(key, self.origin(), leaves);
+        let plain = log::under(leaves, &signed);
+        let (witness, policy) = Witness::new();
+        witness.cosign(&mut signed);
+        let cosigned = log::under(leaves, &signed);
+        let trust = &self.trust;
+        let with_policy = Trust {
+            policy: Some(policy),
+            ..trust.clone()
+        };
+        let cell = |trust: Trust, log: &MemoryLog, is_covered: bool| {
+            let said = self.say(trust, log, None);
+            let is_said = said.as_ref().is_some_and(|report| {
+                let mut codes = report.not_shown.iter().map(|not| not.code);
+                codes.any(|code| code == NotShownCode::LaterEntries)
+            });
+            let cell = self.cell(said, Bound::Failed);
+            let is_hole = if is_covered { cell.is_hole } else { !is_said };
+            Cell { is_hole, ..cell }
+        };
+        let of_all = trust.clone().holding(self.signed.clone());
+        vec![
+            ("no anchor", cell(trust.clone(), &plain, false)),
+            (
+                "held, of its own size",
+                cell(trust.clone().holding(signed), &plain, false),
+            ),
+            (
+                "quorum, which cosigned it then",
+                cell(with_policy, &cosigned, false),
+            ),
+            ("held, of all", cell(of_all, &plain, true)),
+        ]
     }
 
     /// What somebody without the key can make of the leaves: the bundles alone, the hash tiles, too,

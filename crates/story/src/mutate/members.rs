@@ -155,7 +155,12 @@ impl Work {
             return;
         }
         let tried = self.coverage.0.entry((*kind).to_owned()).or_default();
-        tried.entry(name).or_default().insert(how);
+        let ways = tried.entry(name).or_default();
+        ways.insert(how);
+        if !inside.is_empty() {
+            // Whatever was done inside it, the member's value is another one.
+            ways.insert(How::Changed);
+        }
         self.mutants.push(Mutant {
             row: Row::new(kind, &format!("{name}{inside}"), how.name()),
             what: format!("entry {index}: `{name}{inside}` {what}"),

@@ -115,3 +115,11 @@ fn a_change_that_may_not_pass_and_does_is_a_hole() {
     let verdict = court.judge(mutant);
     assert!(verdict.without.is_hole, "the log holds that change already");
 }
+
+#[test]
+fn an_older_export_is_found_by_whoever_holds_a_later_checkpoint_and_says_what_it_does_not_show() {
+    let said = court().older();
+    assert_eq!(said.len(), 4);
+    assert!(said.iter().all(|(_, cell)| !cell.is_hole));
+    assert_eq!(said[3].1.word, Some(Word::Failed));
+}

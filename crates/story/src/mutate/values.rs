@@ -23,6 +23,10 @@ pub(super) enum How {
     Removed,
     /// It has a sibling of an unknown name.
     Joined,
+    /// One more stands in the list.
+    Added,
+    /// One of the list, or all, are gone.
+    Dropped,
 }
 
 impl How {
@@ -32,6 +36,8 @@ impl How {
             Self::Changed => "changed",
             Self::Removed => "removed",
             Self::Joined => "joined by a sibling",
+            Self::Added => "one added",
+            Self::Dropped => "dropped",
         }
     }
 }
@@ -47,8 +53,9 @@ pub(super) struct Change {
 }
 
 /// A type that a declaration names and that nobody taught this module.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownType(pub(super) String);
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no other values are known for members of the type `{0}`")]
+pub struct UnknownType(String);
 
 /// Values that stand in the log, by type: what is put elsewhere should be plausible.
 #[derive(Default)]
@@ -236,17 +243,17 @@ fn list(item: &str, items: &[Value], pool: &Pool) -> Result<Vec<Change>, Unknown
         });
     };
     if let [first, rest @ ..] = items {
-        push(How::Removed, "the first dropped", rest.to_vec());
+        push(How::Dropped, "the first dropped", rest.to_vec());
         if let [front @ .., _] = items {
-            push(How::Removed, "the last dropped", front.to_vec());
+            push(How::Dropped, "the last dropped", front.to_vec());
         }
         let mut twice = items.to_vec();
         twice.push(first.clone());
-        push(How::Joined, "the first again", twice);
+        push(How::Added, "the first again", twice);
         let mut reversed = items.to_vec();
         reversed.reverse();
         push(How::Changed, "the order reversed", reversed);
-        push(How::Removed, "all dropped", Vec::new());
+        push(How::Dropped, "all dropped", Vec::new());
         for change in changes(item, first, pool)? {
             let mut items = items.to_vec();
             if let Some(slot) = items.first_mut() {
@@ -264,7 +271,7 @@ fn list(item: &str, items: &[Value], pool: &Pool) -> Result<Vec<Change>, Unknown
         items.push(sample);
         found.push(Change {
             inside: "[]".to_owned(),
-            how: How::Joined,
+            how: How::Added,
             what: "one added".to_owned(),
             value: Value::Array(items),
         });
