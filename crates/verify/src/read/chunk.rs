@@ -2,7 +2,7 @@
 
 use countersign_core::entry::{AnyEntry, LeafError};
 use countersign_merkle::tile::{BundleEntries, BundleError};
-use countersign_merkle::{AnyTile, EntriesTile, Hash, TilePath, leaf_hash};
+use countersign_merkle::{AnyTile, EntriesTile, Hash, TilePath, leaf_hash, perfect_root};
 
 use super::compare::{Compared, compare};
 use crate::source::{self, LogSource, SourceError};
@@ -11,6 +11,8 @@ use crate::source::{self, LogSource, SourceError};
 pub(crate) struct Chunk {
     /// The hash of each leaf.
     pub(crate) leaves: Vec<Hash>,
+    /// The root over them, if the bundle is full.
+    pub(crate) root: Option<Hash>,
     /// Each leaf as an entry; empty unless that was asked for.
     pub(crate) entries: Vec<Result<AnyEntry, LeafError>>,
     /// What came of the hash tile above it.
@@ -61,8 +63,10 @@ pub(crate) fn read(
         Ok(path) => compare(source, path, &leaves),
         Err(_) => Compared::Same,
     };
+    let root = tile.is_full().then(|| perfect_root(&leaves)).flatten();
     Ok(Chunk {
         leaves,
+        root,
         entries,
         hash_tile,
     })

@@ -74,13 +74,14 @@ impl Reading<'_> {
             };
             let Chunk {
                 leaves,
+                root,
                 entries,
                 hash_tile,
             } = chunk;
             let place = tile.leaves();
             each(place.start, place.end, entries, findings);
             hash_tile.report(findings)?;
-            builder.append(&leaves, findings)?;
+            builder.append(&leaves, root, findings)?;
             Ok(ControlFlow::Continue(()))
         })?;
         builder.finish(findings)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_merkle::tile::{TILE_HEIGHT, TILE_WIDTH};
-use countersign_merkle::{CompactRange, Hash, TilePath, TreeSize, perfect_root};
+use countersign_merkle::{CompactRange, Hash, TilePath, TreeSize};
 
 use super::compare::compare;
 use crate::audit::VerifyError;
@@ -50,10 +50,12 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Appends the leaves of the next bundle, which is the last one if it is not full.
+    /// Appends the leaves of the next bundle, which is the last one if it is not full and so has no
+    /// root of its own.
     pub(super) fn append(
         &mut self,
         leaves: &[Hash],
+        root: Option<Hash>,
         findings: &mut Findings,
     ) -> Result<(), VerifyError> {
         let before = self.read();
@@ -64,9 +66,9 @@ impl<'a> Builder<'a> {
             let root = self.range(leaves.get(..kept).unwrap_or(leaves))?.root();
             self.roots.insert(*size, root);
         }
-        match leaves.len() == usize::from(TILE_WIDTH) {
-            true => self.full(leaves, findings),
-            false => {
+        match root {
+            Some(root) => self.full(root, findings),
+            None => {
                 self.tail = leaves.to_vec();
                 Ok(())
             }
@@ -91,10 +93,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn full(&mut self, leaves: &[Hash], findings: &mut Findings) -> Result<(), VerifyError> {
-        let Some(root) = perfect_root(leaves) else {
-            return Ok(());
-        };
+    fn full(&mut self, root: Hash, findings: &mut Findings) -> Result<(), VerifyError> {
         let (pending, mut complete) = (&mut self.pending, Vec::new());
         let appended = self.bundles.append(root, &mut |height, index, hash| {
             if height % TILE_HEIGHT == 0 {
