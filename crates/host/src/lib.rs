@@ -14,18 +14,21 @@
 
 mod fsck;
 mod keys;
+mod successor;
 
 pub use keys::{KeyChanged, KeyUseError};
+pub use successor::{Remains, SuccessorError};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_core::document::BundleContent;
+use countersign_core::entry::Predecessor;
 use countersign_core::names::{NameError, Origin, TenantId};
 use countersign_core::random::Random;
 use countersign_core::time::Clock;
 use countersign_keys::{KeyFileError, KeyRing, SystemRandom};
-use countersign_ledger::{DirLock, FileReserve, LockError, Reserve, Store};
+use countersign_ledger::{DirLock, FileReserve, HeadFile, LockError, OpenError, Reserve, Store};
 use countersign_service::{
     FirstCredential, KeyHistoryError, NewLog, Parts, Service, SetupError, SystemClock,
 };
@@ -93,6 +96,9 @@ pub enum HostError {
     /// A key cannot be changed so.
     #[error(transparent)]
     KeyUse(#[from] KeyUseError),
+    /// The log cannot be continued by another.
+    #[error(transparent)]
+    Successor(#[from] SuccessorError),
     /// The public name does not make an origin.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -189,6 +195,36 @@ impl DataDir {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<(Host, Vec<FirstCredential>), HostError> {
+        let origin = origin(&beginning, &*clock, &*random)?;
+        self.begin_as(beginning, &origin, None, (clock, random))
+    }
+
+    /// Begins the log that continues another, of which this remains: with an origin and keys of its
+    /// own. The public name of `beginning` does not count.
+    pub fn succeed(
+        &self,
+        beginning: Beginning,
+        old: &DataDir,
+        remains: &Remains,
+    ) -> Result<(Host, Vec<FirstCredential>), HostError> {
+        if successor::is_same(&self.root, &old.root) {
+            return Err(SuccessorError::SamePlace.into());
+        }
+        let tools = (
+            Arc::new(SystemClock) as Arc<dyn Clock>,
+            Arc::new(SystemRandom) as Arc<dyn Random>,
+        );
+        let origin = remains.next_origin()?;
+        self.begin_as(beginning, &origin, Some(remains.predecessor()), tools)
+    }
+
+    fn begin_as(
+        &self,
+        beginning: Beginning,
+        origin: &Origin,
+        predecessor: Option<Predecessor>,
+        (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
+    ) -> Result<(Host, Vec<FirstCredential>), HostError> {
         make_private(&self.root).map_err(|error| HostError::Io {
             path: self.root.clone(),
             error,
@@ -198,8 +234,8 @@ impl DataDir {
         if self.is_begun() {
             return Err(HostError::Exists(self.root.clone()));
         }
-        let origin = origin(&beginning, &*clock, &*random)?;
-        let (keys, root) = KeyRing::create(&self.keys(), &origin, &*random)?;
+        self.check_not_lost()?;
+        let (keys, root) = KeyRing::create(&self.keys(), origin, &*random)?;
         let store = Arc::new(SqliteStore::create(&self.database())?);
         let parts = self.parts(store, keys, random, clock)?;
         let (service, first) = Service::create(
@@ -209,7 +245,7 @@ impl DataDir {
                 root: &root,
                 bundle: beginning.bundle,
                 credentials: beginning.credentials,
-                predecessor: None,
+                predecessor,
             },
         )?;
         Ok((
@@ -246,6 +282,22 @@ impl DataDir {
             service,
             _lock: lock,
         })
+    }
+
+    /// A head file that says of released entries, and no database: the database is lost.
+    fn check_not_lost(&self) -> Result<(), HostError> {
+        let file = HeadFile::open(&self.root.join("head")).map_err(OpenError::from);
+        let file = file.map_err(SetupError::Open)?;
+        match file.map(|file| file.newest().checkpoint.clone()) {
+            Some(released) if released.size().get() > 0 => {
+                Err(SetupError::Open(OpenError::DatabaseLost {
+                    origin: released.origin().to_owned(),
+                    size: released.size(),
+                })
+                .into())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn parts(

@@ -121,7 +121,8 @@ impl OpenError {
         match self {
             Self::RolledBack { .. } | Self::Forked { .. } | Self::DatabaseLost { .. } => Some(
                 "put the newest database back; a log that has lost released entries must not be \
-                 continued under the same key",
+                 continued under the same key: if it is lost for good, begin another with \
+                 `countersign init --data NEW --successor-of DIR --i-have-lost-data`",
             ),
             Self::HeadFileMissing { .. } => Some(
                 "put the head file back from where the data directory was copied; it belongs to \

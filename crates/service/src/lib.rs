@@ -10,6 +10,7 @@
 
 mod cache;
 mod caller;
+mod carry;
 mod credentials;
 mod decide;
 mod directory;
@@ -38,6 +39,7 @@ mod vault_access;
 mod watcher;
 
 pub use caller::Caller;
+pub use carry::bundle_in_force;
 pub use countersign_publish::{Board, Status};
 pub use decide::{CALL_BODY_BYTES, WAIT_MAX, permit_audience};
 pub use directory::{DIRECTORY_BODY_BYTES, DIRECTORY_CHANGES};

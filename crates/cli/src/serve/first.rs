@@ -1,5 +1,7 @@
 //! The first start: a data directory, its keys, and a credential per role.
 
+use countersign_core::document::BundleContent;
+use countersign_core::names::TenantId;
 use countersign_host::{Beginning, DataDir, Host};
 use countersign_service::FirstCredential;
 use countersign_wire::NewCredential;
@@ -27,16 +29,26 @@ pub(super) fn begin(
     data: &DataDir,
     first: &FirstStart,
 ) -> Result<(Host, Vec<FirstCredential>), CliError> {
-    let beginning = Beginning {
-        tenant: first.tenant()?,
-        public_name: first.public_name.clone(),
-        bundle: bundles::check(first.bundle())?.0,
+    let bundle = bundles::check(first.bundle())?.0;
+    let public_name = first.public_name.clone();
+    Ok(data.begin(beginning(first.tenant()?, public_name, bundle))?)
+}
+
+/// What a new log begins with.
+pub(super) fn beginning(
+    tenant: TenantId,
+    public_name: Option<String>,
+    bundle: BundleContent,
+) -> Beginning {
+    Beginning {
+        tenant,
+        public_name,
+        bundle,
         credentials: CREDENTIALS
             .iter()
             .map(|(name, roles, speaks)| credential(name, roles, *speaks))
             .collect(),
-    };
-    Ok(data.begin(beginning)?)
+    }
 }
 
 fn credential(name: &str, roles: &[&str], speaks: bool) -> NewCredential {

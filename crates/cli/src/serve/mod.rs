@@ -7,6 +7,7 @@ mod publishing;
 mod running;
 mod settings;
 mod signals;
+mod successor;
 
 pub(crate) use logging::start as start_logging;
 pub(crate) use settings::{InitArgs, LogFormat, LogLevel, LogSettings, ServeArgs};
@@ -14,7 +15,8 @@ pub(crate) use signals::Signals;
 
 use std::path::PathBuf;
 
-use countersign_host::{DataDir, Host};
+use countersign_host::{DataDir, Host, HostError};
+use countersign_keys::RootKey;
 
 use crate::connection::{ConnectionArgs, DEFAULT_SERVER};
 use crate::error::CliError;
@@ -67,7 +69,7 @@ pub(crate) fn init(
 ) -> Result<Exit, CliError> {
     let data = DataDir::new(args.first.data()?);
     if data.is_begun() {
-        return Err(countersign_host::HostError::Exists(data.path().to_owned()).into());
+        return Err(HostError::Exists(data.path().to_owned()).into());
     }
     let profile = profile_place(connection, &data);
     let new_profile = NewProfile {
@@ -76,8 +78,23 @@ pub(crate) fn init(
         url: DEFAULT_SERVER,
         ca_file: connection.ca_file(),
     };
-    let (host, announced) = open(&data, &args.first, new_profile, terminal)?;
+    let (host, announced) = match &args.successor_of {
+        None => open(&data, &args.first, new_profile, terminal)?,
+        Some(old) => {
+            let (host, credentials) =
+                successor::begin(&data, old, args.i_have_lost_data, &args.first, terminal)?;
+            let hidden = args.first.hide_tokens;
+            let announced =
+                announce::credentials(&host, credentials, new_profile, hidden, terminal)?;
+            (host, announced)
+        }
+    };
     host.service().close()?;
+    drop(host);
+    if args.ml_dsa {
+        let root = RootKey::load(&data.keys()).map_err(HostError::Key)?;
+        data.set_ml_dsa(true, &root)?;
+    }
     announce::begun(&data, &announced, terminal)?;
     Ok(Exit::Yes)
 }

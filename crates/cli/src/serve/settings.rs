@@ -78,6 +78,15 @@ pub(crate) struct ServeArgs {
 pub(crate) struct InitArgs {
     #[command(flatten)]
     pub(super) first: FirstStart,
+    /// Sign checkpoints with ML-DSA-44, too
+    #[arg(long)]
+    pub(super) ml_dsa: bool,
+    /// The data directory of a log that lost entries: the new log has an origin, keys and credentials of its own, names the old one, and carries its bundle over if it can be read
+    #[arg(long, value_name = "OLD", conflicts_with_all = ["public_name", "tenant"])]
+    pub(super) successor_of: Option<PathBuf>,
+    /// Say that the old log's entries are lost for good, and that it shall not go on
+    #[arg(long, requires = "successor_of")]
+    pub(super) i_have_lost_data: bool,
 }
 
 /// Where the data is, and what a new log begins with.

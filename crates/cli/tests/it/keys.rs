@@ -453,3 +453,142 @@ fn a_root_key_is_needed_only_for_changes() {
     let told = log.home.run(&["key", "list", "--data", "nowhere"]);
     assert_eq!(told.code, 2);
 }
+
+/// The first entry of the log in a directory.
+fn genesis(log: &Offline, dir: &str) -> Value {
+    let entries = log
+        .home
+        .json(0, &["entries", "--data", dir, "--kind", "genesis"]);
+    entries["entries"][0]["entry"].clone()
+}
+
+#[test]
+fn a_log_that_lost_entries_is_continued_by_another() {
+    let log = Offline::new();
+    let server = log.home.serve(&[]);
+    log.home
+        .ok(&["policy", "publish", "allow-all", "--activate"]);
+    let bundle = log.home.json(0, &["policy", "show"]);
+    server.stop();
+    let backup = log.home.path("backup");
+    copy(&log.data, &backup);
+    let later = log.served();
+    // Yesterday's database under today's head file.
+    fs::copy(backup.join("ledger.db"), log.data.join("ledger.db")).unwrap();
+    for file in ["ledger.db-wal", "ledger.db-shm"] {
+        let _ = fs::remove_file(log.data.join(file));
+    }
+    let ran = log.home.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("--i-have-lost-data"), "{}", ran.err);
+
+    let begin = ["init", "--data", "new", "--successor-of", log.dir()];
+    let ran = log.home.run(&begin);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("rolled back"), "{}", ran.err);
+    assert!(!log.home.path("new/ledger.db").exists());
+    let mut confirmed = begin.to_vec();
+    confirmed.extend(["--i-have-lost-data", "--ml-dsa"]);
+    let ran = log.home.run(&confirmed);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+
+    // The checkpoint is the one that was released last, bit for bit, though the database forgot it.
+    let first = genesis(&log, "new");
+    let old = KeyRing::load(&log.keys()).unwrap();
+    let before = &first["predecessor"];
+    assert_eq!(before["origin"], old.origin().as_str());
+    assert_eq!(before["checkpoint"], later.to_string());
+    // Another origin of the same tenant, and no key of the old log.
+    let new = KeyRing::load(&log.home.path("new/keys")).unwrap();
+    assert!(
+        new.origin().as_str().ends_with("/local/2"),
+        "{}",
+        new.origin()
+    );
+    assert_ne!(new.log_key(), old.log_key());
+    assert_ne!(new.permit_key().unwrap(), old.permit_key().unwrap());
+
+    // It works, under the bundle that was in force, with credentials of its own.
+    let server = log.home.serve(&["--data", "new"]);
+    let own = ["--profile", "new/profile.toml"];
+    log.home.ok(&[&["turn", "Go on"], own.as_slice()].concat());
+    let in_force = log
+        .home
+        .json(0, &[&["policy", "show"], own.as_slice()].concat());
+    server.stop();
+    assert_eq!(in_force, bundle);
+    log.home.ok(&["export", "ex", "--data", "new"]);
+    let shown = log.home.json(0, &["key", "show", "--data", "new"]);
+    assert!(shown["ml_dsa_key"].is_string());
+    let root = shown["root_key"].as_str().unwrap();
+    log.verify(4, &["--root-key", root]);
+    // The old root key does not vouch for the new log.
+    log.verify(1, &["--root-key", &log.root]);
+}
+
+#[test]
+fn a_healthy_log_is_given_up_only_on_purpose_and_never_in_its_own_place() {
+    let log = Offline::new();
+    let begin = ["init", "--data", "new", "--successor-of", log.dir()];
+    let ran = log.home.run(&begin);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("nothing is wrong"), "{}", ran.err);
+    let server = log.home.serve(&[]);
+    let mut confirmed = begin.to_vec();
+    confirmed.push("--i-have-lost-data");
+    let ran = log.home.run(&confirmed);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("another process"), "{}", ran.err);
+    server.stop();
+    assert_eq!(log.home.run(&confirmed).code, 0);
+    let nothing = [
+        "init",
+        "--data",
+        "new2",
+        "--successor-of",
+        "nowhere",
+        "--i-have-lost-data",
+    ];
+    let ran = log.home.run(&nothing);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("holds neither"), "{}", ran.err);
+}
+
+#[test]
+fn a_lost_database_is_told_and_its_log_continued_from_what_is_left() {
+    let log = Offline::new();
+    let released = log.served();
+    for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        let _ = fs::remove_file(log.data.join(file));
+    }
+    let ran = log.home.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("database is lost"), "{}", ran.err);
+    let begin = |data: &str| {
+        let args = [
+            "init",
+            "--data",
+            data,
+            "--successor-of",
+            log.dir(),
+            "--i-have-lost-data",
+        ];
+        log.home.run(&args)
+    };
+    // Not in the old one's place.
+    let ran = begin(log.dir());
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    let ran = begin("new");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("cannot be read"), "{}", ran.err);
+    let before = genesis(&log, "new")["predecessor"].clone();
+    assert_eq!(before["checkpoint"], released.to_string());
+
+    // Without the keys, too, the old log is named.
+    fs::rename(log.keys(), log.home.path("elsewhere")).unwrap();
+    let ran = begin("newer");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let before = genesis(&log, "newer")["predecessor"].clone();
+    assert!(before["origin"].as_str().unwrap().ends_with("/local/1"));
+    assert!(before["checkpoint"].is_null());
+}
