@@ -1,5 +1,5 @@
 //! Commands for those who work on Countersign: `cargo xtask replay`, `cargo xtask bench`,
-//! `cargo xtask log`.
+//! `cargo xtask log`, `cargo xtask mutate`.
 //!
 //! What comes out is on stdout, everything else on stderr. Exit codes: 0 yes, 1 no (a criterion is
 //! not met), 2 usage or I/O. It is *not* for those who use Countersign: that is `countersign-cli`.
@@ -9,6 +9,7 @@ mod bundle_dir;
 mod crash;
 mod error;
 mod log;
+mod mutate;
 mod replay;
 mod server;
 mod stats;
@@ -39,6 +40,8 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Make a real log with this many entries, published in the layout of C2SP tlog-tiles.
     Log(log::LogArguments),
+    /// Change every member of every kind of entry of a log, and count what the verifier says of it.
+    Mutate(mutate::MutateArguments),
     /// Kill a real server at random moments, and check that it keeps what it acknowledged.
     Crash(crash::CrashArguments),
     /// Let each write and sync of a real server fail in turn, and check what is left.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
+        Command::Mutate(arguments) => mutate::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::Faults(arguments) => crash::faults::run(&arguments),
     };

@@ -7,6 +7,7 @@
 )]
 
 mod log;
+mod mutate;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -17,7 +18,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn xtask(arguments: &[&str]) -> Output {
+pub(crate) fn xtask(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_countersign-xtask"))
         .args(arguments)
         .output()
@@ -25,7 +26,7 @@ fn xtask(arguments: &[&str]) -> Output {
 }
 
 /// What the command printed, if it ended with this code.
-fn printed(output: &Output, code: i32) -> String {
+pub(crate) fn printed(output: &Output, code: i32) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{said}");
     String::from_utf8(output.stdout.clone()).unwrap()
