@@ -186,11 +186,21 @@ pub fn genesis(root: TestKey) -> Genesis {
         root_key: x(&root.verifier_key().to_string()),
         log_key: x(&TestKey::log().verifier_key().to_string()),
         permit_key: x(&base64url(&[3; 32])),
-        predecessor: None,
+        predecessor: Some(Predecessor {
+            origin: x("log.example/acme/0"),
+            checkpoint: Some(x(&predecessor())),
+        }),
         signature: x("unsigned"),
     };
     genesis.signature = signed(&root, &genesis);
     genesis
+}
+
+/// The last checkpoint of a log that this one continues.
+fn predecessor() -> String {
+    let origin = "log.example/acme/0";
+    let key = TestKey::new(origin, 8);
+    crate::log::signed_by(&key, origin, &[b"an entry".to_vec()]).to_string()
 }
 
 /// The signature of a statement in an entry.
@@ -235,7 +245,7 @@ fn granted(n: usize, role: Role) -> Credential {
         } else {
             Vec::new()
         },
-        session: None,
+        session: is_ingress.then(|| stands_for(SESSION)),
         assurance: is_ingress.then_some(Assurance::Separate),
         public_key: (role == Role::Reviewer)
             .then(|| x(&base64url(&TestKey::new("reviewer", 6).public()))),
@@ -303,7 +313,8 @@ fn turn(n: usize, parent: Option<IntentRef>) -> IntentDocument {
             raw_sha256: None,
         }],
         parent,
-        mandate: None,
+        // A later turn rests on the one before it.
+        mandate: parent,
         registered_by: credential(INGRESS),
         assurance: Assurance::Separate,
         issued_at: Timestamp::from_millis(START),
