@@ -92,7 +92,7 @@ codes! {
     StorageFailed = "storage-failed", "the ledger could not be written";
     /// The ledger stopped, because going on could contradict what it signed. Nothing is judged until an operator has looked.
     LedgerHalted = "ledger-halted", "the ledger has stopped";
-    /// The decision is in the ledger, and the quorum of witnesses that was asked for has not cosigned it in time, or no witnesses are set up. It must not be acted upon. Ask again with the same `Idempotency-Key` and body, or read the decision of `entry_id` with `wait=witnessed`.
+    /// The quorum of witnesses that was asked for has not cosigned in time, or there are no witnesses. A decision that `entry_id` names is in the ledger and must not be acted upon: ask again with the same `Idempotency-Key` and body, or read it with `wait=witnessed`. Where a quorum is required, a log's checkpoint is answered so until the first one.
     NotWitnessed = "not-witnessed", "not cosigned by the witnesses in time";
     /// The record's key was destroyed; its commitment is still in the ledger.
     Erased = "erased", "the content was erased";

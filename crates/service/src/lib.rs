@@ -51,7 +51,7 @@ pub use export::ExportProgress;
 pub use health::ServiceHealth;
 pub use keys::{GrantedKey, KeyChange, KeyHistory, KeyHistoryError};
 pub use policy::finding_view;
-pub use published::{ProofAgainst, WaitLevel};
+pub use published::{ProofAgainst, Undelivered, WaitLevel};
 pub use sessions::SESSION_IDLE_MS;
 pub use setup::{FirstCredential, NewLog, Parts, PublicKeys, SetupError, SystemClock};
 pub use turns::{TURN_BODY_BYTES, TURN_TTL_MAX_S, TURN_TTL_S};

@@ -28,6 +28,13 @@ pub enum WaitLevel {
     Witnessed,
 }
 
+/// An answer that is durable and may still have to wait for witnesses: [`Service::deliver`] gives it.
+#[must_use = "nobody is answered by this"]
+pub struct Undelivered {
+    answer: DecisionAnswer,
+    wait: Option<WaitLevel>,
+}
+
 /// Against which checkpoint an entry is proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProofAgainst {
@@ -58,7 +65,18 @@ impl std::str::FromStr for WaitLevel {
     }
 }
 
+impl Undelivered {
+    pub(crate) fn new(answer: DecisionAnswer, wait: Option<WaitLevel>) -> Self {
+        Self { answer, wait }
+    }
+}
+
 impl Service {
+    /// Gives an answer once it has the level that its request asked for.
+    pub async fn deliver(&self, undelivered: Undelivered) -> Result<DecisionAnswer, ServiceError> {
+        self.anchored(undelivered.answer, undelivered.wait).await
+    }
+
     /// Says what publishes the log, once. No decision is answered at a lower level than `least`,
     /// whatever its request says.
     pub fn set_publication(&self, board: Arc<Board>, least: WaitLevel) {

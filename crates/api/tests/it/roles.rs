@@ -22,6 +22,12 @@ const ROUTES: &[(&str, &str, Option<&str>, &[&str])] = &[
     ),
     (
         "POST",
+        "/v1/sessions/close",
+        Some("application/json"),
+        &["ingress", "admin"],
+    ),
+    (
+        "POST",
         "/v1/stop",
         Some("application/json"),
         &["admin", "reviewer"],
@@ -47,6 +53,7 @@ const ROUTES: &[(&str, &str, Option<&str>, &[&str])] = &[
     ("GET", "/v1/entries", None, &["auditor"]),
     ("GET", "/v1/entries/{id}", None, &["auditor"]),
     ("GET", "/v1/entries/{id}/explain", None, &["auditor"]),
+    ("GET", "/v1/entries/{id}/proof", None, &["auditor"]),
     ("GET", "/v1/flags", None, &["auditor", "reviewer", "admin"]),
     ("POST", "/v1/bundles", Some("application/json"), &["author"]),
     ("GET", "/v1/bundles/current", None, READS_BUNDLES),

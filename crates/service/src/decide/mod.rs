@@ -21,6 +21,7 @@ use crate::Service;
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
 use crate::promise::wait;
+use crate::published::Undelivered;
 use crate::state::{self, IdempotencyRow};
 use record::{Recorded, Settled};
 use request::CallRequest;
@@ -60,6 +61,19 @@ impl Service {
         surface: Surface,
         idempotency_key: Option<&str>,
     ) -> Result<DecisionAnswer, ServiceError> {
+        let durable = self.decide_durably(caller, body, surface, idempotency_key);
+        self.deliver(durable.await?).await
+    }
+
+    /// The same up to where the decision is durable. What comes of it is delivered by
+    /// [`Service::deliver`], which may wait for witnesses.
+    pub async fn decide_durably(
+        &self,
+        caller: &Caller,
+        body: &[u8],
+        surface: Surface,
+        idempotency_key: Option<&str>,
+    ) -> Result<Undelivered, ServiceError> {
         caller.require(Role::Agent)?;
         let request = match CallRequest::read(body, idempotency_key) {
             Ok(request) => request,
@@ -87,7 +101,7 @@ impl Service {
             Some(answer) => answer,
             None => self.judge_and_commit(caller, &request, surface).await?,
         };
-        self.anchored(answer, request.wait).await
+        Ok(Undelivered::new(answer, request.wait))
     }
 
     async fn judge_and_commit(
