@@ -307,6 +307,59 @@ fn without_its_quorum_nothing_is_published_and_nothing_witnessed_is_approved() {
 }
 
 #[test]
+fn a_server_can_make_every_decision_wait_also_when_it_is_read_again() {
+    let mut world = World::new(2);
+    let policy = world.policy("all");
+    let server = world.serve(&["--wait", "witnessed"]);
+    let answer = world.decide(&[]);
+    let proof: TlogProof = answer["entry"]["proof"].as_str().unwrap().parse().unwrap();
+    assert!(matches!(
+        policy.evaluate(proof.checkpoint()),
+        Ok(PolicyOutcome::Satisfied(_))
+    ));
+    world.kill_witness(0);
+    let intent = world
+        .home
+        .ok(&["turn", "Send billing@customer.example the refund"]);
+    let refused = world
+        .home
+        .run(&["decide", "email.send", MAIL, "--intent", &intent, "--json"]);
+    assert!(
+        refused.err.contains("not-witnessed"),
+        "{}\n{}",
+        refused.out,
+        refused.err
+    );
+    // What is in the ledger and not witnessed has no permit for the agent that reads it, either.
+    let page = world
+        .home
+        .json(0, &["entries", "--kind", "decision", "--limit", "1"]);
+    let id = page["entries"][0]["entry"]["entry_id"].as_str().unwrap();
+    assert_eq!(page["entries"][0]["entry"]["outcome"], "approved");
+    let profile = std::fs::read_to_string(world.home.profile()).unwrap();
+    let token = profile
+        .lines()
+        .find_map(|line| line.strip_prefix("agent = "))
+        .unwrap();
+    let read = |query: &str| {
+        let request = format!(
+            "GET /v1/decisions/{id}{query} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
+            token.trim_matches('"')
+        );
+        send(&server.url, &request)
+    };
+    let (status, body) = read("?wait=durable");
+    assert_eq!(status, 504, "{body}");
+    assert!(body.contains(id) && !body.contains("permit\""), "{body}");
+    world.restart_witness(0);
+    let (status, body) = read("?wait=witnessed");
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains("\"permit\""), "{body}");
+    assert_eq!(read("?wait=never").0, 400);
+    server.stop();
+}
+
+#[test]
 fn without_require_a_checkpoint_is_published_with_what_came() {
     let mut world = World::new(2);
     let policy = world.policy("all");
