@@ -70,9 +70,9 @@ pub enum KeyHistoryError {
     #[error("the root key `{given}` is not that of the log, `{expected}`")]
     OtherRoot {
         /// The key that was given.
-        given: VerifierKey,
+        given: String,
         /// The log's.
-        expected: VerifierKey,
+        expected: String,
     },
     /// A key that was granted before cannot be granted again.
     #[error("the key `{key}` was granted before: a key is granted once")]
@@ -264,11 +264,12 @@ impl KeyHistory {
         changes: &[KeyChange],
         (clock, random): (&dyn Clock, &dyn Random),
     ) -> Result<Vec<LeafIndex>, KeyHistoryError> {
+        let other_root = || KeyHistoryError::OtherRoot {
+            given: root.verifier_key().to_string(),
+            expected: self.root.to_string(),
+        };
         if root.verifier_key() != &self.root {
-            return Err(KeyHistoryError::OtherRoot {
-                given: root.verifier_key().clone(),
-                expected: self.root.clone(),
-            });
+            return Err(other_root());
         }
         let mut entries = Vec::with_capacity(changes.len());
         for change in changes {
@@ -284,10 +285,7 @@ impl KeyHistory {
             }
             let body = signed_entry(root, change)?;
             if !is_signed_by_root(&self.root, &self.origin, &body, &body.signature) {
-                return Err(KeyHistoryError::OtherRoot {
-                    given: root.verifier_key().clone(),
-                    expected: self.root.clone(),
-                });
+                return Err(other_root());
             }
             entries.push((EntryId::fresh(clock.now(), random), body));
         }

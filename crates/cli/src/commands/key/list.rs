@@ -98,8 +98,21 @@ fn purpose_name(key: &GrantedKey) -> &'static str {
 fn short(key: &str) -> String {
     /// As long as an Ed25519 key with a long name.
     const LONG: usize = 400;
-    match (key.len() > LONG, key.rsplit_once('+')) {
-        (true, Some((name, _))) => format!("{name}+…"),
+    let mut parts = key.splitn(3, '+');
+    match (parts.next(), parts.next()) {
+        (Some(name), Some(id)) if key.len() > LONG => format!("{name}+{id}+…"),
         _ => key.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_key_is_shown_by_its_name_and_id() {
+        let long = format!("log/1+0a0b0c0d+B{}", "+x/".repeat(500));
+        assert_eq!(short(&long), "log/1+0a0b0c0d+…");
+        assert_eq!(short("log/1+0a0b0c0d+AQ+x"), "log/1+0a0b0c0d+AQ+x");
     }
 }
