@@ -1,9 +1,9 @@
 //! Checking a data directory that nobody uses at the time.
 
-use countersign_keys::KeyRing;
+use countersign_keys::{KeyRing, Purpose, Successor};
 use countersign_ledger::DirLock;
 use countersign_ledger::fsck::{self, Findings, Progress, Subject};
-use countersign_service::KeyHistory;
+use countersign_note::NoteSigner as _;
 use countersign_service::fsck::StateCheck;
 use countersign_store_sqlite::Inspection;
 
@@ -23,17 +23,14 @@ impl DataDir {
         }
         check_private(self.path())?;
         let _lock = DirLock::acquire(self.path())?;
-        let keys = KeyRing::load(&self.keys())?;
+        let mut log_keys = vec![KeyRing::load(&self.keys())?.log_key().clone()];
+        // A process that ended while a key was rotated leaves it beside its predecessor. What the
+        // log itself says of its keys is not believed here: somebody may have written it anew.
+        if let Some(next) = Successor::pending(&self.keys(), Purpose::Log)? {
+            log_keys.push(next.log_signer()?.verifier_key().clone());
+        }
         let store = Inspection::open(&self.database(), repair)?;
         let head_file = self.path().join("head");
-        // The stored checkpoint may be that of the key before a rotation; if the log cannot say,
-        // the present key has to do.
-        let mut log_keys = vec![keys.log_key().clone()];
-        log_keys.extend(
-            self.key_history()
-                .iter()
-                .flat_map(KeyHistory::live_log_keys),
-        );
         let subject = Subject {
             store: &store,
             log_keys: &log_keys,

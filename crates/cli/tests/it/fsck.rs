@@ -15,11 +15,22 @@ fn log() -> (Home, PathBuf) {
     let intent = home.ok(&["turn", "Send billing@customer.example the refund"]);
     let approved = home.json(
         0,
-        &["decide", "email.send", MAIL, "--intent", &intent, "--idempotency-key", "once"],
+        &[
+            "decide",
+            "email.send",
+            MAIL,
+            "--intent",
+            &intent,
+            "--idempotency-key",
+            "once",
+        ],
     );
     let id = approved["entry_id"].as_str().unwrap();
     home.ok(&["execution", id, "--text", "sent"]);
-    home.expect(1, &["decide", "email.send", OTHER_MAIL, "--intent", &intent]);
+    home.expect(
+        1,
+        &["decide", "email.send", OTHER_MAIL, "--intent", &intent],
+    );
     let second = home.ok(&["turn", "Nothing more"]);
     home.ok(&["revoke", &second]);
     home.ok(&["stop", "agent:other"]);
@@ -39,7 +50,10 @@ fn edit(data: &Path, sql: &str) {
 
 fn parts(report: &Value) -> Vec<&str> {
     let findings = report["findings"].as_array().unwrap();
-    let mut parts: Vec<&str> = findings.iter().map(|f| f["part"].as_str().unwrap()).collect();
+    let mut parts: Vec<&str> = findings
+        .iter()
+        .map(|f| f["part"].as_str().unwrap())
+        .collect();
     parts.dedup();
     parts
 }
@@ -53,7 +67,10 @@ fn a_log_that_nobody_edited_is_clean_and_a_directory_in_use_is_left_alone() {
     let (home, data) = log();
     for args in [&["fsck", text(&data)][..], &["fsck", "--data", text(&data)]] {
         let report = home.json(0, args);
-        assert_eq!((&report["found"], &report["differences"]), (&"clean".into(), &0.into()));
+        assert_eq!(
+            (&report["found"], &report["differences"]),
+            (&"clean".into(), &0.into())
+        );
         assert_eq!(report["of"], "data");
         assert!(!report["not_held"].as_array().unwrap().is_empty());
     }
@@ -63,18 +80,31 @@ fn a_log_that_nobody_edited_is_clean_and_a_directory_in_use_is_left_alone() {
     let server = home.serve(&[]);
     let busy = home.run(&["fsck", text(&data)]);
     assert_eq!(busy.code, 2, "{}", busy.err);
-    assert!(busy.err.contains("in use by another process"), "{}", busy.err);
+    assert!(
+        busy.err.contains("in use by another process"),
+        "{}",
+        busy.err
+    );
     server.stop();
 }
 
 #[test]
 fn what_derives_is_found_and_put_right() {
     let edits = [
-        ("UPDATE runs SET hashes = zeroblob(length(hashes)) WHERE idx = 0", "leaf-hash"),
+        (
+            "UPDATE runs SET hashes = zeroblob(length(hashes)) WHERE idx = 0",
+            "leaf-hash",
+        ),
         ("DELETE FROM runs WHERE idx > 0", "leaf-hash"),
-        ("INSERT INTO runs VALUES (100000, 1, zeroblob(32))", "leaf-hash"),
+        (
+            "INSERT INTO runs VALUES (100000, 1, zeroblob(32))",
+            "leaf-hash",
+        ),
         ("UPDATE runs SET time = time + 1 WHERE idx = 0", "time"),
-        ("UPDATE leaves SET entry_id = randomblob(16) WHERE idx = 1", "entry-id"),
+        (
+            "UPDATE leaves SET entry_id = randomblob(16) WHERE idx = 1",
+            "entry-id",
+        ),
         (
             "CREATE TEMP TABLE two AS SELECT entry_id FROM leaves WHERE idx IN (1, 2) ORDER BY idx;
              UPDATE leaves SET entry_id = idx WHERE idx IN (1, 2);
@@ -102,7 +132,11 @@ fn what_derives_is_found_and_put_right() {
         assert!(parts(&report).contains(&part), "{sql}: {report}");
         assert_eq!(report["repaired"], false);
         let report = home.json(0, &["fsck", text(&data), "--repair"]);
-        assert_eq!((&report["repaired"], &report["left"]), (&true.into(), &0.into()), "{sql}");
+        assert_eq!(
+            (&report["repaired"], &report["left"]),
+            (&true.into(), &0.into()),
+            "{sql}"
+        );
         home.expect(0, &["fsck", text(&data)]);
     }
     // What was put right is a log that goes on.
@@ -118,7 +152,10 @@ fn an_entry_a_head_or_a_checkpoint_that_was_changed_is_found_and_left() {
     let as_text = "CAST(replace(CAST(bytes AS TEXT), '\"approved\"', '\"rejected\"') AS BLOB)";
     let is_approved = "CAST(bytes AS TEXT) LIKE '%\"outcome\":\"approved\"%'";
     let edits = [
-        (format!("UPDATE leaves SET bytes = {as_text} WHERE {is_approved}"), "leaf"),
+        (
+            format!("UPDATE leaves SET bytes = {as_text} WHERE {is_approved}"),
+            "leaf",
+        ),
         (
             // With its hash: then the root is another.
             format!(
@@ -137,12 +174,18 @@ fn an_entry_a_head_or_a_checkpoint_that_was_changed_is_found_and_left() {
         ("UPDATE head SET size = size - 1".to_owned(), "checkpoint"),
         ("UPDATE head SET time = time + 1".to_owned(), "head"),
         ("UPDATE head SET root = zeroblob(32)".to_owned(), "head"),
-        ("UPDATE head SET hashes = zeroblob(length(hashes))".to_owned(), "head"),
+        (
+            "UPDATE head SET hashes = zeroblob(length(hashes))".to_owned(),
+            "head",
+        ),
         (
             "UPDATE head SET checkpoint = replace(checkpoint, '— ', '— x')".to_owned(),
             "checkpoint",
         ),
-        ("UPDATE head SET checkpoint = 'no note'".to_owned(), "checkpoint"),
+        (
+            "UPDATE head SET checkpoint = 'no note'".to_owned(),
+            "checkpoint",
+        ),
         ("DELETE FROM head".to_owned(), "head"),
     ];
     let (home, data) = log();
@@ -160,12 +203,18 @@ fn an_entry_a_head_or_a_checkpoint_that_was_changed_is_found_and_left() {
     std::fs::write(data.join("ledger.db"), &whole).unwrap();
     edit(&data, &edits[0].0);
     let report = home.json(3, &["fsck", text(&data)]);
-    let leaf = report["findings"].as_array().unwrap().iter().find(|f| f["part"] == "leaf");
+    let leaf = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|f| f["part"] == "leaf");
     let index = leaf.unwrap()["index"].as_u64().unwrap();
     let bytes: String = database(&data)
-        .query_row("SELECT CAST(bytes AS TEXT) FROM leaves WHERE idx = ?1", [index as i64], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT CAST(bytes AS TEXT) FROM leaves WHERE idx = ?1",
+            [index as i64],
+            |row| row.get(0),
+        )
         .unwrap();
     assert!(bytes.contains("\"kind\":\"decision\""), "{bytes}");
 }
@@ -180,7 +229,9 @@ fn dump(data: &Path) -> Vec<String> {
         "SELECT key || ifnull(hex(value), 'null') || version FROM state ORDER BY key",
     ] {
         let mut statement = connection.prepare(sql).unwrap();
-        let found = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let found = statement
+            .query_map([], |row| row.get::<_, String>(0))
+            .unwrap();
         rows.extend(found.map(Result::unwrap));
     }
     rows
@@ -200,11 +251,26 @@ fn a_row_of_state_that_no_entry_bears_out_is_found_and_left() {
              '\"revoked\":false') AS BLOB) WHERE key LIKE 'intent/%'",
             "`revoked`",
         ),
-        ("UPDATE state SET value = NULL WHERE key = 'stop/everything'", "stop/everything"),
-        ("DELETE FROM state WHERE key = 'stop/everything'", "stop/everything"),
-        ("DELETE FROM state WHERE key = 'stop/actor/agent:other'", "agent:other"),
-        ("UPDATE state SET version = 100000 WHERE key = 'stop/everything'", "version"),
-        ("DELETE FROM state WHERE key LIKE 'execution/%'", "execution/"),
+        (
+            "UPDATE state SET value = NULL WHERE key = 'stop/everything'",
+            "stop/everything",
+        ),
+        (
+            "DELETE FROM state WHERE key = 'stop/everything'",
+            "stop/everything",
+        ),
+        (
+            "DELETE FROM state WHERE key = 'stop/actor/agent:other'",
+            "agent:other",
+        ),
+        (
+            "UPDATE state SET version = 100000 WHERE key = 'stop/everything'",
+            "version",
+        ),
+        (
+            "DELETE FROM state WHERE key LIKE 'execution/%'",
+            "execution/",
+        ),
         ("DELETE FROM state WHERE key LIKE 'result/%'", "result/"),
         ("DELETE FROM state WHERE key LIKE 'permit/%'", "permit/"),
         (
@@ -227,25 +293,44 @@ fn a_row_of_state_that_no_entry_bears_out_is_found_and_left() {
              WHERE key LIKE 'session/%'",
             "session/",
         ),
-        ("UPDATE state SET value = 'x' WHERE key = 'policy/in-force'", "policy/in-force"),
-        ("UPDATE state SET value = '{\"index\":0}' WHERE key LIKE 'part/%'", "part/"),
-        ("DELETE FROM state WHERE key LIKE 'pseudonym/target/%'", "no row of the target"),
+        (
+            "UPDATE state SET value = 'x' WHERE key = 'policy/in-force'",
+            "policy/in-force",
+        ),
+        (
+            "UPDATE state SET value = '{\"index\":0}' WHERE key LIKE 'part/%'",
+            "part/",
+        ),
+        (
+            "DELETE FROM state WHERE key LIKE 'pseudonym/target/%'",
+            "no row of the target",
+        ),
         (
             "UPDATE state SET value = CAST(replace(CAST(value AS TEXT), '\"entry\":\"0',
              '\"entry\":\"1') AS BLOB) WHERE key LIKE 'idempotency/%'",
             "idempotency/",
         ),
-        ("INSERT INTO state VALUES ('something/else', 'x', 0)", "something/else"),
+        (
+            "INSERT INTO state VALUES ('something/else', 'x', 0)",
+            "something/else",
+        ),
     ];
     let (home, data) = log();
     let whole = std::fs::read(data.join("ledger.db")).unwrap();
     for (sql, word) in edits {
         std::fs::write(data.join("ledger.db"), &whole).unwrap();
+        let before = dump(&data);
         edit(&data, sql);
-        let report = home.json(1, &["fsck", text(&data), "--repair"]);
+        assert_ne!(dump(&data), before, "{sql}");
+        let ran = home.run(&["fsck", text(&data), "--repair", "--json"]);
+        assert_eq!(ran.code, 1, "{sql}: {}", ran.out);
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
         assert_eq!(parts(&report), ["state"], "{sql}: {report}");
         assert_eq!(report["repaired"], false, "{sql}");
-        assert!(report["findings"].to_string().contains(word), "{sql}: {report}");
+        assert!(
+            report["findings"].to_string().contains(word),
+            "{sql}: {report}"
+        );
         home.expect(1, &["fsck", text(&data)]);
     }
     std::fs::write(data.join("ledger.db"), &whole).unwrap();
@@ -264,10 +349,22 @@ fn a_database_that_holds_what_is_not_ours_is_not_opened() {
              DELETE FROM state WHERE key = 'stop/everything'; END",
             "the trigger `lift` is not this program's",
         ),
-        ("CREATE VIEW v AS SELECT 1", "the view `v` is not this program's"),
-        ("CREATE TABLE more (x)", "the table `more` is not this program's"),
-        ("ALTER TABLE sealed ADD COLUMN more", "the table `sealed` was changed"),
-        ("DROP INDEX leaves_by_entry_id", "the index `leaves_by_entry_id` is missing"),
+        (
+            "CREATE VIEW v AS SELECT 1",
+            "the view `v` is not this program's",
+        ),
+        (
+            "CREATE TABLE more (x)",
+            "the table `more` is not this program's",
+        ),
+        (
+            "ALTER TABLE sealed ADD COLUMN more",
+            "the table `sealed` was changed",
+        ),
+        (
+            "DROP INDEX leaves_by_entry_id",
+            "the index `leaves_by_entry_id` is missing",
+        ),
     ] {
         std::fs::write(data.join("ledger.db"), &whole).unwrap();
         edit(&data, sql);
@@ -280,7 +377,13 @@ fn a_database_that_holds_what_is_not_ours_is_not_opened() {
             assert!(refused.err.contains(word), "{sql}: {}", refused.err);
         }
         let report = home.json(1, &["fsck", text(&data)]);
-        assert!(report["findings"][0]["found"].as_str().unwrap().contains(word), "{report}");
+        assert!(
+            report["findings"][0]["found"]
+                .as_str()
+                .unwrap()
+                .contains(word),
+            "{report}"
+        );
     }
 }
 
@@ -293,7 +396,10 @@ fn tiles_are_held_against_the_entries_in_them() {
         .unwrap()
         .to_owned();
     let report = home.json(0, &["fsck", "ex", "--key", &key]);
-    assert_eq!((&report["of"], &report["found"]), (&"tiles".into(), &"clean".into()));
+    assert_eq!(
+        (&report["of"], &report["found"]),
+        (&"tiles".into(), &"clean".into())
+    );
     let unsigned = home.run(&["fsck", "ex"]);
     assert!(unsigned.code == 0 && unsigned.err.contains("signature was not checked"));
     let hashes = files(&home.path("ex/tile/0")).pop().unwrap();
@@ -318,13 +424,18 @@ fn tiles_are_held_against_the_entries_in_them() {
     std::fs::remove_file(&hashes).unwrap();
     let report = home.json(3, &["fsck", "other", "--repair"]);
     assert!(parts(&report).contains(&"root"), "{report}");
-    assert!(!hashes.exists(), "nothing is made from entries that were not signed");
+    assert!(
+        !hashes.exists(),
+        "nothing is made from entries that were not signed"
+    );
     std::fs::remove_file(&bundle).unwrap();
     let report = home.json(3, &["fsck", "other"]);
     assert_eq!(parts(&report), ["leaf"], "{report}");
     let another = Home::new();
     another.ok(&["init"]);
-    let wrong = another.json(0, &["key", "show"])["log_key"].as_str().unwrap().to_owned();
+    let theirs = another.path("data/countersign").display().to_string();
+    let shown = another.json(0, &["key", "show", "--data", &theirs]);
+    let wrong = shown["log_key"].as_str().unwrap().to_owned();
     let report = home.json(3, &["fsck", "ex", "--key", &wrong]);
     assert_eq!(parts(&report), ["checkpoint"], "{report}");
     // A checkpoint that speaks of more entries than there are ends at the first that is missing.

@@ -9,6 +9,8 @@ mod disk;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fsck;
+#[cfg(test)]
 mod publish;
 #[cfg(test)]
 mod query;
