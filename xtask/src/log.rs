@@ -26,6 +26,7 @@ use countersign_judge::judge_version;
 use countersign_keys::{KeyRing, SystemRandom};
 use countersign_ledger::publish::publish;
 use countersign_ledger::{Committed, Filter, Ledger, LedgerParts, LogReader, Page, ReadSet};
+use countersign_merkle::LeafIndex;
 use countersign_service::SystemClock;
 use countersign_store_sqlite::SqliteStore;
 use countersign_wire::NewCredential;
@@ -45,6 +46,8 @@ const UNIT: u64 = 1024;
 /// The first units are an eighth of what stands before them, so that there are commits of many
 /// small sizes.
 const UNIT_SHARE: u64 = 8;
+/// About how many proofs against the published checkpoint are kept.
+const PROOFS: u64 = 64;
 /// The vkey's file, beside the tiles.
 const KEY_FILE: &str = "log.vkey";
 
@@ -64,7 +67,8 @@ pub(crate) struct LogArguments {
     #[arg(long, value_name = "DATADIR")]
     data: Option<PathBuf>,
     /// Keep in OUT/receipts what each commit answered: its checkpoint, as SIZE.checkpoint, and the
-    /// proof of its last entry, as INDEX.tlog-proof.
+    /// proof of its last entry, as INDEX.tlog-proof; and in OUT/proofs proofs against what was
+    /// published.
     #[arg(long)]
     receipts: bool,
 }
@@ -87,12 +91,13 @@ pub(crate) fn run(arguments: &LogArguments) -> Result<bool, Error> {
     let key = match arguments.size {
         1 => {
             let (ledger, key) = maker.genesis_alone(&data)?;
-            publish_to(&arguments.out, &ledger.reader())?;
+            publish_to(&arguments.out, &ledger.reader(), arguments.receipts)?;
             key
         }
         size => {
             let host = maker.log(&data, size)?;
-            publish_to(&arguments.out, &host.service().ledger().reader())?;
+            let log = host.service().ledger().reader();
+            publish_to(&arguments.out, &log, arguments.receipts)?;
             host.service().public_keys().log_key.clone()
         }
     };
@@ -244,7 +249,7 @@ impl Maker {
     }
 }
 
-fn publish_to(dir: &Path, log: &LogReader) -> Result<(), Error> {
+fn publish_to(dir: &Path, log: &LogReader, with_proofs: bool) -> Result<(), Error> {
     let bar = progress(0, "tiles");
     let published = publish(log, dir, &mut |progress| {
         bar.set_length(progress.total);
@@ -252,8 +257,20 @@ fn publish_to(dir: &Path, log: &LogReader) -> Result<(), Error> {
     });
     let published = published.map_err(Error::server("the publication"))?;
     bar.finish_and_clear();
-    let dir = dir.display();
-    eprintln!("{} entries are in `{dir}`", published.size);
+    eprintln!("{} entries are in `{}`", published.size, dir.display());
+    if !with_proofs {
+        return Ok(());
+    }
+    let proofs = dir.join("proofs");
+    fs::create_dir_all(&proofs).map_err(Error::io(&proofs))?;
+    let size = published.size.get();
+    let spread = (0..size).step_by(usize::try_from(size.div_ceil(PROOFS)).unwrap_or(1));
+    for index in spread.chain([size.saturating_sub(1)]) {
+        let proof = log.proof(LeafIndex::new(index));
+        let proof = proof.map_err(Error::server("a proof"))?;
+        let path = proofs.join(format!("{index}.tlog-proof"));
+        fs::write(&path, proof).map_err(Error::io(&path))?;
+    }
     Ok(())
 }
 
