@@ -9,7 +9,7 @@ use crate::reader::LogReader;
 use crate::release::{Newest, Released};
 use crate::reserve::Reserve;
 use crate::second::{Second, SecondSigner};
-use crate::sequencer::{Sequencer, answer};
+use crate::sequencer::{self, Sequencer, answer};
 use crate::start::{self, OpenError};
 use crate::state::ReadSet;
 use crate::step::Step;
@@ -58,7 +58,8 @@ pub struct Ledger {
     queue: Arc<Queue>,
     reserve_is_out: Arc<AtomicBool>,
     halted: Arc<Mutex<Option<String>>>,
-    sequencer: Option<JoinHandle<()>>,
+    sequencer: Arc<Mutex<Sequencer>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// How a ledger fares.
@@ -128,8 +129,9 @@ impl Ledger {
     /// none, `work` runs again, so it must have no effect but through its [`Step`]. A unit that
     /// pushes no entry is legal as long as it changes no state.
     ///
-    /// `done` runs on the sequencer's thread (or, for [`CommitError::Busy`] and a ledger that has
-    /// stopped, on the caller's).
+    /// `done` runs on the sequencer's thread, or on that of a caller of [`Ledger::commit`] that serves
+    /// the queue while it waits (or, for [`CommitError::Busy`] and a ledger that has stopped, on the
+    /// caller's own).
     pub fn submit<T: Send + 'static>(&self, reads: ReadSet, work: Work<T>, done: Done<T>) {
         self.enqueue(Lane::Normal, reads, work, done);
     }
@@ -192,12 +194,19 @@ impl Ledger {
     }
 
     fn enqueue<T: Send + 'static>(&self, lane: Lane, reads: ReadSet, work: Work<T>, done: Done<T>) {
-        self.push(lane, Box::new(TypedUnit::new(reads, work, done)));
+        if self.push(lane, Box::new(TypedUnit::new(reads, work, done))) {
+            self.queue.wake();
+        }
     }
 
-    fn push(&self, lane: Lane, unit: Box<dyn Unit>) {
-        if let Err((unit, error)) = self.queue.push(lane, unit) {
-            answer(unit, Err(error));
+    /// Lets a unit wait; false if it was refused.
+    fn push(&self, lane: Lane, unit: Box<dyn Unit>) -> bool {
+        match self.queue.push(lane, unit) {
+            Ok(()) => true,
+            Err((unit, error)) => {
+                answer(unit, Err(error));
+                false
+            }
         }
     }
 
@@ -213,10 +222,14 @@ impl Ledger {
             *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         });
         let unit = TypedUnit::new(reads, work, done).awaited_by(thread::current());
-        self.push(lane, Box::new(unit));
+        let lock = || answer.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.push(lane, Box::new(unit)) {
+            let (queue, halted) = (&self.queue, &self.halted);
+            sequencer::serve_own(&self.sequencer, queue, halted, || lock().is_some());
+        }
         loop {
-            // Taken out of the lock before anybody else is looked at.
-            let taken = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // Out of the lock before anything is done with it.
+            let taken = lock().take();
             match taken {
                 Some(result) => return result,
                 // It may wake for no reason. A unit is answered even when it is lost.
@@ -239,7 +252,7 @@ impl Deref for Ledger {
 impl Drop for Ledger {
     fn drop(&mut self) {
         self.queue.close("the ledger is being closed");
-        let Some(sequencer) = self.sequencer.take() else {
+        let Some(sequencer) = self.thread.take() else {
             return;
         };
         // A callback may hold the last reference; the sequencer cannot wait for itself.
@@ -311,16 +324,19 @@ impl Prepared {
         let reserve_is_out = Arc::clone(&self.sequencer.reserve_is_out);
         let served = Arc::clone(&queue);
         let told = Arc::clone(&halted);
-        let sequencer = thread::Builder::new()
+        let sequencer = Arc::new(Mutex::new(self.sequencer));
+        let run = Arc::clone(&sequencer);
+        let thread = thread::Builder::new()
             .name("sequencer".to_owned())
-            .spawn(move || self.sequencer.run(&served, &told))
+            .spawn(move || sequencer::run(&run, &served, &told))
             .map_err(OpenError::Thread)?;
         Ok(Ledger {
             reader: self.reader,
             queue,
             reserve_is_out,
             halted,
-            sequencer: Some(sequencer),
+            sequencer,
+            thread: Some(thread),
         })
     }
 }

@@ -19,6 +19,8 @@ struct Lanes {
     normal: VecDeque<Box<dyn Unit>>,
     // Why no further unit is taken.
     closed: Option<String>,
+    // Whether the sequencer's thread waits to be woken.
+    is_asleep: bool,
 }
 
 /// By which lane a unit waits.
@@ -38,7 +40,8 @@ pub(crate) struct Batch {
 }
 
 impl Queue {
-    /// Lets a unit wait, or gives it back with the reason why not.
+    /// Lets a unit wait, or gives it back with the reason why not. Whoever has pushed sees to it
+    /// that it is served: by [`Queue::wake`], or itself.
     pub(crate) fn push(
         &self,
         lane: Lane,
@@ -57,21 +60,37 @@ impl Queue {
             return Err((unit, CommitError::Busy));
         }
         waiting.push_back(unit);
-        drop(lanes);
-        self.changed.notify_one();
         Ok(())
     }
 
-    /// Takes all that waits, up to a batch; waits for the first. `None` once the queue is closed
-    /// and empty.
-    pub(crate) fn take(&self) -> Option<Batch> {
+    /// Wakes the sequencer's thread, if it sleeps.
+    pub(crate) fn wake(&self) {
+        let is_asleep = std::mem::take(&mut self.lock().is_asleep);
+        if is_asleep {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits until a unit waits; false once the queue is closed and empty.
+    pub(crate) fn wait(&self) -> bool {
         let mut lanes = self.lock();
         while lanes.urgent.is_empty() && lanes.normal.is_empty() {
             if lanes.closed.is_some() {
-                return None;
+                return false;
             }
+            lanes.is_asleep = true;
             let woken = self.changed.wait(lanes);
             lanes = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        lanes.is_asleep = false;
+        true
+    }
+
+    /// Takes all that waits, up to a batch; `None` if nothing does.
+    pub(crate) fn take(&self) -> Option<Batch> {
+        let mut lanes = self.lock();
+        if lanes.urgent.is_empty() && lanes.normal.is_empty() {
+            return None;
         }
         let urgent = lanes.urgent.len().min(BATCH_ENTRIES);
         let mut units: Vec<_> = lanes.urgent.drain(..urgent).collect();

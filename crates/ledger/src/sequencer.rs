@@ -1,4 +1,5 @@
-//! The sequencer: the one thread that appends. It takes all that waits, plans it, has the store
+//! The sequencer: the one place where entries are appended, by its own thread or by that of a
+//! caller who waits, one at a time. It takes all that waits, plans it, has the store
 //! commit it, records the new head outside the database, and only then answers.
 //!
 //! There is no timer: while one commit runs, the next batch gathers.
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 /// How long the sequencer waits before it reads the head once more.
 const HEAD_READ_PAUSE: Duration = Duration::from_millis(100);
 
-/// Everything that appending needs; used by one thread only.
+/// Everything that appending needs; used by one thread at a time.
 pub(crate) struct Sequencer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) signer: Arc<LogSigner>,
@@ -110,19 +111,47 @@ enum Locked {
     Stopped(Failure),
 }
 
+/// Serves the queue until it is closed and empty.
+pub(crate) fn run(sequencer: &Mutex<Sequencer>, queue: &Queue, told: &Mutex<Option<String>>) {
+    while queue.wait() {
+        let mut sequencer = sequencer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(batch) = queue.take() {
+            sequencer.serve_or_halt(batch, queue, told);
+        }
+    }
+}
+
+/// Serves the queue on the thread of a caller until `is_answered`, if nobody else does: who is alone
+/// need not wait for another thread to wake.
+pub(crate) fn serve_own(
+    sequencer: &Mutex<Sequencer>,
+    queue: &Queue,
+    told: &Mutex<Option<String>>,
+    is_answered: impl Fn() -> bool,
+) {
+    if let Ok(mut sequencer) = sequencer.try_lock() {
+        while !is_answered() {
+            // Units that are not in the queue any more have been served by who had the lock.
+            let Some(batch) = queue.take() else { return };
+            sequencer.serve_or_halt(batch, queue, told);
+        }
+    }
+    if queue.waiting() > 0 {
+        queue.wake();
+    }
+}
+
 impl Sequencer {
-    /// Serves the queue until it is closed and empty, or the ledger halts.
-    pub(crate) fn run(mut self, queue: &Queue, told: &Mutex<Option<String>>) {
-        while let Some(batch) = queue.take() {
-            let served = catch_unwind(AssertUnwindSafe(|| self.serve(batch, queue)));
-            // The units of a batch that is lost are answered when they are dropped.
-            let lost = || Halted {
-                reason: "the sequencer failed unexpectedly".to_owned(),
-                batch: Batch::default(),
-            };
-            if let Err(halted) = served.unwrap_or_else(|_| Err(lost())) {
-                halted.halt(queue, told);
-            }
+    /// Commits a batch and answers it; if the ledger must halt, answers whatever waits.
+    fn serve_or_halt(&mut self, batch: Batch, queue: &Queue, told: &Mutex<Option<String>>) {
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve(batch, queue)));
+        // The units of a batch that is lost are answered when they are dropped.
+        let lost = || Halted {
+            reason: "the sequencer failed unexpectedly".to_owned(),
+            batch: Batch::default(),
+        };
+        if let Err(halted) = served.unwrap_or_else(|_| Err(lost())) {
+            halted.halt(queue, told);
         }
     }
 

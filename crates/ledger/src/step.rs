@@ -48,7 +48,8 @@ pub(crate) struct PlannedEntry {
 #[derive(Debug, Default)]
 pub(crate) struct UnitEffects {
     entries: Vec<PlannedEntry>,
-    ids: HashSet<EntryId>,
+    // Few enough to be looked through.
+    ids: Vec<EntryId>,
     state: BTreeMap<StateKey, Option<Vec<u8>>>,
     sealed: Vec<SealedRecord>,
     bytes: usize,
@@ -131,7 +132,7 @@ impl<'a> Step<'a> {
         let index = self.next_index();
         let entry = AnyEntry::Known(Box::new(entry));
         self.own.entries.push(PlannedEntry { entry, leaf });
-        self.own.ids.insert(entry_id);
+        self.own.ids.push(entry_id);
         Ok(index)
     }
 
