@@ -15,9 +15,9 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use countersign_api::{ServerConfig, TlsFiles, WitnessServer};
 use countersign_core::names::Origin;
-use countersign_keys::{KeyFileError, SystemRandom, WitnessKey, fingerprint};
+use countersign_keys::{KeyFileError, SystemRandom, WitnessKey, WitnessMlDsaKey, fingerprint};
 use countersign_ledger::DirLock;
-use countersign_note::{NoteSigner as _, TlogPolicy, VerifierKey};
+use countersign_note::{MlDsaSigner as _, NoteSigner as _, TlogPolicy, VerifierKey};
 use countersign_witness::{FileStore, FileStoreError, Witness};
 use serde::Serialize;
 
@@ -46,6 +46,9 @@ pub(crate) struct InitArgs {
     /// The witness's name, such as witness.example/w1: it stands in each cosignature, for good
     #[arg(long)]
     name: String,
+    /// Make a second key, for cosignatures with ML-DSA-44 beside those with Ed25519
+    #[arg(long)]
+    ml_dsa: bool,
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +102,8 @@ struct Shown {
     name: String,
     verifier_key: String,
     fingerprint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ml_dsa_key: Option<String>,
 }
 
 /// Where a witness listens, as `--json` prints it.
@@ -114,7 +119,10 @@ struct Listening<'a> {
 pub(crate) fn run(command: &WitnessCommand, terminal: &Terminal) -> Result<Exit, CliError> {
     match command {
         WitnessCommand::Init(args) => init(args, terminal),
-        WitnessCommand::Key(args) => show(&load(&args.data)?, terminal),
+        WitnessCommand::Key(args) => {
+            let key = load(&args.data)?;
+            show(&key, second(&args.data)?.as_ref(), terminal)
+        }
         WitnessCommand::Serve(args) => serve(args, terminal),
     }
 }
@@ -131,20 +139,33 @@ fn init(args: &InitArgs, terminal: &Terminal) -> Result<Exit, CliError> {
         .create(&keys)
         .map_err(|error| CliError::io(&keys, error))?;
     let key = WitnessKey::create(&keys, &name, &SystemRandom).map_err(key_error)?;
-    show(&key, terminal)?;
+    let second = match args.ml_dsa {
+        true => Some(WitnessMlDsaKey::create(&keys, &name, &SystemRandom).map_err(key_error)?),
+        false => None,
+    };
+    show(&key, second.as_ref(), terminal)?;
     if !terminal.is_json() {
         terminal.hint("hand the key to whoever trusts this witness; a line of a tlog-policy is: witness <name> <key> <url>");
     }
     Ok(Exit::Yes)
 }
 
-fn show(key: &WitnessKey, terminal: &Terminal) -> Result<Exit, CliError> {
+fn show(
+    key: &WitnessKey,
+    second: Option<&WitnessMlDsaKey>,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let shown = Shown {
         name: key.name().to_owned(),
         verifier_key: key.verifier_key().to_string(),
         fingerprint: fingerprint(key.verifier_key()),
+        ml_dsa_key: second.map(|key| key.verifier_key().to_string()),
     };
-    terminal.answer(&shown, || shown.verifier_key.clone())?;
+    let lines = || {
+        let keys = std::iter::once(&shown.verifier_key).chain(&shown.ml_dsa_key);
+        keys.cloned().collect::<Vec<_>>().join("\n")
+    };
+    terminal.answer(&shown, lines)?;
     Ok(Exit::Yes)
 }
 
@@ -165,8 +186,11 @@ fn serve(args: &ServeArgs, terminal: &Terminal) -> Result<Exit, CliError> {
         key.verifier_key(),
     )
     .map_err(store_error)?;
-    let witness = Witness::new(logs, Arc::new(key), store)
+    let mut witness = Witness::new(logs, Arc::new(key), store)
         .map_err(|error| CliError::usage(error.to_string()))?;
+    if let Some(second) = second(&args.data)? {
+        witness = witness.with_second(Arc::new(second));
+    }
     let own_key = witness.verifier_key().to_string();
     let origins: Vec<String> = witness.origins().map(str::to_owned).collect();
     let runtime = tokio::runtime::Runtime::new()
@@ -235,6 +259,10 @@ fn load(data: &Path) -> Result<WitnessKey, CliError> {
         }
         error => key_error(error),
     })
+}
+
+fn second(data: &Path) -> Result<Option<WitnessMlDsaKey>, CliError> {
+    WitnessMlDsaKey::load(&keys_of(data)).map_err(key_error)
 }
 
 fn key_error(error: KeyFileError) -> CliError {

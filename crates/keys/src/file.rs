@@ -48,6 +48,8 @@ pub enum Purpose {
     Token,
     /// Cosigns checkpoints of other logs, as their witness.
     Witness,
+    /// The same with ML-DSA-44.
+    WitnessMlDsa,
 }
 
 impl Purpose {
@@ -76,6 +78,7 @@ impl std::fmt::Display for Purpose {
             Self::BlindIndex => f.write_str("blind-index"),
             Self::Token => f.write_str("token"),
             Self::Witness => f.write_str("witness"),
+            Self::WitnessMlDsa => f.write_str("witness-mldsa"),
         }
     }
 }

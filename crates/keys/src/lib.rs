@@ -39,4 +39,4 @@ pub use ring::KeyRing;
 pub use root::{RootKey, is_signed_by_root};
 pub use rotate::{ROTATABLE, Successor, public_key_of, remove_key};
 pub use signer::{Ed25519NoteSigner, StatementError, fingerprint};
-pub use witness::WitnessKey;
+pub use witness::{WitnessKey, WitnessMlDsaKey};

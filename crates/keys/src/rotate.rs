@@ -128,6 +128,7 @@ fn public_key(purpose: Purpose, file: &KeyFile) -> Result<String, KeyFileError> 
         | Purpose::Vault(_)
         | Purpose::BlindIndex
         | Purpose::Token
-        | Purpose::Witness => Err(setup()),
+        | Purpose::Witness
+        | Purpose::WitnessMlDsa => Err(setup()),
     }
 }

@@ -5,15 +5,19 @@ use std::path::Path;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use countersign_core::names::Origin;
 use countersign_core::random::Random;
-use countersign_note::{KeyName, NoteSigner, SignError, VerifierKey};
+use countersign_note::{KeyName, MlDsaSigner, NoteSigner, SignError, VerifierKey};
 
 use crate::file::{KeyFile, KeyFileError, Purpose};
+use crate::ml_dsa::MlDsaLogSigner;
 
 /// Signs as a witness: Ed25519, `cosignature/v1` (C2SP tlog-cosignature).
 pub struct WitnessKey {
     pair: Ed25519KeyPair,
     verifier_key: VerifierKey,
 }
+
+/// Signs as a witness a second time: ML-DSA-44, `subtree/v1` (C2SP tlog-cosignature).
+pub struct WitnessMlDsaKey(MlDsaLogSigner);
 
 impl WitnessKey {
     /// Makes `witness.key` in a directory that holds none. The name is the witness's, such as
@@ -45,6 +49,37 @@ impl WitnessKey {
     }
 }
 
+impl WitnessMlDsaKey {
+    /// Makes `witness-mldsa.key` in a directory that holds none, under the witness's name.
+    pub fn create(dir: &Path, name: &Origin, random: &dyn Random) -> Result<Self, KeyFileError> {
+        let path = dir.join(Purpose::WitnessMlDsa.file_name());
+        if path.exists() {
+            return Err(KeyFileError::AlreadyThere { path });
+        }
+        let file = KeyFile::create(dir, Purpose::WitnessMlDsa, name, random)?;
+        Ok(Self(MlDsaLogSigner::new(&file)?))
+    }
+
+    /// Reads `witness-mldsa.key`; `None` if there is none.
+    pub fn load(dir: &Path) -> Result<Option<Self>, KeyFileError> {
+        match KeyFile::load(dir, Purpose::WitnessMlDsa) {
+            Ok(file) => Ok(Some(Self(MlDsaLogSigner::new(&file)?))),
+            Err(KeyFileError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl MlDsaSigner for WitnessMlDsaKey {
+    fn verifier_key(&self) -> &VerifierKey {
+        self.0.verifier_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.0.sign(message)
+    }
+}
+
 impl NoteSigner for WitnessKey {
     fn name(&self) -> &str {
         self.verifier_key.name().as_str()
@@ -65,7 +100,7 @@ impl NoteSigner for WitnessKey {
 mod tests {
     use super::*;
     use crate::SystemRandom;
-    use countersign_note::{Note, SignatureType, Timestamp, cosign};
+    use countersign_note::{Checkpoint, Note, SignatureType, Timestamp, cosign, cosign_ml_dsa};
 
     const CHECKPOINT: &str = "example.com/log\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
 
@@ -84,6 +119,25 @@ mod tests {
         );
         let time = Timestamp::from_seconds(1_700_000_000).unwrap();
         let line = cosign(CHECKPOINT, time, &key).unwrap();
+        let note = Note::new(CHECKPOINT.to_owned(), vec![line]).unwrap();
+        let keys = [key.verifier_key().clone()];
+        assert_eq!(
+            note.verify(&keys).unwrap().signatures()[0].timestamp(),
+            Some(time)
+        );
+    }
+
+    #[test]
+    fn a_second_key_signs_with_ml_dsa() {
+        let dir = tempfile::tempdir().unwrap();
+        let name: Origin = "witness.example/w1".parse().unwrap();
+        assert!(WitnessMlDsaKey::load(dir.path()).unwrap().is_none());
+        let made = WitnessMlDsaKey::create(dir.path(), &name, &SystemRandom).unwrap();
+        let key = WitnessMlDsaKey::load(dir.path()).unwrap().unwrap();
+        assert_eq!(key.verifier_key(), made.verifier_key());
+        let time = Timestamp::from_seconds(1_700_000_000).unwrap();
+        let checkpoint = Checkpoint::parse(CHECKPOINT).unwrap();
+        let line = cosign_ml_dsa(&checkpoint, time, &key).unwrap();
         let note = Note::new(CHECKPOINT.to_owned(), vec![line]).unwrap();
         let keys = [key.verifier_key().clone()];
         assert_eq!(

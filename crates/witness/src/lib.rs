@@ -23,4 +23,6 @@ pub use answer::{Answer, MAX_ANSWER_LEN, SIZE_MEDIA_TYPE};
 pub use file_store::{FileStore, FileStoreError};
 pub use request::{AddCheckpoint, MAX_PROOF_LINES, MAX_REQUEST_LEN, RequestError};
 pub use store::{Advance, Held, MemoryStore, StoreError, WitnessStore};
-pub use witness::{Cosigner, LogName, MAX_LOGS, Refusal, Reply, Witness, WitnessError};
+pub use witness::{
+    Cosigner, LogName, MAX_LOGS, MlDsaCosigner, Refusal, Reply, Witness, WitnessError,
+};

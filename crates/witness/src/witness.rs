@@ -5,8 +5,9 @@ use crate::request::{AddCheckpoint, RequestError};
 use crate::store::{Advance, Held, StoreError, WitnessStore};
 use countersign_merkle::{EMPTY_ROOT, TreeSize, VerifyError, verify_consistency};
 use countersign_note::{
-    Checkpoint, CheckpointError, CheckpointFormatError, Note, NoteError, NoteSigner, SignNoteError,
-    SignatureType, SignedCheckpoint, Timestamp, VerifierKey, cosign,
+    Checkpoint, CheckpointError, CheckpointFormatError, MlDsaSigner, Note, NoteError,
+    NoteSignature, NoteSigner, SignNoteError, SignatureType, SignedCheckpoint, Timestamp,
+    VerifierKey, cosign, cosign_ml_dsa,
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -18,12 +19,16 @@ pub const MAX_LOGS: usize = 1024;
 /// What signs for a witness.
 pub type Cosigner = dyn NoteSigner + Send + Sync;
 
+/// What signs for a witness a second time, with ML-DSA-44.
+pub type MlDsaCosigner = dyn MlDsaSigner + Send + Sync;
+
 /// A witness of the logs that it was told of.
 pub struct Witness<S> {
     // By origin.
     logs: BTreeMap<String, Vec<VerifierKey>>,
     origins: BTreeMap<LogName, String>,
     cosigner: Arc<Cosigner>,
+    second: Option<Arc<MlDsaCosigner>>,
     store: S,
 }
 
@@ -137,8 +142,18 @@ impl<S: WitnessStore> Witness<S> {
             origins: logs.keys().map(named).collect(),
             logs,
             cosigner,
+            second: None,
             store,
         })
+    }
+
+    /// The same, cosigning with a second key, too.
+    #[must_use]
+    pub fn with_second(self, second: Arc<MlDsaCosigner>) -> Self {
+        Self {
+            second: Some(second),
+            ..self
+        }
     }
 
     /// The witness's public key.
@@ -183,15 +198,15 @@ impl<S: WitnessStore> Witness<S> {
         let origin = checkpoint.origin();
         let held = self.store.latest(origin)?;
         check_continues(held.as_ref(), &request, &checkpoint)?;
-        let signature = cosign(note.text(), now, self.cosigner.as_ref())?;
+        let lines = self.sign(note, &checkpoint, now)?;
         let next = Held {
             size: new,
             root: checkpoint.root(),
-            note: self.kept(note, &signature)?.to_string().into(),
+            note: self.kept(note, &lines)?.to_string().into(),
         };
         let expected = held.map(|held| held.size);
         match self.store.advance(origin, expected, &next)? {
-            Advance::Done => Ok(signature.to_string()),
+            Advance::Done => Ok(lines.iter().map(NoteSignature::to_string).collect()),
             // Another request was quicker; the log asks again from there.
             Advance::Moved(held) => Err(conflict(held.as_ref())),
         }
@@ -208,21 +223,34 @@ impl<S: WitnessStore> Witness<S> {
         Ok(signed.checkpoint().clone())
     }
 
+    fn sign(
+        &self,
+        note: &Note,
+        checkpoint: &Checkpoint,
+        now: Timestamp,
+    ) -> Result<Vec<NoteSignature>, Refusal> {
+        let mut lines = vec![cosign(note.text(), now, self.cosigner.as_ref())?];
+        if let Some(second) = &self.second {
+            lines.push(cosign_ml_dsa(checkpoint, now, second.as_ref())?);
+        }
+        Ok(lines)
+    }
+
     /// What is kept and shown to monitors: the signatures of the log's trusted keys and our own.
     /// Lines of strangers would let anybody fill our disk.
-    fn kept(&self, note: &Note, own: &countersign_note::NoteSignature) -> Result<Note, Refusal> {
+    fn kept(&self, note: &Note, own: &[NoteSignature]) -> Result<Note, Refusal> {
         let origin = Checkpoint::parse(note.text())?.origin().to_owned();
         let keys = self
             .logs
             .get(&origin)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let is_logs = |line: &&countersign_note::NoteSignature| {
+        let is_logs = |line: &&NoteSignature| {
             let mut keys = keys.iter();
             keys.any(|key| key.id() == line.id() && key.name() == line.name())
         };
         let mut lines: Vec<_> = note.signatures().iter().filter(is_logs).cloned().collect();
-        lines.push(own.clone());
+        lines.extend_from_slice(own);
         Ok(Note::new(note.text().to_owned(), lines)?)
     }
 }

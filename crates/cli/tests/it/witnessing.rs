@@ -733,6 +733,41 @@ fn a_witness_outlives_a_kill_and_answers_whatever_comes() {
 }
 
 #[test]
+fn a_witness_with_two_keys_cosigns_with_both_and_each_counts_for_itself() {
+    let mut world = World::new(0);
+    let keys = world.home.ok(&[
+        "witness",
+        "init",
+        "--data",
+        "w0",
+        "--name",
+        "witness.example/w0",
+        "--ml-dsa",
+    ]);
+    let (first, second) = keys.split_once('\n').unwrap();
+    assert_eq!(world.home.ok(&["witness", "key", "--data", "w0"]), keys);
+    let serving = world.start_witness(0, "127.0.0.1:0");
+    let url = serving.url.clone();
+    world.witnesses.push((first.to_owned(), serving));
+    let policy = world.write_policy(&format!(
+        "log {}\nwitness one {first} {url}\nwitness two {second} {url}\ngroup both all one two\nquorum both\n",
+        world.log_key
+    ));
+    let server = world.serve(&["--require-witness"]);
+    let answer = world.decide(&["--witnessed"]);
+    let proof: TlogProof = answer["entry"]["proof"].as_str().unwrap().parse().unwrap();
+    let outcome = policy.evaluate(proof.checkpoint()).unwrap();
+    assert!(matches!(outcome, PolicyOutcome::Satisfied(it) if it.witnesses().len() == 2));
+    let note = world.wait_for(&policy, world.log_size());
+    assert_eq!(note.signatures().len(), 3, "{note}");
+    server.stop();
+    // It outlives a restart with both.
+    world.kill_witness(0);
+    world.restart_witness(0);
+    world.serve(&["--require-witness"]).stop();
+}
+
+#[test]
 fn a_witness_is_made_once_and_asks_for_logs() {
     let home = Home::new();
     let key = home.ok(&[
