@@ -129,10 +129,7 @@ impl Writer {
 /// Writes the inside of a JSON string (RFC 8785 section 3.2.2.2).
 fn escape(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
-    while let Some(at) = rest
-        .iter()
-        .position(|b| *b < 0x20 || matches!(b, b'"' | b'\\'))
-    {
+    while let Some(at) = special(rest) {
         let (plain, from) = rest.split_at(at);
         out.extend_from_slice(plain);
         let Some((special, after)) = from.split_first() else {
@@ -165,6 +162,20 @@ fn escape(text: &str, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(rest);
 }
+
+/// Where the first byte stands that is written as an escape.
+fn special(text: &[u8]) -> Option<usize> {
+    let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    // Whole blocks without leaving early: that is done many bytes at once.
+    let blocks = text.chunks_exact(BLOCK);
+    let plain = blocks.take_while(|block| !block.iter().fold(false, |any, b| any | is_special(b)));
+    let skipped = plain.count().saturating_mul(BLOCK);
+    let found = text.get(skipped..)?.iter().position(is_special)?;
+    Some(skipped.saturating_add(found))
+}
+
+/// How many bytes are looked at together.
+const BLOCK: usize = 32;
 
 /// Text into bytes as it stands.
 struct Text<'a>(&'a mut Vec<u8>);
