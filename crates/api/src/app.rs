@@ -5,11 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign_core::entry::Surface;
 use countersign_service::{Caller, ErrorCode, Service, ServiceError};
+use countersign_wire::DecisionAnswer;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::config::{BODY_MEMORY_BYTES, READS_AT_ONCE, ServerConfig, URGENT_AT_ONCE};
+use crate::body::Read;
+use crate::config::{
+    BODY_MEMORY_BYTES, READS_AT_ONCE, SMALL_CALL_BYTES, ServerConfig, URGENT_AT_ONCE,
+};
 use crate::error::{ApiError, HttpCode};
+use crate::judges::Judges;
 use crate::metrics::Metrics;
 use crate::rate::Rates;
 
@@ -25,6 +31,7 @@ pub(crate) struct App {
     pub(crate) body_memory: Arc<Semaphore>,
     stopping: AtomicBool,
     lanes: Lanes,
+    judges: Judges,
 }
 
 /// By which way a request gets its thread. None can take another's.
@@ -46,14 +53,19 @@ struct Lanes {
 }
 
 impl App {
-    pub(crate) fn new(service: Arc<Service>, config: ServerConfig, openapi: String) -> Self {
+    /// Fails if the threads that judge cannot be started.
+    pub(crate) fn new(
+        service: Arc<Service>,
+        config: ServerConfig,
+        openapi: String,
+    ) -> std::io::Result<Self> {
         let lanes = Lanes {
             commit: Arc::new(Semaphore::new(config.at_once)),
             read: Arc::new(Semaphore::new(READS_AT_ONCE)),
             urgent: Arc::new(Semaphore::new(URGENT_AT_ONCE)),
             waiting: Arc::new(Semaphore::new(config.waiting)),
         };
-        Self {
+        Ok(Self {
             service,
             metrics: Metrics::new(),
             rates: Rates::new(config.rate),
@@ -62,7 +74,8 @@ impl App {
             body_memory: Arc::new(Semaphore::new(BODY_MEMORY_BYTES / 1024)),
             stopping: AtomicBool::new(false),
             lanes,
-        }
+            judges: Judges::new()?,
+        })
     }
 
     /// Lets those who wait for an escalation go.
@@ -93,14 +106,32 @@ impl App {
         self.wait_for(thread).await
     }
 
-    /// Runs a short look-up without a place in a lane, such as an authentication.
-    pub(crate) async fn look_up<T: Send + 'static>(
+    /// Decides. What has begun is not broken off, as in [`App::run`].
+    pub(crate) async fn decide(
         &self,
-        work: impl FnOnce(&Service) -> Result<T, ServiceError> + Send + 'static,
-    ) -> Result<T, ApiError> {
+        caller: Caller,
+        body: Read,
+        idempotency_key: Option<String>,
+    ) -> Result<DecisionAnswer, ApiError> {
+        let place = self.place(Lane::Commit).await?;
         let service = Arc::clone(&self.service);
-        self.wait_for(tokio::task::spawn_blocking(move || work(&service)))
-            .await
+        let is_large = body.len() > SMALL_CALL_BYTES;
+        let durable = async move {
+            let key = idempotency_key.as_deref();
+            let durable = service.decide_durably(&caller, &body, Surface::Api, key);
+            let durable = durable.await;
+            // Those who wait for witnesses must not take the places of those who decide.
+            drop(place);
+            durable
+        };
+        let durable = if is_large {
+            let runtime = Handle::current();
+            tokio::task::spawn_blocking(move || runtime.block_on(durable))
+        } else {
+            let ended = || ApiError::internal("nobody judges any more".to_owned());
+            self.judges.spawn(durable).ok_or_else(ended)?
+        };
+        Ok(self.service.deliver(self.wait_for(durable).await?).await?)
     }
 
     async fn wait_for<T>(

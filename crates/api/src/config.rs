@@ -14,6 +14,9 @@ pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 pub(crate) const SMALL_BODY_BYTES: usize = 64 * 1024;
 /// Most bytes of request bodies in memory at the same time, over all connections.
 pub(crate) const BODY_MEMORY_BYTES: usize = 256 * 1024 * 1024;
+/// Most bytes of a call that the judging threads take; a larger one gets a thread of its own, so
+/// that small ones need not wait for it.
+pub(crate) const SMALL_CALL_BYTES: usize = 64 * 1024;
 /// How long a TLS handshake may take.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long what a refused client still sends is read and thrown away, so that it meets the

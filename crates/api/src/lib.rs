@@ -21,6 +21,7 @@ mod connection;
 mod context;
 mod error;
 mod extract;
+mod judges;
 mod linger;
 mod metrics;
 mod observe;

@@ -40,6 +40,9 @@ pub enum ServeError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// The threads that judge could not be started.
+    #[error("the threads that judge could not be started: {0}")]
+    Threads(std::io::Error),
     /// The API's description could not be written.
     #[error("the openapi document could not be written: {0}")]
     OpenApi(#[from] serde_json::Error),
@@ -73,7 +76,8 @@ impl Server {
         config.check()?;
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let (router, document) = routes::all();
-        let app = Arc::new(App::new(service, config, openapi::text(&document)?));
+        let app = App::new(service, config, openapi::text(&document)?);
+        let app = Arc::new(app.map_err(ServeError::Threads)?);
         let failed = |error| ServeError::Listen {
             address: app.config.listen,
             error,

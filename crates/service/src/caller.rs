@@ -2,6 +2,8 @@
 //!
 //! All of it comes from the ledger's state, nothing from the request's body.
 
+use std::sync::Arc;
+
 use countersign_core::document::{Assurance, Author};
 use countersign_core::entry::{ActorPattern, Role};
 use countersign_core::ids::CredentialId;
@@ -13,14 +15,14 @@ use countersign_merkle::LeafIndex;
 
 use crate::Service;
 use crate::error::{ErrorCode, ServiceError};
-use crate::state::{self, CredentialRow, key};
+use crate::state::{CredentialRow, key};
 
 /// An authenticated credential.
 #[derive(Debug, Clone)]
 pub struct Caller {
     id: CredentialId,
     version: LeafIndex,
-    row: CredentialRow,
+    row: Arc<CredentialRow>,
 }
 
 impl Service {
@@ -34,16 +36,19 @@ impl Service {
         };
         let token = ApiToken::parse(bearer).map_err(|_| refused())?;
         let id = token.credential();
-        let found = state::read::<CredentialRow>(&self.ledger, &key::credential(id))?
+        let found = self
+            .ledger
+            .state(&key::credential(id))?
             .ok_or_else(refused)?;
-        if token.hash(&self.tokens) != found.value.token_hash || found.value.revoked {
+        let version = found.version;
+        let bytes = found.value.ok_or_else(refused)?;
+        let row = self.credentials.fetch((id, version), || {
+            serde_json::from_slice::<CredentialRow>(&bytes)
+        })?;
+        if token.hash(&self.tokens) != row.token_hash || row.revoked {
             return Err(refused());
         }
-        Ok(Caller {
-            id,
-            version: found.version,
-            row: found.value,
-        })
+        Ok(Caller { id, version, row })
     }
 }
 

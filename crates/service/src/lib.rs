@@ -59,6 +59,7 @@ pub use turns::{TURN_BODY_BYTES, TURN_TTL_MAX_S, TURN_TTL_S};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use countersign_core::ids::CredentialId;
 use countersign_core::names::{Origin, TenantId};
 use countersign_core::pseudonym::Pseudonym;
 use countersign_core::random::Random;
@@ -75,6 +76,7 @@ use executions::OpenResult;
 use intents::OpenIntent;
 use policy::InForce;
 use published::Publication;
+use state::CredentialRow;
 use throttle::Throttle;
 use watcher::Watcher;
 
@@ -84,6 +86,8 @@ const INTENTS_OPEN_BYTES: usize = 64 * 1024 * 1024;
 const RESULTS_OPEN_BYTES: usize = 256 * 1024 * 1024;
 /// How many refs of sessions' results are kept, and sessions that have them.
 const RESULTS_SEEN_REFS: usize = 1024 * 1024;
+/// How many credentials are kept read.
+const CREDENTIALS_READ: usize = 1_024;
 /// How many bundles are kept compiled.
 const BUNDLES_COMPILED: usize = 16;
 
@@ -99,6 +103,8 @@ pub struct Service {
     public: PublicKeys,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    /// Credentials as of their last change.
+    credentials: Cache<(CredentialId, LeafIndex), CredentialRow>,
     intents: Cache<IntentRef, OpenIntent>,
     results: Cache<ResultRef, OpenResult>,
     /// The newest results of a session, as of the last change to them.

@@ -31,7 +31,10 @@ use crate::policy::{CheckedBundle, StoreBundle, put_in_force};
 use crate::throttle::Throttle;
 use crate::turns::name;
 use crate::watcher::Watcher;
-use crate::{BUNDLES_COMPILED, INTENTS_OPEN_BYTES, RESULTS_OPEN_BYTES, RESULTS_SEEN_REFS, Service};
+use crate::{
+    BUNDLES_COMPILED, CREDENTIALS_READ, INTENTS_OPEN_BYTES, RESULTS_OPEN_BYTES, RESULTS_SEEN_REFS,
+    Service,
+};
 
 /// What a service is made of.
 pub struct Parts {
@@ -213,6 +216,7 @@ impl Service {
             ledger,
             clock: rest.clock,
             random: rest.random,
+            credentials: Cache::of_count(CREDENTIALS_READ),
             intents: Cache::of_weight(INTENTS_OPEN_BYTES, OpenIntent::weight),
             results: Cache::of_weight(RESULTS_OPEN_BYTES, OpenResult::weight),
             seen: Cache::of_weight(RESULTS_SEEN_REFS, |refs| refs.len().saturating_add(1)),

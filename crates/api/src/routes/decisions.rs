@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::Response;
-use countersign_core::entry::{Role, Surface};
+use countersign_core::entry::Role;
 use countersign_core::ids::EntryId;
 use countersign_core::verdict::Outcome;
 use countersign_service::{CALL_BODY_BYTES, Caller, ErrorCode, WAIT_MAX, WaitLevel};
@@ -62,12 +62,7 @@ async fn decide(
         Ok(read) => read,
         Err(error) => return Err(refuse_unread(&app, caller, error).await),
     };
-    let decided = app
-        .run(Lane::Commit, move |service| {
-            service.decide(&caller, &body, Surface::Api, key.as_deref())
-        })
-        .await;
-    match decided {
+    match app.decide(caller, body, key).await {
         Ok(answer) => {
             app.metrics.decided(&answer.outcome);
             answer_with(&answer)
