@@ -10,6 +10,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod corpus;
 mod documents;
 mod entries;
 mod files;

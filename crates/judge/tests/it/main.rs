@@ -10,6 +10,7 @@
 mod attacks;
 mod bundles;
 mod combining;
+mod corpus;
 mod docs;
 mod entities;
 mod facts;

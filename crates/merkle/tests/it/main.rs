@@ -1,6 +1,8 @@
 //! The tree against implementations by others, against tampering, and at sizes without a disk.
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod layout;
 #[cfg(test)]
 mod oracle;

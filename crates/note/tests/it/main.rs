@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod checkpoint;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod key;
 #[cfg(test)]
 mod malformed;

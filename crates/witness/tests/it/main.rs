@@ -1,6 +1,8 @@
 //! The witness against logs that behave, and against whatever else may send it a request.
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod properties;
