@@ -14,6 +14,9 @@
 //! | `blind-index.key` | HMAC | finds pseudonyms |
 //! | `token.key` | HMAC | hashes API tokens |
 //!
+//! A witness of other logs has a directory of its own, with `witness.key` (Ed25519) and, if it is to
+//! have one, `witness-mldsa.key` (ML-DSA-44): they cosign checkpoints.
+//!
 //! A key that is to follow another lies beside it as `log.next`, `log-mldsa.next` or `permit.next` until
 //! the log has granted it ([`Successor`]).
 //!

@@ -173,10 +173,13 @@ impl Board {
             is_required: self.is_required,
             published: inner.published.as_ref().map(|it| it.size),
             witnessed,
-            lag: inner
-                .released
-                .get()
-                .saturating_sub(witnessed.map_or(0, TreeSize::get)),
+            lag: match inner.witnesses.is_empty() {
+                true => 0,
+                false => {
+                    let witnessed = witnessed.map_or(0, TreeSize::get);
+                    inner.released.get().saturating_sub(witnessed)
+                }
+            },
             lag_time: inner.behind_since.map_or(Duration::ZERO, |at| at.elapsed()),
             witnesses: inner.witnesses.iter().map(since).collect(),
             contradiction: inner.contradiction.clone(),
@@ -189,7 +192,10 @@ impl Board {
         let now = Instant::now();
         let mut inner = self.lock();
         inner.released = released;
-        let is_behind = inner.witnessed.as_ref().is_none_or(|it| it.size < released);
+        // Without witnesses nothing lacks their quorum.
+        let has_witnesses = !inner.witnesses.is_empty();
+        let is_behind =
+            has_witnesses && inner.witnessed.as_ref().is_none_or(|it| it.size < released);
         match (is_behind, inner.behind_since) {
             (true, None) => inner.behind_since = Some(now),
             (false, _) => inner.behind_since = None,

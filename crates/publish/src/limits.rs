@@ -25,7 +25,7 @@ pub const KEPT: usize = 1_024;
 /// Most requests that wait for witnesses at a time.
 pub const WAITING: usize = 4_096;
 /// How long a request may wait for witnesses.
-pub const WITNESSED_WAIT: Duration = Duration::from_secs(10);
+pub const WITNESSED_WAIT: Duration = Duration::from_secs(5);
 /// Most witnesses of one log.
 pub const WITNESSES: usize = 32;
 /// Longest answer of a witness that is read, in bytes.

@@ -100,6 +100,10 @@ impl StartError {
             Self::Kept(KeptError::Contradiction { .. }) => {
                 Some("put the newest data directory back".to_owned())
             }
+            Self::Kept(KeptError::Foreign { path }) => Some(format!(
+                "nothing is lost with `{}` but what was published last: remove it to go on",
+                path.display()
+            )),
             Self::Claim { witness, .. } => Some(format!(
                 "put the newest data directory back; if you know that `{witness}` is wrong, take it out of the policy"
             )),

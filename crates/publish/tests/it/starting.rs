@@ -123,4 +123,6 @@ fn a_policy_that_can_never_be_met_is_refused() {
         log.dir.path().join("public/checkpoint").exists()
     });
     assert!(publisher.board().witnessed().is_none());
+    let status = publisher.board().status();
+    assert!(!status.is_late() && status.lag == 0 && status.lag_time.is_zero());
 }
