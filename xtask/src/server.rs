@@ -138,6 +138,11 @@ impl Server {
         &self.log
     }
 
+    /// Its base URL.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A client with connections of its own and the token of this role.
     pub(crate) fn client(&self, role: &str) -> Result<Client, Error> {
         let failed = "the client";

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::Effort;
 use super::load::{Ask, Measured};
 use super::setting::{self, Scopes};
+use super::wire::Wire;
 use crate::error::Error;
 use crate::server::{ACTORS, Log, Server};
 use crate::stats::{Summary, micros};
@@ -24,8 +25,8 @@ const POLICIES: usize = 100;
 const ARGS_BYTES: usize = 1_000;
 /// How many threads ask in process.
 const THREADS: [usize; 3] = [1, 16, 64];
-/// How many clients ask over HTTP.
-const CLIENTS: [usize; 3] = [1, 16, 128];
+/// How many connections ask over HTTP.
+const CLIENTS: [usize; 3] = [1, 16, 64];
 /// The bare sync's share of the time that a case has.
 const SYNC_SHARE: u32 = 4;
 /// What is overwritten before each bare sync: one page.
@@ -51,14 +52,39 @@ pub(super) struct DurableCase {
     pub(super) per_second: f64,
     /// CPU time of the whole process per decision, its clients included, in microseconds.
     pub(super) cpu_us: f64,
+    /// What of that the clients used, where that can be told.
+    pub(super) cpu_of_load_us: Option<f64>,
     /// The median over that of the bare `fdatasync`.
     pub(super) over_fdatasync: f64,
 }
 
 struct Case<'a> {
     path: &'static str,
-    clients: Vec<Ask<'a>>,
+    load: Load<'a>,
     measured: Measured,
+}
+
+enum Load<'a> {
+    /// A thread for each client.
+    Threads(Vec<Ask<'a>>),
+    /// A connection for each client, all on one thread.
+    Wire(Wire),
+}
+
+impl Load<'_> {
+    fn clients(&self) -> usize {
+        match self {
+            Self::Threads(clients) => clients.len(),
+            Self::Wire(wire) => wire.clients(),
+        }
+    }
+
+    fn round(&mut self, measured: &mut Measured, round: Duration) -> Result<(), Error> {
+        match self {
+            Self::Threads(clients) => measured.round(clients, round),
+            Self::Wire(wire) => wire.round(measured, round),
+        }
+    }
 }
 
 /// Measures in `dir`.
@@ -89,9 +115,9 @@ pub(super) fn measure(
                 "round {round} of {}: {}, {} at once",
                 effort.rounds,
                 case.path,
-                case.clients.len()
+                case.load.clients()
             );
-            case.measured.round(&mut case.clients, effort.round)?;
+            case.load.round(&mut case.measured, effort.round)?;
             page.sync_for(effort.round / SYNC_SHARE, &mut syncs)?;
         }
     }
@@ -134,7 +160,7 @@ impl Case<'_> {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             path: "in process",
-            clients,
+            load: Load::Threads(clients),
             measured: Measured::default(),
         })
     }
@@ -145,19 +171,13 @@ impl Case<'_> {
         let ingress = service
             .authenticate(ingress)
             .map_err(Error::server("the credential"))?;
-        let clients = (0..clients)
-            .map(|n| -> Result<Ask<'_>, Error> {
-                let body = call(service, &ingress, &format!("clients-{clients}-{n}"))?;
-                let client = server.client("agent")?;
-                Ok(Box::new(move || {
-                    let answer = client.decide_bytes(body.clone(), None);
-                    approved(answer.map_err(Error::server("a decision"))?)
-                }))
-            })
-            .collect::<Result<_, _>>()?;
+        let bodies = (0..clients)
+            .map(|n| call(service, &ingress, &format!("clients-{clients}-{n}")))
+            .collect::<Result<Vec<_>, _>>()?;
+        let wire = Wire::new(server.url(), server.log().token("agent")?, &bodies)?;
         Ok(Self {
             path: "http",
-            clients,
+            load: Load::Wire(wire),
             measured: Measured::default(),
         })
     }
@@ -167,14 +187,18 @@ impl Case<'_> {
             times,
             elapsed,
             cpu,
+            cpu_of_load,
         } = self.measured;
         let wall = Summary::of(times)?;
+        let per_decision = |used| micros(used) / wall.count as f64;
+        let is_told = matches!(self.load, Load::Wire(_));
         Some(DurableCase {
             path: self.path,
-            clients: self.clients.len(),
+            clients: self.load.clients(),
+            cpu_us: per_decision(cpu),
+            cpu_of_load_us: is_told.then(|| per_decision(cpu_of_load)),
             wall,
             per_second: wall.count as f64 / elapsed.as_secs_f64().max(f64::EPSILON),
-            cpu_us: micros(cpu) / wall.count as f64,
             over_fdatasync: wall.p50_us / fdatasync.p50_us.max(f64::EPSILON),
         })
     }
@@ -212,6 +236,7 @@ fn call(service: &Service, ingress: &Caller, session: &str) -> Result<Vec<u8>, E
         links: None,
         session: None,
         external_call_id: None,
+        wait: None,
     };
     serde_json::to_vec(&call).map_err(Error::server("the call"))
 }

@@ -16,6 +16,8 @@ pub(super) struct Measured {
     pub(super) elapsed: Duration,
     /// What the process used of its CPUs meanwhile.
     pub(super) cpu: Duration,
+    /// What of that the load itself used, if that can be told.
+    pub(super) cpu_of_load: Duration,
 }
 
 impl Measured {

@@ -100,8 +100,9 @@ fn write_durable(durable: &DurableReport, f: &mut std::fmt::Formatter<'_>) -> st
         f,
         "Wall time, from the request's bytes to the answer with proof and permit: everything is inside the timer. {} \
          policies over {} actions, one target, {} bytes of arguments, each client under a turn of its own; each asks again \
-         as soon as it was answered. Over HTTP the clients are threads of the same process on the same CPUs, with \
-         connections that are kept; `CPU` is the whole process's per decision, clients included. A commit is SQLite's, \
+         as soon as it was answered. Over HTTP the clients are kept connections, served by one thread of the same process \
+         on the same CPUs that looks at little but the outcome; `CPU` is the whole process's per decision, that thread \
+         included, and `of that load` what the thread used. In process each client is a thread. A commit is SQLite's, \
          and then the head file's: two waits for the disk. The bare `fdatasync` overwrites 4 KiB of a file that is there; \
          it takes turns with the cases.\n",
         durable.policies,
@@ -115,6 +116,7 @@ fn write_durable(durable: &DurableReport, f: &mut std::fmt::Formatter<'_>) -> st
         ">p99",
         ">decisions/s",
         ">CPU",
+        ">of that load",
         ">p50 / fdatasync",
         ">times",
     ]);
@@ -124,6 +126,7 @@ fn write_durable(durable: &DurableReport, f: &mut std::fmt::Formatter<'_>) -> st
         "1".to_owned(),
         shown(sync.p50_us),
         shown(sync.p99_us),
+        "–".to_owned(),
         "–".to_owned(),
         "–".to_owned(),
         "1.0".to_owned(),
@@ -137,6 +140,7 @@ fn write_durable(durable: &DurableReport, f: &mut std::fmt::Formatter<'_>) -> st
             shown(case.wall.p99_us),
             format!("{:.0}", case.per_second),
             shown(case.cpu_us),
+            case.cpu_of_load_us.map_or("–".to_owned(), shown),
             format!("{:.1}", case.over_fdatasync),
             grouped(count(case.wall.count)),
         ]);
