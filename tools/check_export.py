@@ -18,6 +18,8 @@ except ImportError as missing:
     print(f"{missing}; what is needed: pip install -r tools/requirements.txt", file=sys.stderr)
     sys.exit(2)
 
+# What a session's end counts, by the kind of entry.
+COUNTED = {"intent": "turns", "decision": "decisions", "execution": "executions"}
 KINDS = {"intent_ref": "intent", "call_ref": "call", "facts_ref": "facts", "reasoning_ref": "reasoning",
          "result_ref": "result", "changeset_ref": "changeset", "purpose_ref": "statement",
          "authority_ref": "statement", "shown_ref": "statement"}
@@ -113,7 +115,7 @@ def check_hash_tiles(directory, nodes):
 
 def check_entries(leaves, origin, root_key):
     """Form, order, genesis, and the bundle in force: what can be said leaf by leaf."""
-    last, ids, parts, stored, in_force, named, root = "", set(), {}, {}, None, {}, None
+    last, ids, parts, stored, in_force, named, sessions, root = "", set(), {}, {}, None, {}, {}, None
     for index, leaf in enumerate(leaves):
         entry = json.loads(leaf)
         need(rfc8785.dumps(entry) == leaf, "entry", index, "is not canonical JSON")
@@ -142,8 +144,20 @@ def check_entries(leaves, origin, root_key):
             need(ref(content) == in_force, "entry", index, "puts a bundle in force that the log does not hold")
         if kind == "decision":
             need(entry["policy_ref"] == in_force, "entry", index, "was not judged under the bundle in force")
+        check_session(sessions, index, entry)
         named.update({entry[m]: (index, k) for m, k in KINDS.items() if entry.get(m)})
     return named
+
+
+def check_session(held, index, entry):
+    """A session's end says how much there was in it since the end before."""
+    kind, session = entry["kind"], entry.get("session")
+    if kind in COUNTED and session:
+        of_session = held.setdefault(session, dict.fromkeys(COUNTED.values(), 0))
+        of_session[COUNTED[kind]] += 1
+    if kind == "session-close":
+        there = held.pop(session, dict.fromkeys(COUNTED.values(), 0))
+        need(all(entry[m] == n for m, n in there.items()), "entry", index, "does not count what its session held:", there)
 
 
 def check_documents(directory, named):

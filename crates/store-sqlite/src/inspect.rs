@@ -1,18 +1,18 @@
 //! The database as it lies on the disk, for a check that trusts none of it.
 
-use crate::commit::{RUN, write_run};
+mod repair;
+
 use crate::error::{OpenError, read_error};
-use crate::postings::{NewPostings, ROW_AT, entries_of, key_of};
+use crate::postings::{ROW_AT, entries_of, key_of};
 use crate::{connection, read, schema, shape};
-use countersign_core::entry::AnyEntry;
 use countersign_core::ids::EntryId;
 use countersign_core::refs::Sha256;
 use countersign_ledger::fsck::{FINDINGS, Fix, Flaw, Inspect, Part, StoredHead, StoredLeaf};
-use countersign_ledger::index::{Term, row_of};
+use countersign_ledger::index::Term;
 use countersign_ledger::store::StoreReadError;
 use countersign_ledger::{StateKey, Versioned};
 use countersign_merkle::tile::layout::nodes_at;
-use countersign_merkle::{HASH_LEN, Hash, LeafIndex, TreeSize, leaf_hash};
+use countersign_merkle::{HASH_LEN, LeafIndex, TreeSize};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +21,12 @@ use std::path::Path;
 
 /// Most complaints of SQLite's own check that are kept.
 const COMPLAINTS: usize = 100;
-/// Rows that are read at once.
-const ROWS: usize = 4_096;
+
+/// What a row of `runs` says of one entry, whatever it is.
+type TimeAndHash = (Option<i64>, Vec<u8>);
+/// Is told of a row of `terms` and its entries, `None` if it cannot be read; whether to go on.
+type EachPosting<'a> =
+    dyn FnMut(&[u8], Option<Vec<u64>>) -> std::result::Result<bool, StoreReadError> + 'a;
 
 /// A database that is only looked at, or in which only what derives is put right.
 pub struct Inspection {
@@ -73,87 +77,8 @@ impl Inspection {
         Ok(all)
     }
 
-    fn put(&self, fix: Fix) -> Result<()> {
-        match fix {
-            Fix::Node(level, index, hash) => {
-                let sql = "INSERT OR REPLACE INTO nodes (level, idx, hash) VALUES (?1, ?2, ?3)";
-                let mut insert = self.connection.prepare_cached(sql)?;
-                insert.execute(params![level, read::sql_count(index), hash.as_bytes()])?;
-            }
-            Fix::Index(size) => self.index_anew(size)?,
-            Fix::Beyond(size) => {
-                self.nodes_beyond(size, "DELETE FROM nodes")?;
-            }
-            Fix::Schema => shape::restore(&self.connection)?,
-        }
-        Ok(())
-    }
-
-    /// Writes `runs`, `terms` and the ids of entries again.
-    fn index_anew(&self, size: TreeSize) -> Result<()> {
-        self.connection
-            .execute_batch("DELETE FROM runs; DELETE FROM terms;")?;
-        let sql = "SELECT idx, bytes FROM leaves WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
-        let mut leaves = self.connection.prepare(sql)?;
-        for from in (0..size.get()).step_by(ROWS) {
-            let until = from.saturating_add(ROWS as u64).min(size.get());
-            let rows = leaves
-                .query_map([read::sql_count(from), read::sql_count(until)], |row| {
-                    Ok((read::count(row, 0)?, row.get::<_, Vec<u8>>(1)?))
-                })?;
-            let mut postings = NewPostings::default();
-            let mut run: Vec<(u64, i64, Hash)> = Vec::with_capacity(RUN);
-            for row in rows {
-                let (index, bytes) = row?;
-                let entry = AnyEntry::from_leaf(&bytes).ok().map(|entry| row_of(&entry));
-                let time = entry.as_ref().map_or(0, |row| row.time.as_millis());
-                if run.len() >= RUN || run.last().is_some_and(|(_, before, _)| *before != time) {
-                    self.write_run(&mut run)?;
-                }
-                run.push((index, time, leaf_hash(&bytes)));
-                if let Some(entry) = entry {
-                    self.name(index, entry.entry_id)?;
-                    entry
-                        .terms
-                        .iter()
-                        .for_each(|term| postings.add(term, index));
-                }
-            }
-            self.write_run(&mut run)?;
-            postings.write(&self.connection)?;
-        }
-        Ok(())
-    }
-
-    fn write_run(&self, run: &mut Vec<(u64, i64, Hash)>) -> Result<()> {
-        if let Some((first, time, _)) = run.first().copied() {
-            let hashes: Vec<u8> = run
-                .iter()
-                .flat_map(|(_, _, hash)| *hash.as_bytes())
-                .collect();
-            write_run(&self.connection, first, time, &hashes)?;
-        }
-        run.clear();
-        Ok(())
-    }
-
-    /// Gives a leaf the id that stands in it.
-    fn name(&self, index: u64, entry_id: EntryId) -> Result<()> {
-        let (id, index) = (entry_id.to_bytes(), read::sql_count(index));
-        let sql = "SELECT 1 FROM leaves WHERE idx = ?1 AND entry_id = ?2";
-        if self.connection.prepare_cached(sql)?.exists((index, id))? {
-            return Ok(());
-        }
-        // Whatever goes under this id wrongly is named when its turn comes.
-        let sql = "UPDATE leaves SET entry_id = CAST('fsck ' || idx AS BLOB) WHERE entry_id = ?1";
-        self.connection.prepare_cached(sql)?.execute([id])?;
-        let sql = "UPDATE leaves SET entry_id = ?1 WHERE idx = ?2";
-        self.connection.prepare_cached(sql)?.execute((id, index))?;
-        Ok(())
-    }
-
     /// The entries of `runs` at these indexes: each with its time and leaf hash.
-    fn runs(&self, range: &Range<u64>) -> Result<BTreeMap<u64, (Option<i64>, Vec<u8>)>> {
+    fn runs(&self, range: &Range<u64>) -> Result<BTreeMap<u64, TimeAndHash>> {
         let sql = "SELECT idx, time, hashes FROM runs
                    WHERE idx >= coalesce((SELECT max(idx) FROM runs WHERE idx <= ?1), ?1)
                    AND idx < ?2 ORDER BY idx";
@@ -436,10 +361,7 @@ impl Inspection {
     }
 
     /// Every row of `terms` with its entries, `None` for one that cannot be read, until it is enough.
-    fn each_posting(
-        &self,
-        each: &mut dyn FnMut(&[u8], Option<Vec<u64>>) -> std::result::Result<bool, StoreReadError>,
-    ) -> std::result::Result<(), StoreReadError> {
+    fn each_posting(&self, each: &mut EachPosting<'_>) -> std::result::Result<(), StoreReadError> {
         let mut statement = self
             .connection
             .prepare("SELECT idx, more, term FROM terms ORDER BY term, idx")

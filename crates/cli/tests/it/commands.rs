@@ -36,6 +36,39 @@ fn a_stop_holds_until_it_is_lifted_and_is_lifted_once() {
 }
 
 #[test]
+fn a_closed_session_takes_no_call_until_a_turn_opens_it_anew() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let turn = [
+        "turn",
+        "Send billing@customer.example the refund",
+        "--session",
+        "s1",
+    ];
+    let intent = home.ok(&turn);
+    home.expect(0, &["decide", "email.send", MAIL, "--intent", &intent]);
+    let closed = home.json(0, &["session", "close", "s1"]);
+    assert_eq!(
+        (&closed["turns"], &closed["decisions"]),
+        (&1.into(), &1.into())
+    );
+    let again = home.run(&["session", "close", "s1"]);
+    assert_eq!(again.code, 1, "{}", again.out);
+    assert!(again.err.contains("already closed"), "{}", again.err);
+    home.expect(1, &["session", "close", "never-met"]);
+    home.expect(1, &["decide", "email.send", MAIL, "--intent", &intent]);
+    let anew = home.ok(&turn);
+    home.expect(0, &["decide", "email.send", MAIL, "--intent", &anew]);
+    home.ok(&["export", "ex"]);
+    assert_eq!(home.json(4, &["verify", "ex"])["findings_total"], 0);
+    server.stop();
+    home.expect(
+        0,
+        &["fsck", home.path("data/countersign").to_str().unwrap()],
+    );
+}
+
+#[test]
 fn a_bundle_is_checked_published_and_taken_back() {
     let home = Home::new();
     let server = home.serve(&[]);

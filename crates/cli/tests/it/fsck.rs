@@ -294,6 +294,11 @@ fn a_row_of_state_that_no_entry_bears_out_is_found_and_left() {
             "session/",
         ),
         (
+            "UPDATE state SET value = CAST(replace(CAST(value AS TEXT), '\"decisions\":2',
+             '\"decisions\":1') AS BLOB) WHERE key LIKE 'session-count/%'",
+            "`decisions`",
+        ),
+        (
             "UPDATE state SET value = 'x' WHERE key = 'policy/in-force'",
             "policy/in-force",
         ),
