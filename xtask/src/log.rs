@@ -23,7 +23,7 @@ use countersign_core::time::Clock;
 use countersign_core::verdict::Outcome;
 use countersign_host::{Beginning, DataDir, Host};
 use countersign_judge::judge_version;
-use countersign_keys::{KeyRing, SystemRandom};
+use countersign_keys::{KeyRing, RootKey, SystemRandom};
 use countersign_ledger::publish::publish;
 use countersign_ledger::{Committed, Filter, Ledger, LedgerParts, LogReader, Page, ReadSet};
 use countersign_merkle::LeafIndex;
@@ -71,6 +71,10 @@ pub(crate) struct LogArguments {
     /// published.
     #[arg(long)]
     receipts: bool,
+    /// Have checkpoints signed with ML-DSA-44, too; its key is the second line of `log.vkey`. Such
+    /// signatures are never the same twice, so this goes with no seed.
+    #[arg(long, conflicts_with = "seed")]
+    ml_dsa: bool,
 }
 
 /// Makes the log and prints its vkey.
@@ -88,22 +92,24 @@ pub(crate) fn run(arguments: &LogArguments) -> Result<bool, Error> {
         fs::create_dir_all(receipts).map_err(Error::io(receipts))?;
     }
     let maker = Maker::new(arguments.seed, receipts);
-    let key = match arguments.size {
-        1 => {
+    let keys = match arguments.size {
+        1 if !arguments.ml_dsa => {
             let (ledger, key) = maker.genesis_alone(&data)?;
             publish_to(&arguments.out, &ledger.reader(), arguments.receipts)?;
             key
         }
         size => {
-            let host = maker.log(&data, size)?;
+            let (host, second) = maker.begin(&data, arguments.ml_dsa)?;
+            maker.fill(&host, size)?;
             let log = host.service().ledger().reader();
             publish_to(&arguments.out, &log, arguments.receipts)?;
-            host.service().public_keys().log_key.clone()
+            let key = &host.service().public_keys().log_key;
+            second.map_or_else(|| key.clone(), |second| format!("{key}\n{second}"))
         }
     };
     let path = arguments.out.join(KEY_FILE);
-    fs::write(&path, format!("{key}\n")).map_err(Error::io(&path))?;
-    println!("{key}");
+    fs::write(&path, format!("{keys}\n")).map_err(Error::io(&path))?;
+    println!("{keys}");
     Ok(true)
 }
 
@@ -135,8 +141,9 @@ impl Maker {
         }
     }
 
-    /// A log as `init` begins it, and rejections up to `size` entries.
-    fn log(&self, data: &Path, size: u64) -> Result<Host, Error> {
+    /// A log as `init` begins it, and the key of its second signatures, if it is to have any.
+    fn begin(&self, data: &Path, ml_dsa: bool) -> Result<(Host, Option<String>), Error> {
+        let failed = "the data directory";
         let bundle = workspace::root().join("bundles/mail-agent");
         let beginning = Beginning {
             tenant: tenant()?,
@@ -148,18 +155,37 @@ impl Maker {
                 ..NewCredential::default()
             }],
         };
-        let (host, first) = DataDir::new(data)
+        let dir = DataDir::new(data);
+        let (host, _) = dir
             .begin_with(beginning, Arc::clone(&self.clock), Arc::clone(&self.random))
-            .map_err(Error::server("the data directory"))?;
+            .map_err(Error::server(failed))?;
+        if !ml_dsa {
+            return Ok((host, None));
+        }
+        drop(host);
+        let root = RootKey::load(&dir.keys()).map_err(Error::server("the root key"))?;
+        let changed = dir.set_ml_dsa(true, &root).map_err(Error::server(failed))?;
+        let host = dir.open().map_err(Error::server(failed))?;
+        Ok((host, changed.granted))
+    }
+
+    /// Rejections up to `size` entries.
+    fn fill(&self, host: &Host, size: u64) -> Result<(), Error> {
         let ledger = host.service().ledger();
         let begun = ledger.size().get();
         if size < begun {
             let reason = format!("a log begins with {begun} entries, and {size} were asked for");
             return Err(Error::server("the log")(reason));
         }
-        let credential = first.first().map(|first| first.id);
-        let credential = credential.ok_or_else(|| Error::server("the log")("no credential"))?;
-        let body = rejection(credential, in_force(ledger)?)?;
+        let credential = match newest(ledger, "credential")? {
+            Body::Credential(credential) => credential.subject,
+            other => return Err(unexpected(&other)),
+        };
+        let policy_ref = match newest(ledger, "policy")? {
+            Body::Policy(policy) => policy.policy_ref,
+            other => return Err(unexpected(&other)),
+        };
+        let body = rejection(credential, policy_ref)?;
         let bar = progress(size, "entries");
         let mut at = begun;
         while at < size {
@@ -169,7 +195,7 @@ impl Maker {
             at += count;
         }
         bar.finish_and_clear();
-        Ok(host)
+        Ok(())
     }
 
     fn push(&self, ledger: &Ledger, body: &Decision, count: u64) -> Result<(), Error> {
@@ -274,27 +300,25 @@ fn publish_to(dir: &Path, log: &LogReader, with_proofs: bool) -> Result<(), Erro
     Ok(())
 }
 
-/// The bundle that the log began with.
-fn in_force(ledger: &Ledger) -> Result<PolicyRef, Error> {
-    let failed = "the bundle in force";
+/// The newest entry of a kind.
+fn newest(ledger: &Ledger, kind: &str) -> Result<Body, Error> {
+    let failed = "the beginning of the log";
     let filter = Filter {
-        kind: Some("policy".to_owned()),
+        kind: Some(kind.to_owned()),
         ..Filter::default()
     };
     let found = ledger
         .query(&filter, &Page::default())
         .map_err(Error::server(failed))?;
-    let newest = found.entries.first();
-    let newest = newest.ok_or_else(|| Error::server(failed)("there is none"))?;
-    match AnyEntry::from_leaf(&newest.bytes)
-        .map_err(Error::server(failed))?
-        .body()
-    {
-        Some(Body::Policy(policy)) => Ok(policy.policy_ref),
-        _ => Err(Error::server(failed)(
-            "the newest entry of its kind is another",
-        )),
-    }
+    let first = found.entries.first();
+    let first = first.ok_or_else(|| Error::server(failed)(format!("no `{kind}`")))?;
+    let entry = AnyEntry::from_leaf(&first.bytes).map_err(Error::server(failed))?;
+    let body = entry.body().cloned();
+    body.ok_or_else(|| Error::server(failed)(format!("a `{kind}` that cannot be read")))
+}
+
+fn unexpected(found: &Body) -> Error {
+    Error::server("the beginning of the log")(format!("an entry of the kind `{}`", found.kind()))
 }
 
 /// What stands in the log for a request that is no call.

@@ -99,7 +99,9 @@ func verifierOf(dir string) (note.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return note.NewVerifier(strings.TrimSpace(string(key)))
+	// A second line is a key of type 0x06, which this package does not know.
+	first, _, _ := strings.Cut(string(key), "\n")
+	return note.NewVerifier(first)
 }
 
 // openCheckpoint returns the tree of a checkpoint that the log has signed.
