@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::refs::Sha256;
 use countersign_host::DataDir;
-use countersign_verify::{Audit, Depth, LogSource, Report, Trust, VerifyError, Word};
+use countersign_verify::{Audit, Check, Depth, LogSource, Report, Trust, VerifyError, Word};
 
 pub(crate) use directory::Directory;
 pub(crate) use evidence::keep;
@@ -80,8 +80,15 @@ pub(crate) fn run(
 ) -> Result<Exit, CliError> {
     let trust = args.trust.read(connection, terminal)?;
     if let Some(file) = &args.contradiction {
-        return evidence::check(file, &log_keys(&trust), terminal);
+        let keys = log_keys(&trust);
+        if keys.is_empty() {
+            return Err(CliError::usage(
+                "a file of two heads is checked with the log's key: give --key",
+            ));
+        }
+        return evidence::check(file, &keys, terminal);
     }
+    let knows_root = trust.root_key.is_some();
     let place = place(args, connection, terminal)?;
     let of_another = of_another_log(&trust, place.source());
     let audit = Audit {
@@ -116,6 +123,11 @@ pub(crate) fn run(
     }
     if report.word == Word::Unanchored && args.trust.has_no_checkpoint() && !terminal.is_json() {
         terminal.hint("hold it against a checkpoint that you kept: --checkpoint FILE (`countersign checkpoint --save FILE` keeps one)");
+    }
+    let mut findings = report.findings.iter();
+    let is_unknown = findings.any(|finding| finding.check == Check::CheckpointSignature);
+    if is_unknown && !knows_root && of_another.is_none() && !terminal.is_json() {
+        terminal.hint("if the log's key was rotated, give the new one with --key, or --root-key, which vouches for it");
     }
     if let Some(hint) = of_another.filter(|_| !terminal.is_json()) {
         terminal.hint(hint);

@@ -150,9 +150,35 @@ fn the_log_key_is_rotated_with_the_root_key_and_auditors_follow() {
         let report = log.verify(4, &options);
         assert_eq!(report["ranges"][0]["word"], "trusted", "{report}");
     }
-    // Who knows only the old key does not believe the new one.
+    // Who knows only the old key does not believe the new one, and is told what may have happened.
     let report = log.verify(1, &["--key", old]);
     assert!(checks(&report).contains(&"checkpoint-signature"));
+    let told = log.home.run(&["verify", "ex", "--key", old]);
+    assert!(told.err.contains("rotated"), "{}", told.err);
+}
+
+#[test]
+fn a_monitor_goes_on_over_a_rotation_when_it_has_both_keys() {
+    let log = Offline::new();
+    let look = |code: i32, keys: &[&str]| {
+        let server = log.home.serve(&[]);
+        log.home.ok(&["turn", "More"]);
+        let origin = KeyRing::load(&log.keys()).unwrap().origin().to_string();
+        let mut parts = origin.rsplitn(3, '/');
+        let (epoch, tenant) = (parts.next().unwrap(), parts.next().unwrap());
+        let url = format!("{}/log/{tenant}/{epoch}", server.url);
+        let mut args = vec!["monitor", &url, "--state", "seen", "--once"];
+        args.extend(keys.iter().flat_map(|key| ["--key", key]));
+        log.home.expect(code, &args);
+        server.stop();
+    };
+    look(0, &[&log.key]);
+    let changed = log.change(&["key", "rotate", "log"]);
+    let new = changed["granted"].as_str().unwrap();
+    look(1, &[&log.key]);
+    look(0, &[&log.key, new]);
+    // What it holds from before is signed by the old one.
+    look(2, &[new]);
 }
 
 #[test]
