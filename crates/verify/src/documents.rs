@@ -65,7 +65,7 @@ impl<'a> Documents<'a> {
             return None;
         }
         let document = D::from_canonical(bytes).map_err(|error| {
-            let expected = format!("canonical json of a document of kind `{}`", D::KIND);
+            let expected = format_args!("canonical json of a document of kind `{}`", D::KIND);
             at.fail(Check::DocumentKind, error, expected);
         });
         let document = document.ok()?;
@@ -132,7 +132,7 @@ impl<'a> Documents<'a> {
         let missing = self.missing.iter().filter(|(r, _)| !erased.contains(r));
         for (reference, (index, kind)) in missing.filter(|(_, (_, kind))| *kind != Statement::KIND)
         {
-            let found = format!("no document of kind `{kind}` under {reference}");
+            let found = format_args!("no document of kind `{kind}` under {reference}");
             let expected = "the document, or an entry of its erasure";
             findings.entry(*index, None, Check::DocumentMissing, found, expected);
         }
@@ -177,7 +177,7 @@ fn facts_agree(at: &mut At<'_>, body: &Decision, facts: &Facts) {
 
 /// Fails unless a member of a document says what the log says.
 pub(crate) fn agree(at: &mut At<'_>, document: &str, member: &str, holds: bool) {
-    let found = format!("`{member}` of the {document} document");
+    let found = format_args!("`{member}` of the {document} document");
     at.require(holds, Check::DocumentContent, found, "what the entry says");
 }
 

@@ -52,7 +52,7 @@ impl Alerts {
         at.require(
             holds,
             Check::Flag,
-            format!("onset {}", body.onset),
+            format_args!("onset {}", body.onset),
             expected,
         );
         let raised = Raised {
@@ -84,8 +84,8 @@ impl Alerts {
         raised
             .subject
             .check_entries(at, &body.entries, body.count, decisions);
-        let found = format!("{} entries", body.count);
-        let expected = format!("at least {}", raised.count);
+        let found = format_args!("{} entries", body.count);
+        let expected = format_args!("at least {}", raised.count);
         at.require(body.count >= raised.count, Check::Flag, found, expected);
         raised.count = raised.count.max(body.count);
     }
@@ -96,8 +96,8 @@ impl Alerts {
         };
         let was_closed = std::mem::replace(&mut raised.is_closed, true);
         at.require(!was_closed, Check::UsedOnce, "a closed flag", "an open one");
-        let found = format!("{} entries", body.count);
-        let expected = format!("at least {}", raised.count);
+        let found = format_args!("{} entries", body.count);
+        let expected = format_args!("at least {}", raised.count);
         at.require(body.count >= raised.count, Check::Flag, found, expected);
     }
 }
@@ -118,15 +118,20 @@ impl Subject {
                 continue;
             };
             let is_next = last.is_none_or(|last| last < seen.index);
-            let found = format!("entry {}", seen.index);
-            at.require(is_next, Check::Flag, &found, "the order of the log");
-            let expected = format!("a decision that `{}` is about", self.detector);
-            at.require(self.covers(seen), Check::Flag, &found, expected);
+            let found = format_args!("entry {}", seen.index);
+            at.require(is_next, Check::Flag, found, "the order of the log");
+            let expected = format_args!("a decision that `{}` is about", self.detector);
+            at.require(self.covers(seen), Check::Flag, found, expected);
             last = Some(seen.index);
         }
         let holds = u32::try_from(entries.len()).is_ok_and(|named| count >= named);
-        let expected = format!("at least {}", entries.len());
-        at.require(holds, Check::Flag, format!("{count} entries"), expected);
+        let expected = format_args!("at least {}", entries.len());
+        at.require(
+            holds,
+            Check::Flag,
+            format_args!("{count} entries"),
+            expected,
+        );
     }
 
     fn covers(&self, seen: &Seen) -> bool {

@@ -38,7 +38,7 @@ struct Stored {
 impl Bundles {
     pub(crate) fn part(&mut self, at: &mut At<'_>, body: &Part) {
         let holds = body.n < body.total;
-        let found = format!("piece {} of {}", body.n, body.total);
+        let found = format_args!("piece {} of {}", body.n, body.total);
         at.require(holds, Check::Bundle, found, "a piece below their number");
         let piece = Piece {
             index: at.index,
@@ -61,14 +61,14 @@ impl Bundles {
     pub(crate) fn judged(&mut self, at: &mut At<'_>, body: &Decision) {
         let in_force = self.in_force.map_or("none".to_owned(), |r| r.to_string());
         let holds = self.in_force == Some(body.policy_ref);
-        let expected = format!("{in_force}, which was in force");
+        let expected = format_args!("{in_force}, which was in force");
         at.require(holds, Check::PolicyInForce, body.policy_ref, expected);
         let is_sorted = body.reasons.is_sorted_by(|a, b| a < b) && !body.reasons.is_empty();
         let expected = "at least one, sorted, none twice";
         at.require(
             is_sorted,
             Check::Reasons,
-            format!("{:?}", body.reasons),
+            format_args!("{:?}", body.reasons),
             expected,
         );
         for reason in &body.reasons {
@@ -111,7 +111,7 @@ impl Bundles {
                     && position.and_then(|n| stored.parts.get(n)) == Some(digest)
             });
             if !fits {
-                let found = format!("piece {} of {} of {}", piece.n, piece.total, piece.of);
+                let found = format_args!("piece {} of {} of {}", piece.n, piece.total, piece.of);
                 let expected = "the place that a stored bundle gives it";
                 findings.entry(piece.index, None, Check::Bundle, found, expected);
             }
@@ -140,8 +140,8 @@ impl Bundles {
             "parts",
             "none at a bundle in force",
         );
-        let found = format!("{:?}", body.previous);
-        let expected = format!("{:?}, which was in force", self.in_force);
+        let found = format_args!("{:?}", body.previous);
+        let expected = format_args!("{:?}, which was in force", self.in_force);
         at.require(
             body.previous == self.in_force,
             Check::PolicyHistory,
@@ -174,7 +174,7 @@ impl Bundles {
         stored.is_settled = true;
         let digest = Sha256::of(&content);
         let holds = digest == *policy.digest();
-        let found = format!("parts that hash to {digest}");
+        let found = format_args!("parts that hash to {digest}");
         at.require(holds, Check::Bundle, found, policy);
         match Bundle::from_canonical(&content) {
             Ok(bundle) => {
@@ -192,7 +192,7 @@ impl Bundles {
             // Every built-in reason is one to reject.
             let is_known = BuiltinReason::of(reason).is_some();
             let fits = is_known && body.outcome == Outcome::Rejected;
-            let found = format!("`{reason}` for `{}`", body.outcome.name());
+            let found = format_args!("`{reason}` for `{}`", body.outcome.name());
             let expected = "a known built-in reason, at a rejection";
             at.require(fits, Check::Reasons, found, expected);
             return;
@@ -211,7 +211,7 @@ impl Bundles {
             files.any(|file| file.text.contains(&quoted))
         });
         let expected = "the id of a policy of the bundle";
-        at.require(stands, Check::Reasons, format!("`{reason}`"), expected);
+        at.require(stands, Check::Reasons, format_args!("`{reason}`"), expected);
         self.reasons.insert(key);
     }
 }

@@ -55,7 +55,7 @@ impl Credentials {
             GrantChange::Revoked => {
                 let grant = self.grants.get_mut(&body.subject);
                 let was_live = grant.is_some_and(|grant| std::mem::take(&mut grant.is_live));
-                let found = format!("a revocation of {}", body.subject);
+                let found = format_args!("a revocation of {}", body.subject);
                 let expected = "a credential that was granted and not revoked";
                 at.require(was_live, Check::CredentialHistory, found, expected);
             }
@@ -121,7 +121,12 @@ impl Credentials {
             ("assurance", assurance),
         ] {
             let expected = "what the credential of the ingress allows";
-            at.require(holds, Check::Credential, format!("`{member}`"), expected);
+            at.require(
+                holds,
+                Check::Credential,
+                format_args!("`{member}`"),
+                expected,
+            );
         }
     }
 
@@ -144,7 +149,7 @@ impl Credentials {
             at.require(
                 !both,
                 Check::CredentialHistory,
-                format!("{one} and {other}"),
+                format_args!("{one} and {other}"),
                 expected,
             );
         }
@@ -166,7 +171,7 @@ impl Credentials {
             public_key: body.public_key.clone(),
         };
         let is_new = self.grants.insert(body.subject, grant).is_none();
-        let found = format!("another grant of {}", body.subject);
+        let found = format_args!("another grant of {}", body.subject);
         at.require(is_new, Check::CredentialHistory, found, "one grant");
     }
 
@@ -176,7 +181,8 @@ impl Credentials {
                 self.with_role(at, id, role);
             }
             None => {
-                let expected = format!("a credential of role `{role}`, once the log is in use");
+                let expected =
+                    format_args!("a credential of role `{role}`, once the log is in use");
                 at.require(is_setup, Check::Credential, "none", expected);
             }
         }
@@ -184,8 +190,8 @@ impl Credentials {
 
     fn with_role(&self, at: &mut At<'_>, id: CredentialId, role: Role) -> Option<&Grant> {
         let grant = self.live(at, id)?;
-        let found = format!("{id}, with {:?}", grant.roles);
-        let expected = format!("a credential of role `{role}`");
+        let found = format_args!("{id}, with {:?}", grant.roles);
+        let expected = format_args!("a credential of role `{role}`");
         at.require(
             grant.roles.contains(&role),
             Check::Credential,

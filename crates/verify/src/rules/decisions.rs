@@ -27,7 +27,10 @@ pub(crate) struct Decisions {
     outcomes: BTreeMap<&'static str, u64>,
     escalated: u64,
     closed: HashSet<EntryId>,
-    /// The decisions themselves, in order.
+    /// Whether the decisions are kept, to be judged again.
+    #[cfg(feature = "rejudge")]
+    is_keeping: bool,
+    /// The decisions themselves, in order, if they are kept.
     #[cfg(feature = "rejudge")]
     pub(crate) all: Vec<(u64, EntryId, Box<Decision>)>,
 }
@@ -59,6 +62,15 @@ pub(crate) fn is_unread(body: &Decision) -> bool {
 }
 
 impl Decisions {
+    /// Keeps every decision from now on, if they are to be judged again.
+    #[cfg(feature = "rejudge")]
+    pub(crate) fn keeping(is_keeping: bool) -> Self {
+        Self {
+            is_keeping,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn get(&self, id: &EntryId) -> Option<&Seen> {
         self.seen.get(id)
     }
@@ -102,7 +114,7 @@ impl Decisions {
         let stops = |pattern: &ActorName| body.actor.matches(pattern.as_str());
         let is_stopped = self.is_all_stopped || self.stopped.iter().any(stops);
         let is_refused = body.outcome == Outcome::Rejected || body.mode == Mode::Shadow;
-        let found = format!("`{}` while a stop is in force", body.outcome.name());
+        let found = format_args!("`{}` while a stop is in force", body.outcome.name());
         at.require(
             is_refused || !is_stopped,
             Check::Stopped,
@@ -129,8 +141,10 @@ impl Decisions {
         };
         self.seen.entry(at.entry.entry_id).or_insert(seen);
         #[cfg(feature = "rejudge")]
-        self.all
-            .push((at.index, at.entry.entry_id, Box::new(body.clone())));
+        if self.is_keeping {
+            let kept = Box::new(body.clone());
+            self.all.push((at.index, at.entry.entry_id, kept));
+        }
     }
 
     pub(crate) fn review(
@@ -179,7 +193,7 @@ impl Decisions {
             return; // The link itself is a finding then.
         };
         let is_first = self.closed.insert(id);
-        let found = format!("{id}, which was closed before");
+        let found = format_args!("{id}, which was closed before");
         at.require(is_first, Check::UsedOnce, found, "an open escalation");
     }
 
@@ -208,7 +222,7 @@ impl Decisions {
 
 fn check_members(at: &mut At<'_>, body: &Decision) {
     let is_produced = !matches!(body.outcome, Outcome::Modified | Outcome::Deferred);
-    let found = format!("`{}`", body.outcome.name());
+    let found = format_args!("`{}`", body.outcome.name());
     let expected = "an outcome that version 1 produces";
     at.require(is_produced, Check::Members, found, expected);
     let is_plain = body.effective_call_ref.is_none();

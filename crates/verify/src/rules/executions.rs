@@ -47,7 +47,7 @@ impl Executions {
             return;
         };
         let may_run = decision.outcome == Outcome::Approved || decision.mode == Mode::Shadow;
-        let found = format!("entry {}: `{}`", decision.index, decision.outcome.name());
+        let found = format_args!("entry {}: `{}`", decision.index, decision.outcome.name());
         at.require(may_run, Check::Execution, found, "an approved decision");
         let is_theirs = body.intent_ref == decision.intent_ref && body.session == decision.session;
         let expected = "the intent and session of the decision";
@@ -87,6 +87,6 @@ impl Executions {
 fn check_members(at: &mut At<'_>, body: &Execution) {
     let is_bare = body.result_ref.is_none() && body.is_error.is_none();
     let fits = body.phase == ExecutionPhase::Finished || is_bare;
-    let found = format!("a result at `{}`", body.phase);
+    let found = format_args!("a result at `{}`", body.phase);
     at.require(fits, Check::Members, found, "a result only at `finished`");
 }

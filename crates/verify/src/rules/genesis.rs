@@ -83,7 +83,7 @@ impl Keys {
             GrantChange::Revoked => {
                 let key = (body.purpose, body.key.as_str().to_owned());
                 let was_live = self.granted.insert(key, false) == Some(true);
-                let found = format!("a revocation of {}", body.key);
+                let found = format_args!("a revocation of {}", body.key);
                 let expected = "a key that was granted and not revoked";
                 at.require(was_live, Check::KeyHistory, found, expected);
             }
@@ -169,6 +169,6 @@ fn check_predecessor(at: &mut At<'_>, body: &Genesis) {
         .ok()
         .and_then(|note| Checkpoint::parse(note.text()).ok())
         .is_some_and(|checkpoint| checkpoint.origin() == before.origin.as_str());
-    let expected = format!("a checkpoint of `{}`", before.origin);
+    let expected = format_args!("a checkpoint of `{}`", before.origin);
     at.require(named, Check::Members, "another text", expected);
 }

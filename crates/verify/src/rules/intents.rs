@@ -72,7 +72,7 @@ impl Intents {
             at.require(
                 fits,
                 Check::IntentHistory,
-                format!("parent {parent}"),
+                format_args!("parent {parent}"),
                 expected,
             );
         }
@@ -88,7 +88,7 @@ impl Intents {
             at.require(
                 fits,
                 Check::IntentHistory,
-                format!("mandate {mandate}"),
+                format_args!("mandate {mandate}"),
                 expected,
             );
         }
@@ -131,7 +131,7 @@ impl Intents {
             RevocationScope::Actor => actor && !turn,
             RevocationScope::Everything => !actor && !turn,
         };
-        let found = format!("`{}` of `{}`", body.effect, body.scope);
+        let found = format_args!("`{}` of `{}`", body.effect, body.scope);
         let expected = "what the scope concerns, and nothing else";
         at.require(fits, Check::Members, found, expected);
         if let Some(intent) = &body.intent_ref {
@@ -146,9 +146,9 @@ impl Intents {
 
     pub(crate) fn delegate(&mut self, at: &mut At<'_>, body: &Delegation) {
         if let Some(turn) = self.live_turn(at, &body.intent_ref) {
-            let found = format!("until {}", body.expires_at);
+            let found = format_args!("until {}", body.expires_at);
             let holds = body.expires_at <= turn.expires_at;
-            let expected = format!("no longer than the turn, {}", turn.expires_at);
+            let expected = format_args!("no longer than the turn, {}", turn.expires_at);
             at.require(holds, Check::Delegation, found, expected);
             self.check_giver(at, body, turn);
         }
@@ -236,20 +236,20 @@ impl Intents {
         at.require(
             !turn.is_revoked,
             Check::Intent,
-            format!("{intent}, which was revoked"),
+            format_args!("{intent}, which was revoked"),
             "a turn that was not revoked",
         );
         at.require(
             !self.ended_with_session(turn),
             Check::Intent,
-            format!("{intent}, whose session was closed"),
+            format_args!("{intent}, whose session was closed"),
             "a turn whose session goes on",
         );
         let now = at.entry.timestamp;
         at.require(
             now <= turn.expires_at,
             Check::Intent,
-            format!("{intent}, which ended at {}", turn.expires_at),
+            format_args!("{intent}, which ended at {}", turn.expires_at),
             "a turn that had not ended",
         );
         Some(turn)
@@ -307,7 +307,7 @@ impl Intents {
         at.require(
             holds,
             Check::Delegation,
-            format!("delegation {id}"),
+            format_args!("delegation {id}"),
             expected,
         );
     }

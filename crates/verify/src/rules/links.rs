@@ -65,17 +65,17 @@ pub(crate) fn check(at: &mut At<'_>, entries: &HashMap<EntryId, Place>, decision
         match (target, rule) {
             (None, None) => {}
             (None, Some(rule)) => {
-                let expected = format!("`{name}` names a {}", rule.kind);
+                let expected = format_args!("`{name}` names a {}", rule.kind);
                 at.require(
                     !rule.is_needed,
                     Check::Link,
-                    format!("no `{name}`"),
+                    format_args!("no `{name}`"),
                     expected,
                 );
             }
             (Some(_), None) => {
                 let expected = "only the links of its kind";
-                at.fail(Check::Link, format!("`{name}`"), expected);
+                at.fail(Check::Link, format_args!("`{name}`"), expected);
             }
             (Some(id), Some(rule)) => resolve(at, name, id, rule, entries, decisions),
         }
@@ -90,20 +90,20 @@ fn resolve(
     entries: &HashMap<EntryId, Place>,
     decisions: &Decisions,
 ) {
-    let expected = format!("an earlier {}", rule.kind);
+    let expected = format_args!("an earlier {}", rule.kind);
     match entries.get(&id) {
         None => at.fail(
             Check::Link,
-            format!("`{name}` names {id}, no earlier entry"),
+            format_args!("`{name}` names {id}, no earlier entry"),
             expected,
         ),
         Some(place) if place.kind != rule.kind => {
-            let found = format!("`{name}` names entry {}, a {}", place.index, place.kind);
+            let found = format_args!("`{name}` names entry {}, a {}", place.index, place.kind);
             at.fail(Check::Link, found, expected);
         }
         Some(place) => {
             let fits = !rule.is_escalation || decisions.is_escalation(&id);
-            let found = format!(
+            let found = format_args!(
                 "`{name}` names entry {}, which escalated nothing",
                 place.index
             );

@@ -60,6 +60,9 @@ impl<'a> Rules<'a> {
         Self {
             documents: Documents::new(&audit.documents),
             bundles: bundles::Bundles::default(),
+            #[cfg(feature = "rejudge")]
+            decisions: decisions::Decisions::keeping(audit.rejudge),
+            #[cfg(not(feature = "rejudge"))]
             decisions: decisions::Decisions::default(),
             directory: directory::Directory::default(),
             erased: BTreeSet::new(),
@@ -81,7 +84,7 @@ impl<'a> Rules<'a> {
     pub(crate) fn observe(&mut self, index: u64, entry: &AnyEntry, findings: &mut Findings) {
         let (id, time) = (entry.entry_id(), entry.timestamp());
         if time < self.last {
-            let expected = format!("not before {}, the time of the entry before", self.last);
+            let expected = format_args!("not before {}, the time of the entry before", self.last);
             findings.entry(index, Some(id), Check::Time, time, expected);
         }
         self.last = self.last.max(time);
@@ -102,7 +105,7 @@ impl<'a> Rules<'a> {
         }
         let kind = entry.body().map_or("unknown", Body::kind);
         if let Some(first) = self.entries.insert(id, Place { index, kind }) {
-            let found = format!("the id of entry {}", first.index);
+            let found = format_args!("the id of entry {}", first.index);
             findings.entry(index, Some(id), Check::EntryId, found, "an id of its own");
             // The first one keeps the name.
             self.entries.insert(id, first);
@@ -210,7 +213,7 @@ impl<'a> Rules<'a> {
                 // What a credential asked too often may be counted after it was revoked.
                 self.credentials.granted(at, body.credential);
                 let holds = body.since <= body.until && body.until <= entry.timestamp;
-                let found = format!("{} to {}", body.since, body.until);
+                let found = format_args!("{} to {}", body.since, body.until);
                 at.require(holds, Check::Members, found, "an earlier stretch of time");
             }
         }
