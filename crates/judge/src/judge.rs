@@ -87,8 +87,8 @@ struct Judgement<'a> {
 
 /// What all targets of one entity type share.
 struct Kind<'a> {
-    name: EntityTypeName,
-    slice: Option<&'a Slice>,
+    name: &'a EntityTypeName,
+    slice: &'a Slice,
     /// The shared members of the context that the policies can read, made once for all targets.
     shared: OnceCell<Option<Context>>,
 }
@@ -100,13 +100,19 @@ impl<'a> Judgement<'a> {
         let mut kinds = BTreeMap::new();
         for request in &facts.requests {
             let kind = request.resource.kind.as_str();
-            if !kinds.contains_key(kind) {
-                let shared = Kind {
-                    name: kind.parse().ok()?,
-                    slice: action.slice(kind),
-                    shared: OnceCell::new(),
-                };
-                kinds.insert(kind, shared);
+            // A target of any other type is no target of this action, and rejected.
+            if !kinds.contains_key(kind)
+                && let (Some(name), Some(slice)) = (action.kind(kind), action.slice(kind))
+            {
+                let shared = OnceCell::new();
+                kinds.insert(
+                    kind,
+                    Kind {
+                        name,
+                        slice,
+                        shared,
+                    },
+                );
             }
         }
         let entities = match facts.entities.as_slice() {
@@ -135,16 +141,16 @@ impl<'a> Judgement<'a> {
             .kinds
             .get(request.resource.kind.as_str())
             .filter(|_| request.action == self.facts.action.as_str())
-            .and_then(|kind| Some((kind.slice?, self.request(kind, kind.slice?, request)?)));
+            .and_then(|kind| Some((kind, self.request(kind, request)?)));
         match prepared {
-            Some((slice, request)) => self.verdict(slice, &request),
+            Some((kind, request)) => self.verdict(kind.slice, &request),
             None => rejected(BuiltinReason::EvaluationError),
         }
     }
 
     /// The request, if it fits the schema. What is known to fit is not checked again, and only
     /// what the policies can read is made.
-    fn request(&self, kind: &Kind<'_>, slice: &Slice, request: &CedarRequest) -> Option<Request> {
+    fn request(&self, kind: &Kind<'_>, request: &CedarRequest) -> Option<Request> {
         let is_known_to_fit = self.bundle.is_plain(&request.resource.kind)
             && self.is_typed
             && self.action.types(&request.context)
@@ -156,8 +162,8 @@ impl<'a> Judgement<'a> {
             self.checked(kind, request).is_some(),
             "what fits must fit the schema"
         );
-        let own = readable(slice, &request.context);
-        let shared = readable(slice, &self.facts.context);
+        let own = readable(kind.slice, &request.context);
+        let shared = readable(kind.slice, &self.facts.context);
         let context = match self.facts.requests.as_slice() {
             [_] => Context::from_pairs(pairs(shared.chain(own))?).ok()?,
             _ => {

@@ -70,6 +70,8 @@ pub(crate) struct Action {
     /// The type of its context.
     context: BTreeMap<String, ArgMember>,
     slices: BTreeMap<String, std::sync::Arc<Slice>>,
+    /// The entity types of its resources, read once.
+    kinds: BTreeMap<String, EntityTypeName>,
 }
 
 /// A bundle that cannot be used.
@@ -230,6 +232,11 @@ impl Action {
     /// The policies for a resource of this type.
     pub(crate) fn slice(&self, resource: &str) -> Option<&Slice> {
         self.slices.get(resource).map(std::convert::AsRef::as_ref)
+    }
+
+    /// An entity type of its resources.
+    pub(crate) fn kind(&self, resource: &str) -> Option<&EntityTypeName> {
+        self.kinds.get(resource)
     }
 
     /// Whether each of these members of a context is declared and of its type.
@@ -401,13 +408,19 @@ fn ready(
         .map(|(name, shape)| {
             let parents = shape.group.iter().copied().map(uid).collect();
             let entity = Entity::new_no_attrs(uid(&name), parents);
+            let slices = slices.remove(&name).unwrap_or_default();
+            let kinds = slices
+                .keys()
+                .map(|kind| Some((kind.clone(), kind.parse().ok()?)))
+                .collect::<Option<_>>()?;
             let action = Action {
                 uid: uid(&name),
+                kinds,
                 alone: Entities::from_entities([entity.clone()], None).ok()?,
                 entity,
                 context: shape.context(),
                 args: shape.args,
-                slices: slices.remove(&name).unwrap_or_default(),
+                slices,
             };
             Some((name, action))
         })
