@@ -30,6 +30,8 @@ pub(crate) struct Folding {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    // Only one moves pages at a time; SQLite would turn the other away.
+    moves: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -43,8 +45,10 @@ struct State {
     is_closed: bool,
 }
 
-/// What `PRAGMA wal_checkpoint` said.
-struct Folded {
+/// What `PRAGMA wal_checkpoint` said; `None` if somebody else is at it.
+type Folded = Option<Moved>;
+
+struct Moved {
     pages: u64,
     moved: u64,
 }
@@ -70,12 +74,18 @@ impl Folding {
         if state.length.saturating_add(state.grown) < MANY_PAGES {
             return Ok(());
         }
-        // Not before the log has grown again, whatever comes of it now.
-        (state.length, state.grown) = (0, 0);
+        state.grown = 0;
         drop(state);
-        let folded = fold(connection);
+        let folded = self.shared.fold(connection);
         let mut state = self.shared.lock();
+        let is_whole = matches!(&folded, Ok(Some(Moved { pages, moved })) if pages == moved);
         state.learn(folded);
+        state.length = match is_whole {
+            // No commit goes on meanwhile: the next one begins the log anew.
+            true => 0,
+            // It is not tried again before the log has grown by some.
+            false => state.length.min(MANY_PAGES.saturating_sub(SOME_PAGES)),
+        };
         state.check()
     }
 
@@ -120,9 +130,14 @@ impl Shared {
             }
             state.grown = 0;
             drop(state);
-            let folded = fold(connection);
+            let folded = self.fold(connection);
             self.lock().learn(folded);
         }
+    }
+
+    fn fold(&self, connection: &Connection) -> Result<Folded, Error> {
+        let _alone = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        fold(connection)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -133,14 +148,12 @@ impl Shared {
 impl State {
     fn learn(&mut self, folded: Result<Folded, Error>) {
         match folded {
-            // All was moved: the next commit begins the log anew.
-            Ok(Folded { pages, moved }) if pages == moved => self.length = 0,
-            Ok(Folded { pages, .. }) => self.length = pages,
+            Ok(Some(Moved { pages, .. })) => self.length = pages,
             Err(error) if is_fatal(&error) => {
                 self.failed = Some(format!("sqlite: folding the log: {error}"));
             }
             // Such as a full disk: what was not moved stays in the log, and is moved later.
-            Err(_) => {}
+            Ok(None) | Err(_) => {}
         }
     }
 
@@ -157,12 +170,10 @@ impl State {
 /// Moves as much as can be moved without waiting for anybody.
 fn fold(connection: &Connection) -> Result<Folded, Error> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-        let pages = |column| -> Result<u64, Error> {
-            Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
-        };
-        Ok(Folded {
-            pages: pages(1)?,
-            moved: pages(2)?,
+        let pages = |column| row.get::<_, i64>(column).map(u64::try_from);
+        Ok(match (row.get::<_, i64>(0)?, pages(1)?, pages(2)?) {
+            (0, Ok(pages), Ok(moved)) => Some(Moved { pages, moved }),
+            _ => None,
         })
     })
 }

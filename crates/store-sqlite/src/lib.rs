@@ -21,7 +21,9 @@ mod read;
 mod schema;
 mod shape;
 mod store;
+mod usage;
 
 pub use error::OpenError;
 pub use inspect::Inspection;
 pub use store::SqliteStore;
+pub use usage::{Usage, usage};

@@ -5,10 +5,15 @@
 //! of what the disk allows.
 
 mod cpu;
+mod disk;
 mod durable;
+mod growth;
 mod judge;
+mod ledger;
 mod load;
 mod machine;
+mod opaque;
+mod peers;
 mod report;
 mod setting;
 mod verify;
@@ -41,6 +46,8 @@ pub(crate) struct BenchArguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    ledger: ledger::LedgerArguments,
+    #[command(flatten)]
     verify: verify::VerifyArguments,
 }
 
@@ -52,6 +59,10 @@ enum Subject {
     Decision,
     /// A decision over HTTP.
     Http,
+    /// Opaque entries through sequencer and store, beside a bare `fdatasync` and peers.
+    Ledger,
+    /// An append and lookups in logs of a thousand entries and more, and what the database holds.
+    Growth,
     /// Checking a whole log: the tree, the full audit, and Tessera's fsck if it is given.
     Verify,
     /// All that decides; not `verify`, which needs the binary `countersign` beside this one.
@@ -116,6 +127,12 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<bool, Error> {
             in_process,
             wants(Subject::Http),
         )?);
+    }
+    if wants(Subject::Ledger) {
+        report.ledger = Some(ledger::opaque(&arguments.ledger, &dir, arguments.smoke)?);
+    }
+    if wants(Subject::Growth) {
+        report.growth = Some(ledger::growth(&arguments.ledger, &dir, arguments.smoke)?);
     }
     match arguments.json {
         true => println!("{}", report.json()?),

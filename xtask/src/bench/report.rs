@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::durable::DurableReport;
+use super::growth::GrowthReport;
 use super::judge::JudgeReport;
 use super::machine::Machine;
+use super::opaque::OpaqueReport;
 use crate::error::Error;
 use crate::stats::shown;
 use crate::table::{Table, grouped};
@@ -17,6 +19,8 @@ pub(super) struct Report {
     smoke: bool,
     pub(super) judge: Option<JudgeReport>,
     pub(super) durable: Option<DurableReport>,
+    pub(super) ledger: Option<OpaqueReport>,
+    pub(super) growth: Option<GrowthReport>,
 }
 
 impl Report {
@@ -26,6 +30,8 @@ impl Report {
             smoke,
             judge: None,
             durable: None,
+            ledger: None,
+            growth: None,
         }
     }
 
@@ -48,6 +54,12 @@ impl std::fmt::Display for Report {
         }
         if let Some(durable) = &self.durable {
             write_durable(durable, f)?;
+        }
+        if let Some(ledger) = &self.ledger {
+            writeln!(f, "{ledger}")?;
+        }
+        if let Some(growth) = &self.growth {
+            writeln!(f, "{growth}")?;
         }
         Ok(())
     }

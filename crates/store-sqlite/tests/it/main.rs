@@ -11,6 +11,8 @@ mod faults;
 #[cfg(test)]
 mod fsck;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod publish;
 #[cfg(test)]
 mod query;
