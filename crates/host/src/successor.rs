@@ -14,9 +14,9 @@ use countersign_core::names::{NameError, Origin, TenantId};
 use countersign_core::random::Random;
 use countersign_core::time::Clock;
 use countersign_keys::{KeyRing, SystemRandom};
-use countersign_ledger::{DirLock, HeadFile, LogReader, Store};
+use countersign_ledger::{DirLock, HeadFile, LogReader, OpenError, Store};
 use countersign_note::{Checkpoint, Note, NoteSigner as _, SignedCheckpoint, VerifierKey};
-use countersign_service::{SystemClock, bundle_in_force};
+use countersign_service::{SetupError, SystemClock, bundle_in_force};
 use countersign_store_sqlite::SqliteStore;
 
 use crate::{DataDir, HostError};
@@ -89,7 +89,11 @@ impl Remains {
         let published = published.and_then(|bytes| String::from_utf8(bytes).ok());
         let signed = [stored, published].into_iter().flatten();
         let signed = signed.filter_map(|text| known(&text, &origin, ring.as_ref(), log.as_ref()));
-        let signed = signed.collect();
+        let mut signed: Vec<Note> = signed.collect();
+        if is_other_history(trouble.as_ref()) {
+            // What was released is the head file's; nobody saw what the database has become.
+            signed.retain(|note| claim(note) == head_file);
+        }
         Ok(Self {
             tenant: split(&origin)?.1,
             checkpoint: newest(signed, head_file, &origin, ring.as_ref()),
@@ -102,10 +106,8 @@ impl Remains {
 
     /// How many entries the newest known checkpoint speaks of.
     pub fn size(&self) -> Option<u64> {
-        let note = self.checkpoint.as_ref()?;
-        Checkpoint::parse(note.text())
-            .ok()
-            .map(|claim| claim.size().get())
+        let claim = claim(self.checkpoint.as_ref()?)?;
+        Some(claim.size().get())
     }
 
     /// What the first entry of the new log says of the old one.
@@ -171,6 +173,18 @@ fn known(
     Note::new(note.text().to_owned(), lines.cloned().collect()).ok()
 }
 
+fn claim(note: &Note) -> Option<Checkpoint> {
+    Checkpoint::parse(note.text()).ok()
+}
+
+/// Whether the database holds another history than was released.
+fn is_other_history(trouble: Option<&HostError>) -> bool {
+    matches!(
+        trouble,
+        Some(HostError::Setup(SetupError::Open(OpenError::Forked { .. })))
+    )
+}
+
 /// The newest of the signed checkpoints and the head file's. What the head file holds was released,
 /// and so signed by the log's key: signing the very same again says nothing new.
 fn newest(
@@ -179,10 +193,7 @@ fn newest(
     origin: &Origin,
     ring: Option<&KeyRing>,
 ) -> Option<Note> {
-    let size = |note: &Note| {
-        let claim = Checkpoint::parse(note.text());
-        claim.map_or(0, |claim| claim.size().get())
-    };
+    let size = |note: &Note| claim(note).map_or(0, |claim| claim.size().get());
     let newest = signed.into_iter().max_by_key(size);
     let known = newest.as_ref().map_or(0, size);
     let head =

@@ -618,3 +618,33 @@ fn a_lost_database_is_told_and_its_log_continued_from_what_is_left() {
     assert!(before["origin"].as_str().unwrap().ends_with("/local/1"));
     assert!(before["checkpoint"].is_null());
 }
+
+#[test]
+fn of_two_histories_the_successor_names_the_one_that_was_released() {
+    let log = Offline::new();
+    let twin = log.home.path("twin");
+    copy(&log.data, &twin);
+    let released = log.served();
+    // The same number of entries and one more, of another history, under the same key.
+    let server = log.home.serve(&["--data", "twin"]);
+    log.home.ok(&["turn", "Another"]);
+    log.home.ok(&["turn", "And another"]);
+    server.stop();
+    fs::copy(twin.join("ledger.db"), log.data.join("ledger.db")).unwrap();
+    for file in ["ledger.db-wal", "ledger.db-shm"] {
+        let _ = fs::remove_file(log.data.join(file));
+    }
+    let ran = log.home.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("another history"), "{}", ran.err);
+    log.home.ok(&[
+        "init",
+        "--data",
+        "new",
+        "--successor-of",
+        log.dir(),
+        "--i-have-lost-data",
+    ]);
+    let before = genesis(&log, "new")["predecessor"].clone();
+    assert_eq!(before["checkpoint"], released.to_string());
+}
