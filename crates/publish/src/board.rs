@@ -68,6 +68,8 @@ pub struct Status {
     pub contradiction: Option<String>,
     /// Why the static publication is not up to date, if it is not.
     pub directory_failure: Option<String>,
+    /// Whether nothing is published any more.
+    pub is_stopped: bool,
 }
 
 /// How a witness fares.
@@ -93,9 +95,9 @@ impl Status {
         self.contradiction.is_some() || (self.is_required && self.is_late())
     }
 
-    /// Whether entries have lacked a quorum for too long.
+    /// Whether entries have lacked a quorum for too long, or nobody is asked any more.
     pub fn is_late(&self) -> bool {
-        self.lag_time > LAG_LIMIT
+        self.lag_time > LAG_LIMIT || self.is_stopped
     }
 }
 
@@ -184,6 +186,7 @@ impl Board {
             witnesses: inner.witnesses.iter().map(since).collect(),
             contradiction: inner.contradiction.clone(),
             directory_failure: inner.directory_failure.clone(),
+            is_stopped: inner.is_closed,
         }
     }
 
@@ -307,5 +310,94 @@ impl Board {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, channel};
+
+    fn published(size: u64, is_witnessed: bool) -> Published {
+        Published {
+            size: TreeSize::new(size),
+            note: format!("{size}").into(),
+            is_witnessed,
+        }
+    }
+
+    fn board() -> Board {
+        Board::new(vec!["w".to_owned()], true)
+    }
+
+    fn wait(board: &Board, size: u64, patience: Duration) -> Receiver<Option<u64>> {
+        let (send, receive) = channel();
+        let done = Box::new(move |found: Option<Arc<Published>>| {
+            send.send(found.map(|it| it.size.get())).unwrap();
+        });
+        board.when_witnessed(TreeSize::new(size), Instant::now() + patience, done);
+        receive
+    }
+
+    #[test]
+    fn what_is_published_never_goes_back() {
+        let board = board();
+        for size in [3, 5, 4, 5, 9, 1] {
+            board.publish(published(size, size == 5));
+        }
+        assert_eq!(board.published().unwrap().size.get(), 9);
+        assert_eq!(board.witnessed().unwrap().size.get(), 5);
+        let at = |size| board.at(TreeSize::new(size)).map(|it| it.size.get());
+        assert_eq!(
+            [at(3), at(4), at(5), at(9), at(10)],
+            [Some(3), None, Some(5), Some(9), None]
+        );
+        for size in 10..10 + KEPT as u64 {
+            board.publish(published(size, false));
+        }
+        assert_eq!((at(9), at(10)), (None, Some(10)));
+    }
+
+    #[test]
+    fn who_waits_goes_on_with_the_quorum_at_the_deadline_or_at_the_end() {
+        let board = board();
+        let long = Duration::from_secs(3_600);
+        let (covered, other) = (wait(&board, 5, long), wait(&board, 6, long));
+        let late = wait(&board, 5, Duration::ZERO);
+        board.tick(TreeSize::new(6));
+        assert_eq!(late.try_recv(), Ok(None));
+        board.publish(published(7, false));
+        assert!(covered.try_recv().is_err());
+        board.publish(published(7, true));
+        assert_eq!(covered.try_recv(), Ok(Some(7)));
+        assert_eq!(other.try_recv(), Ok(Some(7)));
+        assert_eq!(wait(&board, 7, long).try_recv(), Ok(Some(7)));
+        let more = wait(&board, 8, long);
+        board.close();
+        assert_eq!(more.try_recv(), Ok(None));
+        assert_eq!(wait(&board, 8, long).try_recv(), Ok(None));
+        assert!(board.status().is_failing());
+    }
+
+    #[test]
+    fn only_so_many_wait() {
+        let board = board();
+        let long = Duration::from_secs(3_600);
+        let waiting: Vec<_> = (0..WAITING).map(|_| wait(&board, 1, long)).collect();
+        assert_eq!(wait(&board, 1, long).try_recv(), Ok(None));
+        board.publish(published(1, true));
+        assert!(waiting.iter().all(|it| it.try_recv() == Ok(Some(1))));
+    }
+
+    #[test]
+    fn a_lag_is_counted_from_when_the_quorum_was_missing() {
+        let board = board();
+        board.tick(TreeSize::new(4));
+        assert_eq!(board.status().lag, 4);
+        board.publish(published(4, true));
+        board.tick(TreeSize::new(4));
+        let status = board.status();
+        assert_eq!((status.lag, status.lag_time), (0, Duration::ZERO));
+        assert!(!status.is_failing());
     }
 }

@@ -62,7 +62,11 @@ impl Publisher {
         };
         let thread = thread::Builder::new()
             .name("publisher".to_owned())
-            .spawn(move || run(rounds))
+            .spawn(move || {
+                // Also if a round fails unexpectedly: nobody may wait for ever.
+                let _closing = Closing(Arc::clone(&rounds.board));
+                run(rounds);
+            })
             .map_err(StartError::Thread)?;
         let publisher = Self {
             board,
@@ -101,7 +105,15 @@ fn run(mut rounds: Rounds) {
         let left = next.saturating_duration_since(Instant::now());
         thread::sleep(left.clamp(Duration::from_millis(1), STEP));
     }
-    rounds.board.close();
+}
+
+/// Closes the board when the thread that publishes ends, in whatever way.
+struct Closing(Arc<Board>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 fn links(parts: &Parts) -> Vec<Option<Link>> {

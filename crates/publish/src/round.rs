@@ -4,7 +4,7 @@ use crate::board::{Board, Published};
 use crate::contradiction::Conflict;
 use crate::kept;
 use crate::limits::{GRACE, REFRESH, ROUND_WAIT, STEP};
-use crate::link::Submitted;
+use crate::link::{Failure, Submitted};
 use crate::parts::Parts;
 use crate::worker::{Done, Job, Worker};
 use countersign_ledger::publish::publish_at;
@@ -101,8 +101,15 @@ impl Rounds {
             size: current.size,
         };
         let witnesses = self.workers.iter().zip(&current.lines).zip(&mut self.busy);
-        for ((worker, lines), busy) in witnesses {
-            if let (Some(worker), None, false) = (worker, lines, *busy) {
+        for (witness, ((worker, lines), busy)) in witnesses.enumerate() {
+            let (Some(worker), None) = (worker, lines) else {
+                continue;
+            };
+            if worker.is_gone() {
+                *busy = false;
+                let gone = Failure::Unreachable("the thread that asks it has ended".to_owned());
+                self.board.failed(witness, &gone);
+            } else if !*busy {
                 *busy = worker.ask(job.clone());
             }
         }

@@ -58,6 +58,11 @@ impl Worker {
         })
     }
 
+    /// Whether the thread has ended, so that what it was asked is never answered.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Hands over a job; false if the thread is gone, or still has one before it.
     pub(crate) fn ask(&self, job: Job) -> bool {
         let Some(jobs) = &self.jobs else {

@@ -223,6 +223,7 @@ mod tests {
                 witnesses: Vec::new(),
                 contradiction: contradiction.map(str::to_owned),
                 directory_failure: None,
+                is_stopped: false,
             }),
             ..health()
         };

@@ -5,7 +5,7 @@ use countersign_note::{
     KeyName, Note, NoteSignature, NoteSigner as _, SignedCheckpoint, sign_note,
 };
 use countersign_witness::{
-    AddCheckpoint, Answer, LogName, MemoryStore, Witness, WitnessError, WitnessStore as _,
+    AddCheckpoint, Answer, FileStore, LogName, MemoryStore, Witness, WitnessError, WitnessStore,
 };
 
 use crate::kit::{Key, Log, ORIGIN, cosigner, said, send, time, witness};
@@ -181,12 +181,21 @@ fn a_witness_is_set_up_with_keys_that_can_sign() {
 #[test]
 fn submissions_at_the_same_time_never_roll_back() {
     let log = Log::new(400, 0);
-    let witness = witness(&log, MemoryStore::default());
+    submit_at_the_same_time(&log, MemoryStore::default());
+    let home = tempfile::tempdir().unwrap();
+    let keys = [log.key.verifier_key().clone()];
+    let own = cosigner();
+    let files = FileStore::open(&home.path().join("logs"), keys, own.verifier_key());
+    submit_at_the_same_time(&log, files.unwrap());
+}
+
+fn submit_at_the_same_time(log: &Log, store: impl WitnessStore + Sync) {
+    let witness = witness(log, store);
     assert_eq!(send(&witness, &log.request(0, 100)).status, 200);
     let cosigned = std::sync::Mutex::new(vec![100]);
     std::thread::scope(|scope| {
         for worker in 0..4_u64 {
-            let (log, witness, cosigned) = (&log, &witness, &cosigned);
+            let (witness, cosigned) = (&witness, &cosigned);
             scope.spawn(move || {
                 for round in 0..40 {
                     // Some ask from what they last heard, some from where they please.
