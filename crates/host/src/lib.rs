@@ -204,7 +204,7 @@ impl DataDir {
     pub fn succeed(
         &self,
         beginning: Beginning,
-        old: &DataDir,
+        old: &Self,
         remains: &Remains,
     ) -> Result<(Host, Vec<FirstCredential>), HostError> {
         if successor::is_same(&self.root, &old.root) {
