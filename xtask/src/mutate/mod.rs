@@ -24,7 +24,7 @@ use export::Export;
 use report::Report;
 
 /// Ways to change one kind: of each, a smoke run tries so many changes.
-const SMOKE: usize = 3;
+const SMOKE: usize = 2;
 
 /// What to change.
 #[derive(clap::Args)]
@@ -43,10 +43,11 @@ pub(crate) struct MutateArguments {
     /// The data directory of the log, whose `keys/log.key` is taken.
     #[arg(long, value_name = "DIR", requires = "export")]
     data: Option<PathBuf>,
-    /// A checkpoint that you hold.
+    /// A checkpoint that you hold, against what the key's holder can do.
     #[arg(long, value_name = "FILE", requires = "export")]
     hold: Option<PathBuf>,
-    /// A C2SP tlog-policy whose quorum has cosigned the export's checkpoint.
+    /// A C2SP tlog-policy whose quorum has cosigned the export's checkpoint, in place of a witness
+    /// that is made up.
     #[arg(long, value_name = "FILE", requires = "export")]
     policy: Option<PathBuf>,
     /// Change only entries of these kinds, and of what else the table's first column names.

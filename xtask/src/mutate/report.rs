@@ -257,24 +257,29 @@ impl Report {
         )
     }
 
-    /// What the holder of the key can change unseen where nothing anchors, by kind.
+    /// What the holder of the key can change unseen where nothing anchors: a line for each kind.
     fn unseen(&self) -> String {
-        let mut by_part: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut by_part: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
         for line in &self.rows {
             let bare = line.with_key.get(Setting::NoAnchor.name());
             if bare.is_some_and(|tally| tally.unanchored > 0) {
-                let place = format!("{} {}", line.place, line.how);
-                by_part
-                    .entry(&line.part)
-                    .or_default()
-                    .push(place.trim().to_owned());
+                let ways = by_part.entry(&line.part).or_default();
+                ways.entry(&line.how).or_default().push(&line.place);
             }
         }
-        let mut table = Table::new(&["what", "with the key and no anchor, `unanchored` at best"]);
-        for (part, places) in by_part {
-            table.row(vec![part.to_owned(), places.join("; ")]);
+        let mut out = String::from("With the key and no anchor, `unanchored` at best:\n\n");
+        for (part, ways) in by_part {
+            let ways = ways
+                .into_iter()
+                .map(|(how, places)| match places.as_slice() {
+                    ["(entry)"] => how.to_owned(),
+                    _ => format!("{how}: {}", places.join(", ")),
+                });
+            let ways: Vec<String> = ways.collect();
+            // A string takes whatever is written into it.
+            let _ = writeln!(out, "- **{part}**: {}", ways.join("; "));
         }
-        table.to_string()
+        out
     }
 }
 

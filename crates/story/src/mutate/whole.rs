@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::story;
+use countersign_core::document::{Document as _, Statement};
 use countersign_core::entry::{AnyEntry, Body, Kind as _, Part, PolicyPhase, split};
 use countersign_core::json::CanonicalJson;
 use countersign_core::refs::Sha256;
@@ -479,7 +480,8 @@ pub(super) fn of_documents(
             let edit = Edit::Documents(both, Vec::new());
             push(&mut found, row("swapped with another"), name.clone(), edit);
         }
-        if is_complete {
+        // Statements of purpose are not among the documents that a complete export promises.
+        if is_complete && kind != Statement::KIND {
             push(&mut found, row("removed"), name.clone(), only(None));
         }
         let new = Sha256::of(&edited);
