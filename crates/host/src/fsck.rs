@@ -2,7 +2,7 @@
 
 use countersign_keys::{KeyRing, Purpose, Successor};
 use countersign_ledger::DirLock;
-use countersign_ledger::fsck::{self, Findings, Progress, Subject};
+use countersign_ledger::fsck::{self, Findings, Part, Progress, Subject};
 use countersign_note::NoteSigner as _;
 use countersign_service::fsck::StateCheck;
 use countersign_store_sqlite::Inspection;
@@ -41,7 +41,11 @@ impl DataDir {
         let mut observe =
             |index, entry: &_, findings: &mut Findings| state.observe(index, entry, findings);
         let mut findings = fsck::check(&subject, &mut observe, progress)?;
-        state.finish(&mut findings).map_err(fsck::FsckError::from)?;
+        match state.finish(&mut findings) {
+            // What cannot be read is among the findings already.
+            Err(_) if findings.counted(Part::Database) > 0 => {}
+            finished => finished.map_err(fsck::FsckError::from)?,
+        }
         Ok(findings)
     }
 }

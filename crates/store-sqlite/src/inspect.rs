@@ -121,20 +121,26 @@ impl Inspection {
 
 impl Inspect for Inspection {
     fn flaws(&self) -> std::result::Result<Vec<Flaw>, StoreReadError> {
-        let mut flaws = Vec::new();
-        for difference in shape::differences(&self.connection).map_err(read_error)? {
+        let sound = "a sound database file";
+        // First, since nothing else can be read of a file that is not.
+        let complaints = self
+            .integrity()
+            .unwrap_or_else(|error| vec![error.to_string()]);
+        let complaints = complaints.into_iter();
+        let mut flaws: Vec<Flaw> = complaints
+            .map(|complaint| Flaw::new(Part::Database, complaint, sound))
+            .collect();
+        let differences = match shape::differences(&self.connection) {
+            Ok(differences) => differences,
+            Err(error) if flaws.is_empty() => return Err(read_error(error)),
+            Err(_) => Vec::new(),
+        };
+        for difference in differences {
             let part = match difference.is_of_table() {
                 true => Part::Table,
                 false => Part::Schema,
             };
             flaws.push(Flaw::new(part, difference, "what this version makes"));
-        }
-        for complaint in self.integrity().map_err(read_error)? {
-            flaws.push(Flaw::new(
-                Part::Database,
-                complaint,
-                "a sound database file",
-            ));
         }
         Ok(flaws)
     }

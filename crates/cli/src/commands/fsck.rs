@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use countersign_host::DataDir;
-use countersign_ledger::fsck::{Findings, Flaw, Found, Progress, check_tiles};
+use countersign_ledger::fsck::{Findings, Flaw, Found, Part, Progress, check_tiles};
 use countersign_note::VerifierKey;
 use countersign_service::fsck::NOT_HELD;
 use serde::Serialize;
@@ -219,7 +219,9 @@ fn advise(
     {
         terminal.warn("no --key was given: the checkpoint's signature was not checked");
     }
-    if first.repaired() == Some(false) {
+    if args.repair && first.counted(Part::Database) > 0 {
+        terminal.warn("nothing was put right: the database file itself is damaged");
+    } else if first.repaired() == Some(false) {
         terminal.warn("nothing was put right: the entries are not those that were signed");
     } else if !args.repair && first.derived() > 0 {
         terminal.hint("--repair writes again what derives from the entries");

@@ -450,3 +450,33 @@ fn tiles_are_held_against_the_entries_in_them() {
     std::fs::write(home.path("ex/checkpoint"), absurd).unwrap();
     home.expect(3, &["fsck", "ex"]);
 }
+
+#[test]
+fn a_database_file_that_is_damaged_is_an_answer_and_not_put_right() {
+    let (home, data) = log();
+    let path = data.join("ledger.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let pages = bytes.len() / 4096;
+    // The first page says what the file is.
+    for page in (2..pages).step_by(3) {
+        bytes[page * 4096..(page + 1) * 4096].fill(0xa5);
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    for args in [
+        &["fsck", text(&data)][..],
+        &["fsck", text(&data), "--repair"],
+    ] {
+        let ran = home.run(&[args, &["--json"]].concat());
+        assert!(
+            ran.code == 1 || ran.code == 3,
+            "{}: {}{}",
+            ran.code,
+            ran.out,
+            ran.err
+        );
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
+        assert!(parts(&report).contains(&"database"), "{report}");
+        assert_eq!(report["repaired"], false, "{report}");
+    }
+    assert_eq!(std::fs::read(&path).unwrap().len(), bytes.len());
+}

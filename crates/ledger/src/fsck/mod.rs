@@ -201,11 +201,32 @@ pub fn check(
     observe: &mut Observe<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Findings, FsckError> {
-    let store = subject.store;
     let mut findings = Findings::default();
-    for flaw in store.flaws()? {
+    for flaw in subject.store.flaws()? {
         findings.add(flaw);
     }
+    // Writing into a damaged file can only make it worse.
+    let is_damaged = findings.counted(Part::Database) > 0;
+    let subject = &Subject {
+        repair: subject.repair && !is_damaged,
+        ..*subject
+    };
+    match check_rows(subject, observe, progress, &mut findings) {
+        Err(FsckError::Store(error)) if is_damaged => {
+            findings.add(Flaw::new(Part::Database, error, "rows that can be read"));
+        }
+        checked => checked?,
+    }
+    Ok(findings)
+}
+
+fn check_rows(
+    subject: &Subject<'_>,
+    observe: &mut Observe<'_>,
+    progress: &mut dyn FnMut(Progress),
+    findings: &mut Findings,
+) -> Result<(), FsckError> {
+    let store = subject.store;
     let recorded = match HeadFile::open(subject.head_file) {
         Ok(file) => file,
         Err(error @ HeadFileError::Damaged { .. }) => {
@@ -217,42 +238,45 @@ pub fn check(
     let Some(head) = store.head()? else {
         return without_head(store, recorded.as_ref(), findings);
     };
-    if subject.repair {
-        store.begin_repair()?;
+    if !subject.repair {
+        walk(
+            subject,
+            &head,
+            recorded.as_ref(),
+            observe,
+            progress,
+            findings,
+        )?;
+        return Ok(());
     }
+    store.begin_repair()?;
     let walked = walk(
         subject,
         &head,
         recorded.as_ref(),
         observe,
         progress,
-        &mut findings,
+        findings,
     );
     let is_sound = matches!(walked, Ok(true));
-    if subject.repair {
-        store.end_repair(is_sound)?;
-        findings.set_repaired(is_sound);
-    }
-    walked?;
-    Ok(findings)
+    store.end_repair(is_sound)?;
+    findings.set_repaired(is_sound);
+    walked.map(drop)
 }
 
 fn without_head(
     store: &dyn Inspect,
     recorded: Option<&HeadFile>,
-    mut findings: Findings,
-) -> Result<Findings, FsckError> {
+    findings: &mut Findings,
+) -> Result<(), FsckError> {
     let released = recorded.map_or(0, |file| file.newest().checkpoint.size().get());
     if released == 0 && store.leaves(0..1)?.is_empty() {
         return Err(FsckError::NotInitialised);
     }
     let found = "the database has no head";
-    findings.add(Flaw::new(
-        Part::Head,
-        found,
-        format!("a head of at least {released} entries"),
-    ));
-    Ok(findings)
+    let expected = format!("a head of at least {released} entries");
+    findings.add(Flaw::new(Part::Head, found, expected));
+    Ok(())
 }
 
 /// Goes through the whole log; returns whether the leaves are those that were signed.
