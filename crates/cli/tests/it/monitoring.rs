@@ -282,3 +282,52 @@ fn a_witness_that_knows_more_than_the_log_shows_is_a_finding() {
     let unread = monitored(&home, 2, &url, "u", &elsewhere);
     assert_eq!(of_witness(&unread)["event"], "unread");
 }
+
+#[test]
+fn a_monitor_goes_on_until_it_finds_a_contradiction() {
+    use std::io::BufRead as _;
+    let home = Home::new();
+    home.ok(&["init", "--data", "log"]);
+    copy(&home.path("log"), &home.path("twin"));
+    let (server, url) = serve(&home, "log");
+    let args = [
+        "monitor",
+        &url,
+        "--state",
+        "seen",
+        "--interval",
+        "1",
+        "--json",
+    ];
+    let mut child = home
+        .command(&args)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = std::io::BufReader::new(child.stdout.take().unwrap());
+    let (send, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in out.lines().map_while(Result::ok) {
+            let event: Value = serde_json::from_str(&line).unwrap();
+            let _ = send.send(event);
+        }
+    });
+    let wait = |event: &str| loop {
+        let seen = lines.recv_timeout(std::time::Duration::from_secs(60));
+        if seen.unwrap()["event"] == event {
+            break;
+        }
+    };
+    wait("first");
+    turns(&home, 2, "log");
+    wait("grown");
+    let address = server.url.strip_prefix("http://").unwrap().to_owned();
+    server.stop();
+    wait("unread");
+    let args = ["serve", "--data", "twin", "--listen", &address];
+    let twin = Serving::start(home.command(&args), home.path("twin.log"));
+    turns(&home, 9, "twin");
+    wait("contradiction");
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    twin.stop();
+}
