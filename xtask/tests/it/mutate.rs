@@ -78,3 +78,13 @@ fn an_export_is_changed_with_its_key_and_without() {
     let refused = xtask(&["mutate", &out]);
     assert_eq!(printed(&refused, 2), "");
 }
+
+/// The page has a line for each kind: whoever adds one runs the command again.
+#[test]
+fn the_page_has_a_line_for_each_kind_of_entry() {
+    let page = crate::root().join("docs/mutation-table.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    for (kind, _, _) in countersign_core::entry::Body::KINDS {
+        assert!(text.contains(&format!("\n| {kind} | ")), "{kind}");
+    }
+}

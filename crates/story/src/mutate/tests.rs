@@ -123,3 +123,35 @@ fn an_older_export_is_found_by_whoever_holds_a_later_checkpoint_and_says_what_it
     assert!(said.iter().all(|(_, cell)| !cell.is_hole));
     assert_eq!(said[3].1.word, Some(Word::Failed));
 }
+
+#[test]
+fn a_policy_that_was_given_must_have_been_met_and_covers_then() {
+    let story = story::story();
+    let leaves = story.leaves();
+    let (witness, policy) = log::Witness::new();
+    let of = |signed: countersign_note::Note| {
+        let published = log::under(&leaves, &signed);
+        let mut court = Court::new(leaves.clone(), published, signed, log::trust());
+        court.key = Some(log::Key::log());
+        court.policy = Some(policy.clone());
+        court
+    };
+    let plain = log::checkpoint(&leaves);
+    assert!(of(plain.clone()).prepare().is_err(), "nobody cosigned it");
+    let mut cosigned = plain;
+    witness.cosign(&mut cosigned);
+    let mut court = of(cosigned);
+    court.hold = Some(log::checkpoint(&leaves[..20]));
+    court.prepare().unwrap();
+    let (mutants, _) = all(&court).unwrap();
+    let of_stop = |m: &&Mutant| m.row.part == "revocation" && m.row.place == "timestamp";
+    let verdict = court.judge(mutants.iter().find(of_stop).unwrap());
+    let word = |setting| {
+        let cell = verdict.with.iter().find(|(s, _)| *s == setting);
+        cell.and_then(|(_, cell)| cell.word)
+    };
+    assert_eq!(word(Setting::Copied), Some(Word::Failed));
+    assert_ne!(word(Setting::Uncosigned), Some(Word::Trusted));
+    assert_ne!(word(Setting::Yours), Some(Word::Trusted));
+    assert!(verdict.with.iter().all(|(_, cell)| !cell.is_hole));
+}
