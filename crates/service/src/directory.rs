@@ -168,7 +168,7 @@ impl Service {
         let Some(row) = state::read::<DirectoryRow>(&self.ledger, &state_key)? else {
             return Ok(None);
         };
-        let change: Changeset = self.open_internally(row.value.sealed)?;
+        let change: Changeset = self.open_internally(row.sealed)?;
         let found = change
             .changes
             .into_iter()

@@ -35,10 +35,10 @@ impl Service {
         for decision in open {
             let row = state::read::<EscalationRow>(&self.ledger, &key::escalation(decision))?;
             let row = row.ok_or_else(|| ServiceError::internal("an escalation without a row"))?;
-            if row.value.deadline > now {
+            if row.deadline > now {
                 break;
             }
-            due.push(row.value);
+            due.push(row);
         }
         Ok(due)
     }

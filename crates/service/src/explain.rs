@@ -128,7 +128,7 @@ impl Service {
         decision: &Decision,
     ) -> Result<String, ServiceError> {
         let row = state::read::<IntentRow>(&self.ledger, &key::intent(claimed))?;
-        let Some(row) = row.map(|row| row.value) else {
+        let Some(row) = row else {
             return Ok(format!(
                 "the call named `{claimed}`, which is no turn of this ledger"
             ));

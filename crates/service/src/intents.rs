@@ -204,7 +204,19 @@ impl Service {
         intent_ref: &IntentRef,
         mandate: &mut Mandate,
     ) -> Result<Option<IntentRow>, ServiceError> {
-        state::read_into(&self.ledger, key::intent(intent_ref), &mut mandate.reads)
+        let state_key = key::intent(intent_ref);
+        let found = self.ledger.state(&state_key)?;
+        mandate.reads.read(state_key, found.as_ref());
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        let Some(bytes) = found.value else {
+            return Ok(None);
+        };
+        let row = self.intent_rows.fetch((*intent_ref, found.version), || {
+            serde_json::from_slice::<IntentRow>(&bytes)
+        })?;
+        Ok(Some(IntentRow::clone(&row)))
     }
 
     fn is_session(

@@ -76,7 +76,7 @@ use executions::OpenResult;
 use intents::OpenIntent;
 use policy::InForce;
 use published::Publication;
-use state::CredentialRow;
+use state::{CredentialRow, IntentRow};
 use throttle::Throttle;
 use watcher::Watcher;
 
@@ -86,6 +86,8 @@ const INTENTS_OPEN_BYTES: usize = 64 * 1024 * 1024;
 const RESULTS_OPEN_BYTES: usize = 256 * 1024 * 1024;
 /// How many refs of sessions' results are kept, and sessions that have them.
 const RESULTS_SEEN_REFS: usize = 1024 * 1024;
+/// How many turns' rows are kept read.
+const INTENTS_READ: usize = 8_192;
 /// How many credentials are kept read.
 const CREDENTIALS_READ: usize = 1_024;
 /// How many bundles are kept compiled.
@@ -106,6 +108,8 @@ pub struct Service {
     /// Credentials as of their last change.
     credentials: Cache<(CredentialId, LeafIndex), CredentialRow>,
     intents: Cache<IntentRef, OpenIntent>,
+    /// What is kept of turns, as of the last change.
+    intent_rows: Cache<(IntentRef, LeafIndex), IntentRow>,
     results: Cache<ResultRef, OpenResult>,
     /// The newest results of a session, as of the last change to them.
     seen: Cache<(Pseudonym, LeafIndex), Vec<ResultRef>>,

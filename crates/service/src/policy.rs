@@ -158,8 +158,8 @@ impl Service {
         let row = state::read::<InForceRow>(&self.ledger, &key::policy_in_force())?
             .ok_or_else(|| ServiceError::not_found("bundle in force"))?;
         Ok(BundleCurrent {
-            policy_ref: row.value.policy_ref.to_string(),
-            entry: self.entry_json(row.value.entry)?,
+            policy_ref: row.policy_ref.to_string(),
+            entry: self.entry_json(row.entry)?,
         })
     }
 
@@ -223,7 +223,7 @@ impl Service {
         let row = state::read::<StoredBundleRow>(&self.ledger, &key::policy(policy_ref))?
             .ok_or_else(|| ServiceError::not_found(format!("stored bundle `{policy_ref}`")))?;
         let mut bytes = Vec::new();
-        for digest in &row.value.parts {
+        for digest in &row.parts {
             bytes.extend_from_slice(&self.part(digest)?);
         }
         if Sha256::of(&bytes) != *policy_ref.digest() {
@@ -239,7 +239,7 @@ impl Service {
         let row = state::read::<PartRow>(&self.ledger, &key::part(digest))?.ok_or_else(missing)?;
         let leaf = self
             .ledger
-            .leaf(LeafIndex::new(row.value.index))?
+            .leaf(LeafIndex::new(row.index))?
             .ok_or_else(missing)?;
         match AnyEntry::from_leaf(&leaf.bytes)?.body() {
             Some(Body::Part(part)) => Ok(part.bytes.as_bytes().to_vec()),

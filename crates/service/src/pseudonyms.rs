@@ -33,7 +33,7 @@ impl Service {
         value: &str,
     ) -> Result<Option<Pseudonym>, ServiceError> {
         let found = state::read::<PseudonymRow>(&self.ledger, &self.pseudonym_key(kind, value))?;
-        Ok(found.map(|row| row.value.pseudonym))
+        Ok(found.map(|row| row.pseudonym))
     }
 
     /// The pseudonym of a value, to be settled in the plan.

@@ -32,8 +32,8 @@ use crate::throttle::Throttle;
 use crate::turns::name;
 use crate::watcher::Watcher;
 use crate::{
-    BUNDLES_COMPILED, CREDENTIALS_READ, INTENTS_OPEN_BYTES, RESULTS_OPEN_BYTES, RESULTS_SEEN_REFS,
-    Service,
+    BUNDLES_COMPILED, CREDENTIALS_READ, INTENTS_OPEN_BYTES, INTENTS_READ, RESULTS_OPEN_BYTES,
+    RESULTS_SEEN_REFS, Service,
 };
 
 /// What a service is made of.
@@ -218,6 +218,7 @@ impl Service {
             random: rest.random,
             credentials: Cache::of_count(CREDENTIALS_READ),
             intents: Cache::of_weight(INTENTS_OPEN_BYTES, OpenIntent::weight),
+            intent_rows: Cache::of_count(INTENTS_READ),
             results: Cache::of_weight(RESULTS_OPEN_BYTES, OpenResult::weight),
             seen: Cache::of_weight(RESULTS_SEEN_REFS, |refs| refs.len().saturating_add(1)),
             bundles: Cache::of_count(BUNDLES_COMPILED),

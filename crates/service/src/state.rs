@@ -12,7 +12,6 @@ use countersign_core::refs::{IntentRef, PolicyRef, PseudonymRef, ResultRef, Sha2
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 use countersign_ledger::{LogReader, ReadSet, StateKey, Step, StepError};
-use countersign_merkle::LeafIndex;
 use countersign_vault::TokenHash;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -266,27 +265,18 @@ pub(crate) struct WatchRow {
     pub(crate) read: u64,
 }
 
-/// A row and the leaf index of the entry that last changed it.
-pub(crate) struct Row<T> {
-    pub(crate) value: T,
-    pub(crate) version: LeafIndex,
-}
-
 /// The row under a key, if there is one and it was not deleted.
 pub(crate) fn read<T: DeserializeOwned>(
     ledger: &LogReader,
     key: &StateKey,
-) -> Result<Option<Row<T>>, ServiceError> {
+) -> Result<Option<T>, ServiceError> {
     let Some(found) = ledger.state(key)? else {
         return Ok(None);
     };
     let Some(bytes) = &found.value else {
         return Ok(None);
     };
-    Ok(Some(Row {
-        value: serde_json::from_slice(bytes)?,
-        version: found.version,
-    }))
+    Ok(Some(serde_json::from_slice(bytes)?))
 }
 
 /// The row under a key, noted in the read set whether it is there or not.

@@ -148,8 +148,7 @@ impl Service {
         let missing =
             |what: &str| ServiceError::internal(format!("the approval {entry_id} has no {what}"));
         let row = state::read::<PermitRow>(&self.ledger, &key::permit(entry_id))?
-            .ok_or_else(|| missing("permit"))?
-            .value;
+            .ok_or_else(|| missing("permit"))?;
         let call_ref = decision.call_ref.ok_or_else(|| missing("call"))?;
         let call: Call = self.open_internally(*call_ref.digest())?;
         let call = PermittedCall {
@@ -199,7 +198,7 @@ impl Service {
         }
         let row = state::read::<EscalationRow>(&self.ledger, &key::escalation(entry_id))?;
         Ok(row
-            .and_then(|row| row.value.closed_by)
+            .and_then(|row| row.closed_by)
             .map(|closed| ResolutionView {
                 kind: if closed.outcome.is_some() {
                     "decision"

@@ -151,10 +151,10 @@ impl Service {
             return Ok(None);
         };
         // Committed, and not released yet: then the request queues up behind that release.
-        if self.ledger.entry(row.value.entry)?.is_none() {
+        if self.ledger.entry(row.entry)?.is_none() {
             return Ok(None);
         }
-        self.replay(request, &row.value).map(Some)
+        self.replay(request, &row).map(Some)
     }
 
     fn replay(
@@ -162,7 +162,7 @@ impl Service {
         request: &CallRequest,
         row: &IdempotencyRow,
     ) -> Result<DecisionAnswer, ServiceError> {
-        if row.body != request.body {
+        if Some(row.body) != request.body {
             return Err(ServiceError::new(
                 ErrorCode::IdempotencyConflict,
                 "this `Idempotency-Key` was used with another body",

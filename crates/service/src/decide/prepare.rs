@@ -160,9 +160,7 @@ impl Service {
             call_ref: Some(call_ref),
             reasoning_ref,
             sealed,
-            once: request
-                .once(caller)
-                .map(|state_key| (state_key, request.body)),
+            once: request.once(caller).zip(request.body),
             links: Links {
                 continues: request.continues,
                 ..Links::default()

@@ -37,13 +37,13 @@ pub(super) struct CallRequest {
     pub(super) session: Option<SessionId>,
     pub(super) external_call_id: Option<String>,
     pub(super) wait: Option<WaitLevel>,
-    pub(super) body: Sha256,
+    /// The digest of the whole body, where an idempotency key binds it.
+    pub(super) body: Option<Sha256>,
     idempotency_key: Option<String>,
 }
 
 impl CallRequest {
     pub(super) fn read(body: &[u8], idempotency_key: Option<&str>) -> Result<Self, ServiceError> {
-        let digest = Sha256::of(body);
         let request: DecisionRequest = json::parse_as(body, CALL_BODY_BYTES)?;
         limit("tool", request.tool.len(), TOOL_NAME_BYTES)?;
         limit(
@@ -89,7 +89,7 @@ impl CallRequest {
             session: request.session.as_deref().map(name).transpose()?,
             external_call_id: request.external_call_id,
             wait: request.wait.as_deref().map(str::parse).transpose()?,
-            body: digest,
+            body: idempotency_key.map(|_| Sha256::of(body)),
             idempotency_key: idempotency_key.map(str::to_owned),
         })
     }
