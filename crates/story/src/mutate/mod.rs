@@ -1,7 +1,7 @@
 //! Every change of a log that the mutation table knows, and two adversaries who make it.
 //!
-//! [`members`] changes every member of every kind of entry, by the types of the declarations, so
-//! that a new member cannot be forgotten; [`whole`] swaps, drops, repeats and puts in entries, and
+//! `members` changes every member of every kind of entry, by the types of the declarations, so
+//! that a new member cannot be forgotten; `whole` swaps, drops, repeats and puts in entries, and
 //! changes bundles, files and documents; a [`Court`] publishes what is left, without the log's key
 //! and with it, and hears the verifier.
 
