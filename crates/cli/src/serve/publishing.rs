@@ -27,6 +27,9 @@ pub(crate) struct PublishingArgs {
     /// A tlog-policy: its witnesses are asked to cosign the log's checkpoints, at most one a second
     #[arg(long, env = "COUNTERSIGN_WITNESS_POLICY", value_name = "FILE")]
     pub(super) witness_policy: Option<PathBuf>,
+    /// For witnesses over https: a PEM file of certificates to trust in place of the system's
+    #[arg(long, env = "COUNTERSIGN_WITNESS_CA_FILE", value_name = "FILE")]
+    pub(super) witness_ca_file: Option<PathBuf>,
     /// Publish no checkpoint without the policy's quorum; answers go on all the same
     #[arg(long, env = "COUNTERSIGN_REQUIRE_WITNESS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) require_witness: Option<bool>,
@@ -53,6 +56,7 @@ impl PublishingArgs {
     pub(super) fn over(&self, file: Self) -> Self {
         Self {
             witness_policy: self.witness_policy.clone().or(file.witness_policy),
+            witness_ca_file: self.witness_ca_file.clone().or(file.witness_ca_file),
             require_witness: self.require_witness.or(file.require_witness),
             publish: self.publish.clone().or(file.publish),
             wait: self.wait.or(file.wait),
@@ -87,7 +91,9 @@ impl PublishingArgs {
         let service = Arc::clone(host.service());
         let policy = self.policy()?;
         let transports = policy.iter().flat_map(TlogPolicy::witnesses);
-        let transports: Vec<_> = transports.map(http).collect::<Result<_, _>>()?;
+        let transports: Vec<_> = transports
+            .map(|witness| http(witness, self.witness_ca_file.clone()))
+            .collect::<Result<_, _>>()?;
         let parts = Parts {
             log: service.ledger().reader(),
             log_keys: log_keys(&service)?,
@@ -159,7 +165,10 @@ fn tell(started: &Started, terminal: &Terminal) {
 /// A witness over HTTP.
 struct HttpWitness(Client);
 
-fn http(witness: &PolicyWitness) -> Result<Option<Arc<dyn Transport>>, CliError> {
+fn http(
+    witness: &PolicyWitness,
+    ca_file: Option<PathBuf>,
+) -> Result<Option<Arc<dyn Transport>>, CliError> {
     let Some(url) = witness.url() else {
         return Ok(None);
     };
@@ -174,7 +183,7 @@ fn http(witness: &PolicyWitness) -> Result<Option<Arc<dyn Transport>>, CliError>
     let options = Options {
         connect_timeout: WITNESS_TIMEOUT,
         request_timeout: WITNESS_TIMEOUT,
-        ca_file: None,
+        ca_file,
     };
     let client = Client::new(url, options).map_err(|error| refused(error.to_string()))?;
     Ok(Some(Arc::new(HttpWitness(client))))

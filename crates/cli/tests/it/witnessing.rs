@@ -768,6 +768,55 @@ fn a_witness_with_two_keys_cosigns_with_both_and_each_counts_for_itself() {
 }
 
 #[test]
+fn a_witness_is_reached_over_tls_if_its_certificate_is_trusted() {
+    let world = World::new(0);
+    let tls = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls");
+    let (cert, tls_key) = (format!("{tls}/cert.pem"), format!("{tls}/key.pem"));
+    let key = world.home.ok(&[
+        "witness",
+        "init",
+        "--data",
+        "w0",
+        "--name",
+        "witness.example/w0",
+    ]);
+    let args = [
+        "witness",
+        "serve",
+        "--data",
+        "w0",
+        "--log",
+        &world.log_key,
+        "--listen",
+        "127.0.0.1:0",
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &tls_key,
+    ];
+    let witness = Serving::start(world.home.command(&args), world.home.path("w0.log"));
+    assert!(witness.url.starts_with("https://"), "{}", witness.url);
+    let policy = world.write_policy(&format!(
+        "log {}\nwitness w0 {key} {}\nquorum w0\n",
+        world.log_key, witness.url
+    ));
+    let untrusted = world.home.run(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--witness-policy",
+        "policy",
+        "--require-witness",
+    ]);
+    assert_eq!(untrusted.code, 2, "{}", untrusted.out);
+    assert!(untrusted.err.contains("tls"), "{}", untrusted.err);
+    let server = world.serve(&["--require-witness", "--witness-ca-file", &cert]);
+    world.wait_for(&policy, world.log_size());
+    server.stop();
+    witness.stop();
+}
+
+#[test]
 fn a_witness_is_made_once_and_asks_for_logs() {
     let home = Home::new();
     let key = home.ok(&[

@@ -28,6 +28,7 @@ const KEYS: &[&str] = &[
     "tls_cert",
     "tls_key",
     "wait",
+    "witness_ca_file",
     "witness_policy",
 ];
 
@@ -69,6 +70,7 @@ struct Raw {
     publish: Option<PathBuf>,
     require_witness: Option<bool>,
     wait: Option<Wait>,
+    witness_ca_file: Option<PathBuf>,
     witness_policy: Option<PathBuf>,
 }
 
@@ -139,6 +141,7 @@ impl ConfigFile {
                 publish: raw.publish,
                 require_witness: raw.require_witness,
                 wait: raw.wait,
+                witness_ca_file: raw.witness_ca_file,
                 witness_policy: raw.witness_policy,
             },
         })
@@ -202,7 +205,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "behind_proxy = true\nbundle = \"b\"\ndata = \"d\"\nhide_tokens = true\nlisten = \"[::1]:1\"\nlog_format = \"json\"\nlog_level = \"debug\"\nmax_connections = 3\npublic_entries = true\npublic_name = \"n\"\nrate_burst = 2\nrate_per_s = 1\ntenant = \"t\"\ntls_cert = \"c\"\ntls_key = \"k\"\npublish = \"p\"\nrequire_witness = true\nwait = \"witnessed\"\nwitness_policy = \"w\"\n";
+        let text = "behind_proxy = true\nbundle = \"b\"\ndata = \"d\"\nhide_tokens = true\nlisten = \"[::1]:1\"\nlog_format = \"json\"\nlog_level = \"debug\"\nmax_connections = 3\npublic_entries = true\npublic_name = \"n\"\nrate_burst = 2\nrate_per_s = 1\ntenant = \"t\"\ntls_cert = \"c\"\ntls_key = \"k\"\npublish = \"p\"\nrequire_witness = true\nwait = \"witnessed\"\nwitness_ca_file = \"a\"\nwitness_policy = \"w\"\n";
         assert_eq!(text.lines().count(), KEYS.len());
         let shown = format!("{:?}", ConfigFile::parse(text).unwrap());
         assert!(!shown.contains("None"), "{shown}");
