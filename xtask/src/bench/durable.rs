@@ -1,10 +1,8 @@
 //! Decisions that end in a durable commit, in process and over HTTP, taking turns with a bare
 //! `fdatasync` on the same disk.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use countersign_core::entry::Surface;
 use countersign_service::{Caller, Service};
@@ -12,6 +10,7 @@ use countersign_wire::{DecisionAnswer, DecisionRequest, TurnPartRequest, TurnReq
 use serde::Serialize;
 
 use super::Effort;
+use super::disk::Page;
 use super::load::{Ask, Measured};
 use super::setting::{self, Scopes};
 use super::wire::Wire;
@@ -29,8 +28,6 @@ const THREADS: [usize; 3] = [1, 16, 64];
 const CLIENTS: [usize; 3] = [1, 16, 64];
 /// The bare sync's share of the time that a case has.
 const SYNC_SHARE: u32 = 4;
-/// What is overwritten before each bare sync: one page.
-const PAGE: usize = 4_096;
 
 /// What was measured of decisions with their commit.
 #[derive(Debug, Serialize)]
@@ -245,46 +242,5 @@ fn approved(answer: DecisionAnswer) -> Result<(), Error> {
     match answer.outcome.as_str() {
         "approved" => Ok(()),
         other => Err(Error::server("a decision")(format!("it was {other}"))),
-    }
-}
-
-/// A page of a file that is there already, so that nothing but its content has to reach the disk.
-struct Page {
-    file: File,
-    path: std::path::PathBuf,
-    // Removed with its directory at the end.
-    _dir: tempfile::TempDir,
-}
-
-impl Page {
-    fn new(dir: &Path) -> Result<Self, Error> {
-        let made = tempfile::Builder::new()
-            .prefix("fdatasync-")
-            .tempdir_in(dir);
-        let made = made.map_err(Error::io(dir))?;
-        let path = made.path().join("page");
-        let file = File::create(&path).map_err(Error::io(&path))?;
-        file.write_all_at(&[0; PAGE], 0).map_err(Error::io(&path))?;
-        file.sync_all().map_err(Error::io(&path))?;
-        Ok(Self {
-            file,
-            path,
-            _dir: made,
-        })
-    }
-
-    fn sync_for(&mut self, time: Duration, times: &mut Vec<Duration>) -> Result<(), Error> {
-        let begun = Instant::now();
-        let mut fill = 0_u8;
-        while begun.elapsed() < time {
-            fill = fill.wrapping_add(1);
-            let start = Instant::now();
-            self.file
-                .write_all_at(&[fill; PAGE], 0)
-                .map_err(Error::io(&self.path))?;
-            self.file.sync_data().map_err(Error::io(&self.path))?;
-            times.push(start.elapsed());
-        }
-        Ok(())
     }
 }
