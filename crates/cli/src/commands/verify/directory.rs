@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_merkle::AnyTile;
 use countersign_verify::{LogSource, SourceError};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 
 use super::longest;
 use crate::error::CliError;
@@ -77,7 +77,9 @@ impl Directory {
         Ok(bytes)
     }
 
+    #[cfg(target_os = "linux")]
     fn file(&self, name: &str) -> std::io::Result<File> {
+        use rustix::fs::ResolveFlags;
         // A pipe is opened at once, and then seen to be none of ours.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let within = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
@@ -87,6 +89,11 @@ impl Directory {
             Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => self.file_slowly(name),
             Err(error) => Err(error.into()),
         }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn file(&self, name: &str) -> std::io::Result<File> {
+        self.file_slowly(name)
     }
 
     fn file_slowly(&self, name: &str) -> std::io::Result<File> {
