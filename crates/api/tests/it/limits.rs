@@ -263,3 +263,38 @@ fn work_that_takes_too_long_is_answered_as_unknown_and_still_ends() {
         "it was decided twice: {page}"
     );
 }
+
+#[test]
+fn a_large_call_is_decided_as_a_small_one_and_small_ones_need_not_wait_for_it() {
+    let world = World::new();
+    let intent = world.intent_ref();
+    let decide = |body: &str| {
+        let mut call = call(&intent, "billing@customer.example");
+        call["args"]["body"] = body.into();
+        let call = call.to_string();
+        let reply = world.ask(
+            "POST",
+            "/v1/decisions",
+            Some("agent"),
+            &[],
+            Some(call.as_bytes()),
+        );
+        reply.expect(200)["outcome"].clone()
+    };
+    for bytes in [10, 60 * 1024, 70 * 1024, 500 * 1024] {
+        assert_eq!(decide(&"x".repeat(bytes)), "approved", "{bytes}");
+    }
+    // As many that take long as judge at a time do not keep a request from its answer.
+    world.clock.close();
+    std::thread::scope(|scope| {
+        let stuck: Vec<_> = (0..8).map(|_| scope.spawn(|| decide("slow"))).collect();
+        world.clock.await_waiting(2);
+        world
+            .ask("GET", "/openapi.json", None, &[], None)
+            .expect(200);
+        world.clock.open();
+        for stuck in stuck {
+            assert_eq!(stuck.join().unwrap(), "approved");
+        }
+    });
+}
