@@ -10,6 +10,8 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(5);
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 64;
+/// Bytes of the file that reading connections map; SQLite's own limit is near it.
+const MAPPED: i64 = 2 * 1024 * 1024 * 1024;
 /// Reading connections that are kept open.
 const READERS: usize = 8;
 
@@ -35,6 +37,9 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, OpenError> {
 pub(crate) fn reader(path: &Path) -> Result<Connection, OpenError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.pragma_update(None, "query_only", true)?;
+    // Every commit empties what a reading connection has kept of the file; a file that is mapped is
+    // read without copying it anew.
+    connection.pragma_update(None, "mmap_size", MAPPED)?;
     Ok(connection)
 }
 
