@@ -245,7 +245,7 @@ impl Maker {
             head_file: data.join("head"),
             signer: Arc::new(keys.log_signer()),
             second_signer: None,
-            granted: Vec::new(),
+            earlier_signer: None,
             clock: Arc::clone(&self.clock),
             reserve: None,
         };

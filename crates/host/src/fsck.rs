@@ -1,12 +1,11 @@
 //! Checking a data directory that nobody uses at the time.
 
-use countersign_keys::{KeyRing, Purpose, Successor};
 use countersign_ledger::DirLock;
 use countersign_ledger::fsck::{self, Findings, Part, Progress, Subject};
-use countersign_note::NoteSigner as _;
 use countersign_service::fsck::StateCheck;
 use countersign_store_sqlite::Inspection;
 
+use crate::keys::signers;
 use crate::{DataDir, HostError, check_private};
 
 impl DataDir {
@@ -23,12 +22,7 @@ impl DataDir {
         }
         check_private(self.path())?;
         let _lock = DirLock::acquire(self.path())?;
-        let mut log_keys = vec![KeyRing::load(&self.keys())?.log_key().clone()];
-        // A process that ended while a key was rotated leaves it beside its predecessor. What the
-        // log itself says of its keys is not believed here: somebody may have written it anew.
-        if let Some(next) = Successor::pending(&self.keys(), Purpose::Log)? {
-            log_keys.push(next.log_signer()?.verifier_key().clone());
-        }
+        let log_keys = signers(&self.keys())?;
         let store = Inspection::open(&self.database(), repair)?;
         let head_file = self.path().join("head");
         let subject = Subject {

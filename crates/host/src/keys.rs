@@ -14,6 +14,7 @@ use countersign_keys::{
 };
 use countersign_ledger::{DirLock, Ledger, LedgerParts, LogReader, LogSigner, Store};
 use countersign_merkle::LeafIndex;
+use countersign_note::{NoteSigner as _, VerifierKey};
 use countersign_service::{KeyChange, KeyHistory, KeyHistoryError, SetupError, SystemClock};
 use countersign_store_sqlite::SqliteStore;
 
@@ -88,7 +89,7 @@ impl DataDir {
             return Err(HostError::Missing(self.path().to_owned()));
         }
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open_read_only(&self.database())?);
-        Ok(read_history(&store)?)
+        read_history(&store, &self.keys())
     }
 
     /// Lets a new key follow the present one. A key that signs checkpoints is revoked in the same
@@ -198,8 +199,8 @@ impl DataDir {
         check_private(self.path())?;
         let lock = DirLock::acquire(self.path())?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&self.database())?);
-        let history = read_history(&store)?;
         let keys = self.keys();
+        let history = read_history(&store, &keys)?;
         settle(&keys, &history)?;
         let ring = KeyRing::load(&keys)?;
         history.check(&ring)?;
@@ -208,7 +209,7 @@ impl DataDir {
             head_file: self.path().join("head"),
             signer: Arc::new(ring.log_signer()),
             second_signer: None,
-            granted: history.live_log_keys(),
+            earlier_signer: Some(ring.log_key().clone()),
             clock: Arc::new(SystemClock),
             reserve: None,
         };
@@ -285,10 +286,22 @@ pub(crate) fn discard_pending(keys: &Path) -> Result<(), HostError> {
     Ok(())
 }
 
-/// What the log says of its keys.
-pub(crate) fn read_history(store: &Arc<dyn Store>) -> Result<KeyHistory, KeyHistoryError> {
-    let log = LogReader::open(Arc::clone(store))?.ok_or(KeyHistoryError::NoGenesis)?;
-    KeyHistory::read(&log)
+/// What the log says of its keys, as far as keys in the files have signed it.
+pub(crate) fn read_history(store: &Arc<dyn Store>, keys: &Path) -> Result<KeyHistory, HostError> {
+    let log = LogReader::open(Arc::clone(store)).map_err(KeyHistoryError::from)?;
+    let log = log.ok_or(KeyHistoryError::NoGenesis)?;
+    Ok(KeyHistory::read(&log, &signers(keys)?)?)
+}
+
+/// The keys that may have signed the stored checkpoint: the log's key and, where a process ended
+/// while it was changed, the one that was to follow it. What the log itself says of its keys is not
+/// believed here: somebody may have written it anew.
+pub(crate) fn signers(keys: &Path) -> Result<Vec<VerifierKey>, HostError> {
+    let mut signers = vec![KeyRing::load(keys)?.log_key().clone()];
+    if let Some(next) = Successor::pending(keys, Purpose::Log)? {
+        signers.push(next.log_signer()?.verifier_key().clone());
+    }
+    Ok(signers)
 }
 
 fn granting(purpose: Purpose, key: &str) -> KeyChange {

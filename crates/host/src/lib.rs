@@ -271,7 +271,7 @@ impl DataDir {
         let lock = DirLock::acquire(&self.root)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&self.database())?);
         // What cannot be read is told when the service opens the log.
-        if let Ok(history) = keys::read_history(&store) {
+        if let Ok(history) = keys::read_history(&store, &self.keys()) {
             keys::settle(&self.keys(), &history)?;
         }
         let ring = KeyRing::load(&self.keys())?;

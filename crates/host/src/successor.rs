@@ -161,7 +161,7 @@ fn known(
         .map(|ring| ring.log_key().clone())
         .into_iter()
         .collect();
-    let history = log.and_then(|log| countersign_service::KeyHistory::read(log).ok());
+    let history = log.and_then(|log| countersign_service::KeyHistory::read(log, &keys).ok());
     keys.extend(history.iter().flat_map(|history| history.log_keys()));
     let signed = SignedCheckpoint::open(&note, &keys).ok()?;
     if signed.checkpoint().origin() != origin.as_str() {

@@ -40,9 +40,10 @@ pub struct LedgerParts {
     /// Signs every released checkpoint a second time, on a thread of its own while the commit runs.
     /// The database holds checkpoints without it.
     pub second_signer: Option<Arc<SecondSigner>>,
-    /// Keys that the log has granted: besides the signer's, they may have signed the stored
-    /// checkpoint, as before a rotation.
-    pub granted: Vec<VerifierKey>,
+    /// While a key follows another: the one that has signed the stored checkpoint. It comes from a
+    /// key file and never from the log itself, which somebody may have written anew: what is stored
+    /// is signed again by `signer`.
+    pub earlier_signer: Option<VerifierKey>,
     /// The present time.
     pub clock: Arc<dyn Clock>,
     /// Room for urgent units on a full disk, if any is kept.

@@ -85,8 +85,8 @@ pub enum OpenError {
         /// The root in the head file.
         recorded_root: Hash,
     },
-    /// The head's checkpoint was not signed by the key that is to sign the next one, nor by another
-    /// that the log granted.
+    /// The head's checkpoint was not signed by the key that is to sign the next one, nor by the one
+    /// that it follows.
     #[error("the checkpoint in the database: {0}")]
     Checkpoint(#[from] CheckpointError),
     /// The head's checkpoint could not be signed again.
@@ -175,12 +175,12 @@ pub(crate) fn without_log(head_file: Option<&HeadFile>) -> OpenError {
     }
 }
 
-/// The head's checkpoint as the present key signs it. The stored one may be by another key that the
-/// log granted: then it is signed again, without a new entry.
+/// The head's checkpoint as the present key signs it. The stored one may be by the key before it:
+/// then it is signed again, without a new entry.
 fn check_signature(head: &Head, parts: &LedgerParts) -> Result<String, OpenError> {
     let note: Note = head.checkpoint().parse()?;
     let own = parts.signer.verifier_key();
-    let keys = [std::slice::from_ref(own), &parts.granted].concat();
+    let keys: Vec<_> = parts.earlier_signer.iter().chain([own]).cloned().collect();
     let signed = SignedCheckpoint::open(&note, &keys)?;
     let checkpoint = signed.checkpoint();
     let is_of_head = checkpoint.origin() == head.origin().as_str()

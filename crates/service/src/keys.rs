@@ -9,11 +9,12 @@ use countersign_core::names::{KeyText, NameError, Origin, TenantId};
 use countersign_core::random::Random;
 use countersign_core::time::Clock;
 use countersign_keys::{KeyRing, RootKey, StatementError, is_signed_by_root};
+use countersign_ledger::store::StoredEntry;
 use countersign_ledger::{
     CommitError, Filter, Ledger, LogReader, Order, Page, ReadError, ReadSet, limits,
 };
-use countersign_merkle::LeafIndex;
-use countersign_note::VerifierKey;
+use countersign_merkle::{LeafIndex, leaf_hash};
+use countersign_note::{TlogProof, VerifierKey};
 
 /// A key that the log has granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,16 @@ pub enum KeyHistoryError {
         /// Where it stands.
         index: LeafIndex,
     },
+    /// An entry that no checkpoint of the log's own key covers.
+    #[error(
+        "entry {index} is not proven by a checkpoint that a key in the key files has signed: {reason}"
+    )]
+    Unproven {
+        /// Where it stands.
+        index: LeafIndex,
+        /// What does not hold.
+        reason: String,
+    },
     /// The root key is not that of the log.
     #[error("the root key `{given}` is not that of the log, `{expected}`")]
     OtherRoot {
@@ -109,9 +120,13 @@ pub enum KeyHistoryError {
 
 impl KeyHistory {
     /// Reads the keys of a log, and checks each change against the root key.
-    pub fn read(log: &LogReader) -> Result<Self, KeyHistoryError> {
+    ///
+    /// Whoever can write the database can write entries into it. So each entry has to be proven
+    /// against a checkpoint that one of `signers` has signed, which the caller knows from key files.
+    pub fn read(log: &LogReader, signers: &[VerifierKey]) -> Result<Self, KeyHistoryError> {
         let first = log.leaf(LeafIndex::new(0))?;
         let first = first.ok_or(KeyHistoryError::NoGenesis)?;
+        check_proof(log, &first, signers)?;
         let entry = AnyEntry::from_leaf(&first.bytes)?;
         let Some(Body::Genesis(genesis)) = entry.body() else {
             return Err(KeyHistoryError::NoGenesis);
@@ -129,6 +144,7 @@ impl KeyHistory {
         loop {
             let found = log.query(&filter, &page)?;
             for stored in &found.entries {
+                check_proof(log, stored, signers)?;
                 if let Some(Body::Key(body)) = AnyEntry::from_leaf(&stored.bytes)?.body() {
                     history.follow(stored.index, body)?;
                 }
@@ -223,13 +239,6 @@ impl KeyHistory {
             .is_some_and(|granted| granted.revoked.is_none())
     }
 
-    /// The keys that may sign checkpoints now.
-    pub fn live_log_keys(&self) -> Vec<VerifierKey> {
-        let keys = self.live(KeyPurpose::Log);
-        keys.filter_map(|key| VerifierKey::parse(key.key.as_str()).ok())
-            .collect()
-    }
-
     /// The keys that signed checkpoints at any time, the oldest first.
     pub fn log_keys(&self) -> Vec<VerifierKey> {
         let keys = self.keys.iter();
@@ -302,6 +311,20 @@ impl GrantedKey {
     fn is(&self, purpose: KeyPurpose, key: &str) -> bool {
         self.purpose == purpose && self.key.as_str() == key
     }
+}
+
+fn check_proof(
+    log: &LogReader,
+    entry: &StoredEntry,
+    signers: &[VerifierKey],
+) -> Result<(), KeyHistoryError> {
+    let index = entry.index;
+    let unproven = |reason: String| KeyHistoryError::Unproven { index, reason };
+    let proof =
+        TlogProof::parse(&log.proof(index)?).map_err(|error| unproven(error.to_string()))?;
+    let proven = proof.verify(&leaf_hash(&entry.bytes), signers);
+    proven.map_err(|error| unproven(error.to_string()))?;
+    Ok(())
 }
 
 /// The entry of a change, with the root key's signature.

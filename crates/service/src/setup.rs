@@ -13,7 +13,7 @@ use countersign_core::names::TenantId;
 use countersign_core::random::Random;
 use countersign_core::time::{Clock, Timestamp};
 use countersign_keys::{KeyRing, RootKey};
-use countersign_ledger::{CreateError, Ledger, LedgerParts, LogReader, OpenError, Reserve, Store};
+use countersign_ledger::{CreateError, Ledger, LedgerParts, OpenError, Reserve, Store};
 use countersign_note::VerifierKey;
 use countersign_permit::{Jwk, Jwks};
 use countersign_vault::VaultError;
@@ -172,10 +172,9 @@ impl Service {
 
     /// Opens a log that was begun before.
     pub fn open(parts: Parts) -> Result<Self, SetupError> {
-        let (rest, mut ledger_parts) = split(parts);
-        ledger_parts.granted = granted(&ledger_parts.store);
+        let (rest, ledger_parts) = split(parts);
         let ledger = Ledger::open(ledger_parts)?;
-        let history = KeyHistory::read(&ledger)?;
+        let history = KeyHistory::read(&ledger, std::slice::from_ref(rest.keys.log_key()))?;
         history.check(&rest.keys)?;
         let (tenant, root_key) = (history.tenant().clone(), history.root_key().to_string());
         let keys = (history.log_keys(), permit_keys(&history));
@@ -245,7 +244,7 @@ fn split(parts: Parts) -> (Rest, LedgerParts) {
         head_file: parts.head_file,
         signer: Arc::new(parts.keys.log_signer()),
         second_signer: parts.keys.second_signer(),
-        granted: Vec::new(),
+        earlier_signer: None,
         clock: Arc::clone(&parts.clock),
         reserve: parts.reserve,
     };
@@ -257,14 +256,6 @@ fn split(parts: Parts) -> (Rest, LedgerParts) {
         },
         ledger,
     )
-}
-
-/// The keys that may have signed the stored checkpoint. A store from which they cannot be read is
-/// told of when the ledger opens it.
-fn granted(store: &Arc<dyn Store>) -> Vec<VerifierKey> {
-    let log = LogReader::open(Arc::clone(store)).ok().flatten();
-    let history = log.and_then(|log| KeyHistory::read(&log).ok());
-    history.map_or_else(Vec::new, |history| history.live_log_keys())
 }
 
 /// The permit keys that hold, as the tool's side fetches them.

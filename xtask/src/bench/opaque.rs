@@ -254,7 +254,7 @@ impl OpaqueLog {
             head_file: made.path().join("head"),
             signer: Arc::new(signer),
             second_signer: None,
-            granted: Vec::new(),
+            earlier_signer: None,
             clock: Arc::new(SystemClock),
             reserve: None,
         };

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use countersign_client::{Client, Options};
-use countersign_core::entry::{GrantChange, Key, KeyPurpose};
+use countersign_core::entry::{Genesis, GrantChange, Key, KeyPurpose};
 use countersign_core::ids::EntryId;
 use countersign_core::names::Origin;
 use countersign_core::time::Clock as _;
@@ -233,7 +233,7 @@ fn smuggle(data: &Path, change: GrantChange, key: &str, signature: impl Fn(&Key)
         head_file: data.join("head"),
         signer: Arc::new(ring.log_signer()),
         second_signer: None,
-        granted: Vec::new(),
+        earlier_signer: None,
         clock: Arc::new(SystemClock),
         reserve: None,
     })
@@ -280,7 +280,7 @@ fn what_a_revoked_key_signs_is_refused() {
     let ran = log.home.run(&["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(ran.code, 2, "{}", ran.err);
     assert!(
-        ran.err.contains("not one that the log has in force"),
+        ran.err.contains("no signature of a known key"),
         "{}",
         ran.err
     );
@@ -647,4 +647,61 @@ fn of_two_histories_the_successor_names_the_one_that_was_released() {
     ]);
     let before = genesis(&log, "new")["predecessor"].clone();
     assert_eq!(before["checkpoint"], released.to_string());
+}
+
+/// Somebody who can write the database and the head file, and has none of the log's keys, puts a
+/// history of their own there, which grants the log's key: it must not be signed again with it.
+#[test]
+fn a_history_that_only_claims_the_logs_key_is_not_signed_with_it() {
+    let log = Offline::new();
+    let origin: Origin = KeyRing::load(&log.keys()).unwrap().origin().clone();
+    let forged = log.home.path("forged");
+    fs::create_dir(&forged).unwrap();
+    let (forger, root) = KeyRing::create(&forged.join("keys"), &origin, &SystemRandom).unwrap();
+    let mut genesis = Genesis {
+        origin,
+        tenant: "local".parse().unwrap(),
+        root_key: root.verifier_key().to_string().parse().unwrap(),
+        log_key: forger.log_key().to_string().parse().unwrap(),
+        permit_key: forger.permit_key().unwrap(),
+        predecessor: None,
+        signature: "unsigned".parse().unwrap(),
+    };
+    genesis.signature = root.sign_entry(&genesis).unwrap();
+    let parts = LedgerParts {
+        store: Arc::new(SqliteStore::create(&forged.join("ledger.db")).unwrap()),
+        head_file: forged.join("head"),
+        signer: Arc::new(forger.log_signer()),
+        second_signer: None,
+        earlier_signer: None,
+        clock: Arc::new(SystemClock),
+        reserve: None,
+    };
+    let id = || EntryId::fresh(SystemClock.now(), &SystemRandom);
+    drop(Ledger::create(parts, id(), genesis, |_| Ok(())).unwrap());
+    smuggle(&forged, GrantChange::Granted, &log.key, |body| {
+        root.sign_entry(body).unwrap().to_string()
+    });
+    for file in ["ledger.db-wal", "ledger.db-shm"] {
+        let _ = fs::remove_file(log.data.join(file));
+    }
+    for file in ["ledger.db", "head"] {
+        fs::copy(forged.join(file), log.data.join(file)).unwrap();
+    }
+
+    let ran = log.home.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("checkpoint"), "{}", ran.err);
+    for command in [
+        &["key", "list", "--data"][..],
+        &["key", "rotate", "log", "--root-key", "root", "--data"],
+    ] {
+        let ran = log.home.run(&[command, &[log.dir()]].concat());
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(ran.err.contains("not proven"), "{}", ran.err);
+    }
+    assert_eq!(
+        fs::read(forged.join("head")).unwrap(),
+        fs::read(log.data.join("head")).unwrap()
+    );
 }

@@ -106,7 +106,7 @@ impl World {
             head_file: self.head_file(),
             signer: signer(),
             second_signer: None,
-            granted: Vec::new(),
+            earlier_signer: None,
             clock: Arc::new(Standing),
             reserve: None,
         }

@@ -102,7 +102,7 @@ impl Log {
             head_file: dir.path().join("head"),
             signer: Key::log(),
             second_signer: None,
-            granted: Vec::new(),
+            earlier_signer: None,
             clock: Arc::new(Standing),
             reserve: None,
         };

@@ -150,18 +150,18 @@ fn a_key_that_follows_another_signs_the_stored_checkpoint_again() {
     let size = fixture.ledger.size();
     let dir = fixture.close();
     let next = TestSigner::new(8);
-    let open = |granted: Vec<VerifierKey>| {
+    let open = |earlier_signer: Option<VerifierKey>| {
         Ledger::open(LedgerParts {
             signer: next.clone(),
-            granted,
+            earlier_signer,
             ..parts_in(dir.path())
         })
     };
-    for granted in [vec![], vec![TestSigner::new(9).verifier_key().clone()]] {
-        let error = open(granted).err();
+    for earlier in [None, Some(TestSigner::new(9).verifier_key().clone())] {
+        let error = open(earlier).err();
         assert!(matches!(error, Some(OpenError::Checkpoint(_))), "{error:?}");
     }
-    let ledger = open(vec![key()]).unwrap();
+    let ledger = open(Some(key())).unwrap();
     assert_eq!(ledger.size(), size, "without an entry");
     let by = |key: &VerifierKey| {
         let note = ledger.checkpoint().parse().unwrap();
@@ -176,5 +176,5 @@ fn a_key_that_follows_another_signs_the_stored_checkpoint_again() {
         reopen(dir.path()).err(),
         Some(OpenError::Checkpoint(_))
     ));
-    drop(open(vec![]).unwrap());
+    drop(open(None).unwrap());
 }

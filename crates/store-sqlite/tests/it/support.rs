@@ -148,7 +148,7 @@ pub(crate) fn parts(dir: &Path, store: Arc<dyn Store>, clock: Arc<dyn Clock>) ->
         head_file: head_file(dir),
         signer,
         second_signer: None,
-        granted: Vec::new(),
+        earlier_signer: None,
         clock,
         reserve: None,
     }
