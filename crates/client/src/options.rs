@@ -1,5 +1,6 @@
 //! Where the server is, and how long to wait for it.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,14 +57,22 @@ impl ServerUrl {
 
     /// Whether the server is on this machine, so that nobody else hears an unencrypted connection.
     pub fn is_loopback(&self) -> bool {
+        let is_name = self.host().eq_ignore_ascii_case("localhost");
+        is_name || self.address().is_some_and(|ip| ip.is_loopback())
+    }
+
+    /// The host's address, if it is written as one: then there is no name to look up.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.host().parse().ok()
+    }
+
+    fn host(&self) -> &str {
         let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
         let authority = rest.split('/').next().unwrap_or_default();
-        let host = match authority.strip_prefix('[') {
+        match authority.strip_prefix('[') {
             Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
             None => authority.split(':').next().unwrap_or_default(),
-        };
-        let ip = host.parse::<std::net::IpAddr>();
-        host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+        }
     }
 }
 
@@ -126,6 +135,14 @@ mod tests {
         ] {
             assert!(read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_host_that_is_an_address_is_told_from_a_name() {
+        let address = |text: &str| text.parse::<ServerUrl>().unwrap().address();
+        assert!(address("http://127.0.0.1:8787/base").is_some());
+        assert!(address("https://[2001:db8::1]:1").is_some());
+        assert!(address("https://log.example").is_none() && address("http://localhost").is_none());
     }
 
     #[test]

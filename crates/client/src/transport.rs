@@ -55,7 +55,13 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_connect(Some(options.connect_timeout))
-            .timeout_resolve(Some(options.connect_timeout))
+            // Looking a name up in time takes a thread for each request.
+            .timeout_resolve(
+                server
+                    .address()
+                    .is_none()
+                    .then_some(options.connect_timeout),
+            )
             .max_idle_age(IDLE)
             .max_idle_connections_per_host(IDLE_CONNECTIONS)
             .user_agent(concat!("countersign-client/", env!("CARGO_PKG_VERSION")));
