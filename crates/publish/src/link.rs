@@ -157,7 +157,8 @@ impl Link {
         Err(Failure::Restless)
     }
 
-    /// Takes of the lines those that the witness's key made.
+    /// Takes of the lines one that the witness's key made: more of them would take the room that a
+    /// note has for those of others.
     fn checked(
         &mut self,
         note: &Note,
@@ -166,7 +167,7 @@ impl Link {
     ) -> Result<Submitted, Failure> {
         let is_own =
             |line: &NoteSignature| line.id() == self.key.id() && line.name() == self.key.name();
-        let own: Vec<_> = lines.into_iter().filter(is_own).collect();
+        let own: Vec<_> = lines.into_iter().filter(is_own).take(1).collect();
         let bad = |_| Failure::BadSignature;
         let alone = Note::new(note.text().to_owned(), own.clone()).map_err(bad)?;
         let keys = std::slice::from_ref(&self.key);

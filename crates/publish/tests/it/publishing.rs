@@ -244,3 +244,19 @@ fn a_claim_without_a_checkpoint_of_ours_does_not_stop_the_log() {
     assert!(!log.evidence().exists());
     assert_eq!(publisher.board().at(TreeSize::new(9_999)), None);
 }
+
+#[test]
+fn a_witness_that_cosigns_many_times_over_takes_no_room_from_the_others() {
+    let log = Log::new(3);
+    let (liar, first, second) = (Here::new(0), Here::new(1), Here::new(2));
+    liar.set(|mood| mood.is_verbose = true);
+    let mut parts = log.parts("3", ways(&[&liar, &first, &second]));
+    parts.is_required = true;
+    let (publisher, _) = Publisher::start(parts).unwrap();
+    let published = witnessed(publisher.board(), 3);
+    let note = Note::parse(published.note.as_bytes()).unwrap();
+    // One of the log's and one of each witness.
+    assert_eq!(note.signatures().len(), 4, "{}", published.note);
+    log.append(1);
+    assert!(wait(publisher.board(), 4, PATIENCE).is_some());
+}
