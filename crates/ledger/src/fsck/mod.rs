@@ -250,14 +250,20 @@ fn check_rows(
         return Ok(());
     }
     store.begin_repair()?;
-    let walked = walk(
-        subject,
-        &head,
-        recorded.as_ref(),
-        observe,
-        progress,
-        findings,
-    );
+    // Before anything is written: a trigger would write more, and where was looked already.
+    let walked = store
+        .repair(Fix::Schema)
+        .map_err(Into::into)
+        .and_then(|()| {
+            walk(
+                subject,
+                &head,
+                recorded.as_ref(),
+                observe,
+                progress,
+                findings,
+            )
+        });
     let is_sound = matches!(walked, Ok(true));
     store.end_repair(is_sound)?;
     findings.set_repaired(is_sound);
@@ -410,8 +416,6 @@ impl Walk<'_> {
             return Ok(());
         }
         let index = [Part::LeafHash, Part::EntryId, Part::Time, Part::Term];
-        // Before the index: a trigger would change what is written.
-        self.store.repair(Fix::Schema)?;
         if index.iter().any(|part| findings.counted(*part) > 0) {
             self.store.repair(Fix::Index(size))?;
         }

@@ -168,3 +168,18 @@ fn the_entry_that_was_changed_is_named_and_nothing_is_made_from_it() {
         assert_eq!(terms, 0);
     }
 }
+
+#[test]
+fn a_trigger_writes_nothing_while_what_derives_is_put_right() {
+    let dir = log();
+    edit(
+        dir.path(),
+        "DELETE FROM nodes WHERE idx = 1;
+         CREATE TRIGGER t AFTER INSERT ON nodes
+         BEGIN UPDATE leaves SET bytes = CAST(bytes || ' ' AS BLOB) WHERE idx = 5; END",
+    );
+    let (found, _) = check(dir.path(), true);
+    assert_eq!(found.repaired(), Some(true));
+    let (left, _) = check(dir.path(), false);
+    assert_eq!(left.total(), 0, "{:?}", left.kept());
+}
