@@ -144,6 +144,11 @@ pub(crate) fn serve_own(
 impl Sequencer {
     /// Commits a batch and answers it; if the ledger must halt, answers whatever waits.
     fn serve_or_halt(&mut self, batch: Batch, queue: &Queue, told: &Mutex<Option<String>>) {
+        // Units that did not fit the batch before came back to a queue that was given up meanwhile.
+        let halted = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(reason) = halted {
+            return refuse(batch, &Failure::Halt(reason));
+        }
         let served = catch_unwind(AssertUnwindSafe(|| self.serve(batch, queue)));
         // The units of a batch that is lost are answered when they are dropped.
         let lost = || Halted {

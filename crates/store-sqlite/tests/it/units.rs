@@ -364,3 +364,38 @@ fn a_closed_ledger_finishes_what_waits() {
     let ledger = crate::support::reopen(dir.path()).unwrap();
     append(&ledger, 11);
 }
+
+#[test]
+fn what_did_not_fit_the_last_batch_is_not_committed_after_a_halt() {
+    let (fixture, wrapper) = Wrapper::fixture();
+    let ledger = &fixture.ledger;
+    let pass = wrapper.hold();
+    let first = submit(ledger, ReadSet::none(), one(0));
+    wrapper.wait();
+    let large = || -> Work<()> {
+        let ids: Vec<_> = (0..limits::UNIT_ENTRIES).map(|_| fresh_id()).collect();
+        Box::new(move |step| {
+            let mut ids = ids.iter();
+            ids.try_for_each(|id| step.push(*id, numbered(0)).map(|_| ()))
+        })
+    };
+    let fit = limits::BATCH_ENTRIES / limits::UNIT_ENTRIES;
+    let waiting: Vec<_> = (0..fit + 2)
+        .map(|_| submit(ledger, ReadSet::none(), large()))
+        .collect();
+    let last = wrapper.hold();
+    drop(pass);
+    wrapper.wait();
+    ledger.halt("a witness says so");
+    drop(last);
+    first.recv().unwrap().unwrap();
+    for (n, answer) in waiting.into_iter().enumerate() {
+        match answer.recv().unwrap() {
+            Ok(committed) => assert!(n < fit, "{n}: {}", committed.size),
+            Err(CommitError::Halted { reason }) => {
+                assert!(n >= fit && reason.contains("a witness"), "{n}: {reason}");
+            }
+            Err(other) => panic!("{n}: {other}"),
+        }
+    }
+}
