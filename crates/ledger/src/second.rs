@@ -62,6 +62,8 @@ impl Second {
 
     /// Begins to sign a head that is about to be committed; does not wait.
     pub(crate) fn begin(&self, head: &Head) {
+        // What was signed for commits that did not come about: on a full disk there is no end of them.
+        while self.signed.try_recv().is_ok() {}
         // A head that cannot be signed, and a thread that has ended, are met in `finish`.
         if let Ok(job) = Job::of(head) {
             let _ = self.jobs.send(job);
@@ -112,4 +114,39 @@ fn with_signature(checkpoint: &str, line: NoteSignature) -> Result<String, Secon
     let mut note: Note = checkpoint.parse()?;
     note.add_signature(line)?;
     Ok(note.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_note::{SignError, VerifierKey};
+
+    const ORIGIN: &str = "example.com/log";
+
+    struct Telling(VerifierKey, mpsc::SyncSender<()>);
+
+    impl MlDsaSigner for Telling {
+        fn verifier_key(&self) -> &VerifierKey {
+            &self.0
+        }
+
+        fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SignError> {
+            self.1.send(()).unwrap();
+            Ok(vec![0; 2420])
+        }
+    }
+
+    #[test]
+    fn signatures_for_commits_that_fail_do_not_pile_up() {
+        let key = VerifierKey::ml_dsa_44(ORIGIN.parse().unwrap(), &[1; 1312]).unwrap();
+        // The signature before is on its way when one is told of.
+        let (told, tells) = mpsc::sync_channel(0);
+        let second = Second::start(Arc::new(Telling(key, told))).unwrap();
+        let head = Head::empty(ORIGIN.parse().unwrap());
+        for _ in 0..100 {
+            second.begin(&head);
+            tells.recv().unwrap();
+        }
+        assert!(second.signed.try_iter().count() <= 2);
+    }
 }
