@@ -134,8 +134,7 @@ impl Audit {
         let Some(mut head) = self.head(source, may_wait, &mut findings)? else {
             return Ok(headless(self.depth, findings));
         };
-        let held = Held::open_all(&self.trust, &head, may_wait)?;
-        let between = Held::between(&held, &mut findings);
+        let mut held = Held::open_all(&self.trust, &head, may_wait)?;
         if head.size() > self.limits.entries {
             if head.signers.is_empty() && !head.is_waiting {
                 return Ok(headless(self.depth, findings));
@@ -157,9 +156,12 @@ impl Audit {
         }
         if may_wait {
             head.settle(&self.trust, rules.vouched(), &mut findings);
-            Held::settle_all(&held, rules.vouched())?;
+            for held in &mut held {
+                held.settle(rules.vouched());
+            }
         }
-        let (anchors, contradiction) = anchors(source, &head, &held, &tree, &mut findings);
+        let between = Held::between(&held, &mut findings);
+        let (anchors, contradiction) = anchors(source, &head, &held, &tree, &mut findings)?;
         let contradiction = between.or(contradiction);
         let is_deep = self.depth == Depth::Entries;
         if is_deep {
@@ -236,12 +238,12 @@ fn anchors(
     held: &[Held],
     tree: &Tree,
     findings: &mut Findings,
-) -> (Vec<Anchor>, Option<Contradiction>) {
+) -> Result<(Vec<Anchor>, Option<Contradiction>), VerifyError> {
     let is_whole = tree.read == head.size() && tree.root == head.checkpoint.root();
     let (mut anchors, mut contradiction) = (Vec::new(), None);
     for held in held.iter().filter(|held| held.size() > 0) {
         let root = tree.roots.get(&held.size()).copied();
-        let (anchor, found) = held.compare(head, root, is_whole, source, findings);
+        let (anchor, found) = held.compare(head, root, is_whole, source, findings)?;
         anchors.extend(anchor);
         contradiction = contradiction.or(found);
     }
@@ -249,7 +251,7 @@ fn anchors(
         let names = head.witnesses.clone();
         anchors.push(Anchor::Witnesses { names });
     }
-    (anchors, contradiction)
+    Ok((anchors, contradiction))
 }
 
 /// The report on a log whose checkpoint could not even be read.

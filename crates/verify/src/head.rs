@@ -31,8 +31,9 @@ pub(crate) struct Head {
 pub(crate) struct Held {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) text: String,
-    /// As in [`Head`].
-    is_waiting: bool,
+    /// Why nobody who is believed has signed it; none of the caller's keys has, but the caller's root
+    /// key may vouch for another: [`Held::settle`] says so.
+    unsigned: Option<String>,
 }
 
 impl Head {
@@ -129,9 +130,14 @@ impl Held {
         let mut held = Vec::with_capacity(trust.held.len());
         for note in &trust.held {
             let wrong = |reason: String| VerifyError::Held(reason);
-            let is_waiting = match SignedCheckpoint::open(note, &keys) {
-                Ok(_) => false,
-                Err(error) if may_wait && is_of_others(&error) => true,
+            // One that not even names a key of the log is none that its root key could vouch for.
+            let origin = head.checkpoint.origin();
+            let mut signers = note.signatures().iter();
+            let names_log = signers.any(|signature| signature.name().as_str() == origin);
+            let may_wait = may_wait && names_log;
+            let unsigned = match SignedCheckpoint::open(note, &keys) {
+                Ok(_) => None,
+                Err(error) if may_wait && is_of_others(&error) => Some(error.to_string()),
                 Err(error) => return Err(wrong(error.to_string())),
             };
             let checkpoint = Checkpoint::parse(note.text());
@@ -146,24 +152,23 @@ impl Held {
             held.push(Self {
                 checkpoint,
                 text,
-                is_waiting,
+                unsigned,
             });
         }
         Ok(held)
     }
 
-    /// Looks whether those that no given key has signed are signed by one that the caller's root key
+    /// Looks whether one that no given key has signed is signed by one that the caller's root key
     /// vouches for.
-    pub(crate) fn settle_all(held: &[Self], vouched: &[VerifierKey]) -> Result<(), VerifyError> {
-        for one in held.iter().filter(|one| one.is_waiting) {
-            let wrong = |error: String| VerifyError::Held(error);
-            let note: Note = one
-                .text
-                .parse()
-                .map_err(|error| wrong(format!("{error}")))?;
-            SignedCheckpoint::open(&note, vouched).map_err(|error| wrong(error.to_string()))?;
+    pub(crate) fn settle(&mut self, vouched: &[VerifierKey]) {
+        if self.unsigned.is_none() {
+            return;
         }
-        Ok(())
+        let note = self.text.parse::<Note>().map_err(|error| error.to_string());
+        let signed = note.and_then(|note| {
+            SignedCheckpoint::open(&note, vouched).map_err(|error| error.to_string())
+        });
+        self.unsigned = signed.err();
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -172,8 +177,9 @@ impl Held {
 
     /// Two checkpoints that the caller holds of the same size with other roots.
     pub(crate) fn between(all: &[Self], findings: &mut Findings) -> Option<Contradiction> {
-        let (ours, theirs) = all.iter().enumerate().find_map(|(position, theirs)| {
-            let mut before = all.iter().take(position);
+        let signed = || all.iter().filter(|held| held.unsigned.is_none());
+        let (ours, theirs) = signed().enumerate().find_map(|(position, theirs)| {
+            let mut before = signed().take(position);
             let other = before.find(|ours| {
                 let (ours, theirs) = (&ours.checkpoint, &theirs.checkpoint);
                 ours.size() == theirs.size() && ours.root() != theirs.root()
@@ -195,7 +201,29 @@ impl Held {
 
     /// Holds this against the log, whose first `self.size()` entries hash to `root` (`None` if that
     /// many could not be read). `is_whole` says that the entries hash to the head's own root.
+    ///
+    /// One that no believed key has signed anchors nothing, and is the caller's mistake where it fits
+    /// the log. Where it does not, the entry that grants its key may be what the log has left out.
+    ///
+    /// # Errors
+    /// It fits, and nobody who is believed has signed it.
     pub(crate) fn compare(
+        &self,
+        head: &Head,
+        root: Option<countersign_merkle::Hash>,
+        is_whole: bool,
+        source: &dyn LogSource,
+        findings: &mut Findings,
+    ) -> Result<(Option<Anchor>, Option<Contradiction>), VerifyError> {
+        let found = self.held_against(head, root, is_whole, source, findings);
+        match (&self.unsigned, found) {
+            (None, found) => Ok(found),
+            (Some(reason), (Some(_), _)) => Err(VerifyError::Held(reason.clone())),
+            (Some(_), (None, _)) => Ok((None, None)),
+        }
+    }
+
+    fn held_against(
         &self,
         head: &Head,
         root: Option<countersign_merkle::Hash>,
@@ -276,12 +304,14 @@ fn quorum(
     let Some(policy) = &trust.policy else {
         return Vec::new();
     };
+    // With `quorum none`, what witnesses have said is not what the caller relies on.
+    let asks_nobody = policy.is_quorum_met(&[]);
     match policy.evaluate_with_logs(note, logs) {
-        Ok(PolicyOutcome::Satisfied(evidence)) => {
+        Ok(PolicyOutcome::Satisfied(evidence)) if !asks_nobody => {
             let names = evidence.witnesses().iter();
             names.map(ToString::to_string).collect()
         }
-        Ok(PolicyOutcome::QuorumNotMet(_)) => Vec::new(),
+        Ok(PolicyOutcome::Satisfied(_) | PolicyOutcome::QuorumNotMet(_)) => Vec::new(),
         Err(error) => {
             let expected = "cosignatures that fit the policy's keys";
             findings.log(Check::CheckpointSignature, error, expected);

@@ -102,7 +102,9 @@ impl Bundles {
                 expected,
             );
         }
-        for (digest, piece) in &self.parts {
+        let mut parts: Vec<_> = self.parts.iter().collect();
+        parts.sort_unstable_by_key(|(_, piece)| piece.index);
+        for (digest, piece) in parts {
             let stored = self.stored.get(&PolicyRef::from(piece.of));
             let fits = stored.is_some_and(|stored| {
                 let position = usize::try_from(piece.n).ok();

@@ -131,11 +131,16 @@ fn the_policys_quorum_of_witnesses_anchors_the_whole_log() {
     let names = vec!["w".to_owned()];
     assert_eq!(report.anchors, [Anchor::Witnesses { names }]);
 
-    let report = audit(&publish(&leaves), with(policy));
+    let report = audit(&publish(&leaves), with(policy.clone()));
     assert_eq!(report.word, Word::Unanchored, "{}", told(&report));
-    let none: TlogPolicy = "quorum none\n".parse().unwrap();
-    let report = audit(&publish(&leaves), with(none));
-    assert_eq!(report.word, Word::Unanchored, "{}", told(&report));
+    // Who asks for no quorum has none, also where a witness that is named has cosigned.
+    let named = format!("witness w {}\nquorum none\n", policy.witnesses()[0].key());
+    for none in ["quorum none\n", &named] {
+        let none: TlogPolicy = none.parse().unwrap();
+        let report = audit(&log::under(&leaves, &note), with(none));
+        assert_eq!(report.word, Word::Unanchored, "{}", told(&report));
+        assert!(report.anchors.is_empty());
+    }
 }
 
 #[test]

@@ -153,6 +153,26 @@ fn a_checkpoint_of_before_the_rotation_still_anchors() {
 }
 
 #[test]
+fn a_log_that_hides_a_rotation_fails_against_a_checkpoint_of_after_it() {
+    let story = rotated();
+    let leaves = story.leaves();
+    let held = signed_by(&next(), ORIGIN, &leaves);
+    let before = &leaves[..story.position("next granted")];
+    let short = under(before, &signed_by(&Key::log(), ORIGIN, before));
+    // The root key vouches for no key that signed what is held, because the log leaves out the entry.
+    let report = audit(&short, only_root().holding(held.clone()));
+    assert!(finds(&report, Check::Truncated), "{}", told(&report));
+    assert_eq!(report.contradiction, None);
+
+    let mut other = before.to_vec();
+    other.extend(vec![before[1].clone(); leaves.len() - before.len() + 1]);
+    let forked = under(&other, &signed_by(&Key::log(), ORIGIN, &other));
+    let report = audit(&forked, only_root().holding(held));
+    assert!(finds(&report, Check::HeldCheckpoint), "{}", told(&report));
+    assert_eq!(report.contradiction, None);
+}
+
+#[test]
 fn a_stolen_log_key_cannot_rotate_itself() {
     let thief = Key::new(ORIGIN, 66);
     for by in [Key::log(), thief] {
