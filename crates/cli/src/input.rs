@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use countersign_note::VerifierKey;
 use serde_json::value::RawValue;
 
 use crate::error::CliError;
@@ -20,9 +21,13 @@ pub(crate) fn text(argument: &str) -> Result<String, CliError> {
 }
 
 /// A verifier key: the text itself, or that of a file, with `@` before its name or without.
+///
+/// What is a key is never taken for the name of a file: a key's text is a relative path, too, and
+/// whoever made the export that the auditor stands in could put another key there.
 pub(crate) fn key(argument: &str) -> Result<String, CliError> {
     let path = Path::new(argument);
-    match path.is_file() {
+    let is_key = argument.trim().parse::<VerifierKey>().is_ok();
+    match !is_key && path.is_file() {
         true => file(path),
         false => text(argument),
     }

@@ -89,7 +89,7 @@ impl Acknowledged {
     }
 
     /// All that was not answered, and some of what was.
-    pub(super) fn to_ask_again(&mut self) -> Vec<Request> {
+    pub(super) fn take_requests(&mut self) -> Vec<Request> {
         let mut requests = std::mem::take(&mut self.unanswered);
         let newest = self.answered.len().saturating_sub(REPEATED);
         requests.extend(self.answered.iter().skip(newest).cloned());

@@ -100,7 +100,7 @@ pub(super) fn ask_again(
     known: &mut Acknowledged,
 ) -> Result<u64, ClientError> {
     let agent = client(url, &tokens.agent)?;
-    let requests = known.to_ask_again();
+    let requests = known.take_requests();
     let asked = requests.len() as u64;
     for request in requests {
         let answer = agent.decide_bytes(request.body.clone(), Some(&request.key))?;

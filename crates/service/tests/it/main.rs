@@ -14,4 +14,5 @@ mod kit;
 mod policy;
 mod reading;
 mod sessions;
+mod storm;
 mod watching;

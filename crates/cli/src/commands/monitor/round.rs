@@ -12,6 +12,7 @@ use super::event::Event;
 use super::state::State;
 use crate::commands::verify::{LogUrl, keep, longest};
 use crate::error::CliError;
+use crate::render::plain;
 use crate::terminal::Terminal;
 
 /// How the log itself is called.
@@ -139,21 +140,24 @@ impl Rounds {
                 return self.say(&event(&source, "unread").because(error), Round::Unread);
             }
         };
-        let cosigned_at = match cosigned(&note, &self.keys, &witness.key) {
+        let cosigned_at = cosigned(&note, &self.keys, &witness.key);
+        // Whatever the log's key signed is one more head of it, also without a good cosignature.
+        let step = self.state.follower.observe(&note, &self.log);
+        if let Ok(step @ Step::Contradiction(_)) = &step {
+            return self.contradicted(&source, step);
+        }
+        self.state.save()?;
+        let cosigned_at = match cosigned_at {
             Ok(time) => time,
             Err(reason) => {
                 let own = event(&source, "not-cosigned").because(reason).finding();
                 return self.say(&own, Round::Findings);
             }
         };
-        let step = match self.state.follower.observe(&note, &self.log) {
+        let step = match step {
             Ok(step) => step,
             Err(error) => return self.refused(&source, &error),
         };
-        if let Step::Contradiction(_) = &step {
-            return self.contradicted(&source, &step);
-        }
-        self.state.save()?;
         let own = self.of_witness(&source, &step, cosigned_at);
         let round = of(&own);
         self.say(&own, round)
@@ -241,7 +245,15 @@ impl Rounds {
                 }
                 Err(error) => error.to_string(),
             });
-            own.evidence = Some(keep(found, self.state.dir())?);
+            match keep(found, self.state.dir()) {
+                Ok(path) => own.evidence = Some(path),
+                // What was found stands also where it cannot be kept.
+                Err(error) => self.terminal.warn(format!(
+                    "both heads could not be kept: {error}\n{}\n{}",
+                    plain(&found.ours),
+                    plain(&found.theirs)
+                )),
+            }
         }
         self.say(&own, Round::Contradiction)
     }
