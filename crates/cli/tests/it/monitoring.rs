@@ -1,5 +1,8 @@
 //! Following a log that grows, goes back, or shows two histories.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use serde_json::Value;
 
 use crate::fetching::log_url;
@@ -98,8 +101,34 @@ fn two_histories_are_found_from_head_to_head() {
         home.expect(3, &args);
     }
     // The first history is still the one that was seen.
-    let (_server, url) = serve(&home, "one");
+    let (server, url) = serve(&home, "one");
     assert_eq!(events(&look(&home, 0, &url, &[])), ["same"]);
+    server.stop();
+}
+
+#[test]
+fn a_contradiction_that_cannot_be_kept_is_one_all_the_same() {
+    let home = Home::new();
+    home.ok(&["init", "--data", "one"]);
+    copy(&home.path("one"), &home.path("two"));
+    let (server, url) = serve(&home, "one");
+    turns(&home, 2, "one");
+    look(&home, 0, &url, &[]);
+    server.stop();
+    let (_server, url) = serve(&home, "two");
+    turns(&home, 2, "two");
+    let found = look(&home, 3, &url, &[]);
+    let kept = home.path(found[0]["evidence"].as_str().unwrap());
+    // Every name is taken by something else.
+    std::fs::write(&kept, "another").unwrap();
+    for number in 1..100 {
+        let stem = kept.file_stem().unwrap().to_str().unwrap();
+        let taken = kept.with_file_name(format!("{stem}-{number}.txt"));
+        std::fs::write(taken, "another").unwrap();
+    }
+    let found = look(&home, 3, &url, &[]);
+    assert_eq!(events(&found), ["contradiction"]);
+    assert!(found[0]["evidence"].is_null(), "{found:?}");
 }
 
 #[test]
@@ -250,6 +279,44 @@ fn a_witness_that_was_shown_another_history_gives_it_away() {
     let (_server, url) = serve(&home, "twin");
     let unread = monitored(&home, 2, &url, "d", &[]);
     assert_eq!(of_witness(&unread)["event"], "unread");
+}
+
+/// Answers every request with this text.
+fn showing(text: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let length = text.len();
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+            let _ = stream.write_all((head + &text).as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn another_history_counts_also_where_the_witness_has_not_cosigned_it() {
+    let home = Home::new();
+    home.ok(&["init", "--data", "log"]);
+    copy(&home.path("log"), &home.path("twin"));
+    let _witness = witness(&home);
+    let (server, url) = serve(&home, "twin");
+    turns(&home, 2, "twin");
+    look(&home, 0, &url, &[]);
+    server.stop();
+    let other = std::fs::read_to_string(home.path("seen/checkpoint")).unwrap();
+    let (_server, url) = serve(&home, "log");
+    turns(&home, 2, "log");
+    // It shows a head of the log's key, and no signature of its own.
+    let elsewhere = format!("w={}", showing(other));
+    let found = monitored(&home, 3, &url, "s", &["--witness", &elsewhere]);
+    let last = found.last().unwrap();
+    assert_eq!(last["event"], "contradiction", "{last}");
+    assert_eq!(last["source"], "witness w");
 }
 
 #[test]

@@ -222,6 +222,20 @@ fn what_keeps_the_verifier_from_an_answer_is_no_answer() {
 }
 
 #[test]
+fn a_key_is_not_taken_for_the_name_of_a_file_in_the_export() {
+    let (home, key) = some_log();
+    home.ok(&["export", "ex", "--data", "data/countersign"]);
+    let other = home.json(0, &["key", "show", "--data", "data/countersign"])["root_key"].clone();
+    let planted = home.path(&key);
+    std::fs::create_dir_all(planted.parent().unwrap()).unwrap();
+    std::fs::write(planted, other.as_str().unwrap()).unwrap();
+    home.expect(4, &["verify", "ex", "--key", &key]);
+    // A file is meant where it is no key.
+    std::fs::write(home.path("log.vkey"), format!("{key}\n")).unwrap();
+    home.expect(4, &["verify", "ex", "--key", "log.vkey"]);
+}
+
+#[test]
 fn a_missing_tail_and_a_missing_middle_are_found() {
     let (home, key) = some_log();
     let data = home.path("data/countersign").display().to_string();
