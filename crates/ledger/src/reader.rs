@@ -7,12 +7,13 @@ use crate::release::{Newest, Released};
 use crate::state::{StateKey, Versioned};
 use crate::store::{Filter, Page, Store, StoreReadError, StoredEntry};
 use countersign_core::document::SealedRecord;
+use countersign_core::entry::AnyEntry;
 use countersign_core::ids::EntryId;
 use countersign_core::refs::Sha256;
 use countersign_merkle::tile::layout::nodes_at;
 use countersign_merkle::{
     AnyTile, EntriesTile, HASH_LEN, Hash, LeafIndex, NodeSource, ProofError, TilePath, TreeSize,
-    consistency_proof, inclusion_proof, leaf_hash, root_at, tile_content,
+    consistency_proof, inclusion_proof, leaf_hash, root_at, tile_content, verify_inclusion,
 };
 use countersign_note::{
     Checkpoint, CheckpointFormatError, Note, NoteError, ProofFormatError, TlogProof,
@@ -128,12 +129,17 @@ impl LogReader {
         Err(ReadError::Damaged { detail })
     }
 
-    /// The entry with this id, if there is one.
+    /// The entry with this id, if there is one. It is held against the released root, for what it
+    /// says is acted upon: somebody who changed it may have changed its leaf hash with it.
     pub fn entry(&self, entry_id: EntryId) -> Result<Option<StoredEntry>, ReadError> {
-        match self.store.index_of(entry_id)? {
-            Some(index) => self.leaf(index),
-            None => Ok(None),
+        let Some(index) = self.store.index_of(entry_id)? else {
+            return Ok(None);
+        };
+        let found = self.leaf(index)?;
+        if let Some(entry) = &found {
+            self.check_is(entry, entry_id)?;
         }
+        Ok(found)
     }
 
     /// Proves the entry at `index` against the newest checkpoint: the text of a C2SP tlog-proof.
@@ -280,6 +286,23 @@ impl LogReader {
             None => "leaf hashes are missing".to_owned(),
         };
         Err(ReadError::Damaged { detail })
+    }
+
+    fn check_is(&self, entry: &StoredEntry, entry_id: EntryId) -> Result<(), ReadError> {
+        let index = entry.index;
+        let read = AnyEntry::from_leaf(&entry.bytes);
+        if !read.is_ok_and(|read| read.entry_id() == entry_id) {
+            let detail = format!("entry {index} is not `{entry_id}`, by which it is found");
+            return Err(ReadError::Damaged { detail });
+        }
+        let released = self.newest.read();
+        let (size, root) = (released.head.size(), released.head.root());
+        let path = self.path(&released, index, size)?;
+        let hash = leaf_hash(&entry.bytes);
+        let proven = verify_inclusion(&hash, index, size, &path, &root);
+        proven.map_err(|_| ReadError::Damaged {
+            detail: format!("entry {index} is not the one that was committed"),
+        })
     }
 
     fn path(

@@ -1,12 +1,12 @@
 //! What is refused at start, and what is not.
 
 use crate::support::{
-    Fixture, TestSigner, append, check_all, clock, database, fresh_id, genesis, head_file, parts,
-    reopen,
+    Fixture, TestSigner, append, check_all, clock, database, fresh_id, genesis, head_file,
+    numbered, parts, reopen,
 };
 use countersign_ledger::{
     CreateError, DirLock, Filter, HeadFile, Ledger, LockError, LogReader, OpenError, Order, Page,
-    ReadError, Store as _,
+    ReadError, ReadSet, Store as _,
 };
 use countersign_merkle::{LeafIndex, TreeSize};
 use countersign_store_sqlite::SqliteStore;
@@ -308,4 +308,59 @@ fn files_are_for_their_owner_only() {
         files += 1;
     }
     assert_eq!(files, 3, "the database, its log and its index of the log");
+}
+
+/// Of an entry in a tile that is full, which the start does not look into.
+#[test]
+fn an_entry_that_was_changed_with_its_hash_or_bears_anothers_id_is_not_found_by_its_id() {
+    let fixture = Fixture::new();
+    let ids: Vec<_> = (0..300).map(|_| fresh_id()).collect();
+    for id in ids.clone() {
+        let committed = fixture
+            .ledger
+            .commit(ReadSet::none(), move |step| step.push(id, numbered(7)));
+        committed.unwrap();
+    }
+    let dir = fixture.close();
+    let whole = fs::read(database(dir.path())).unwrap();
+    let ledger = reopen(dir.path()).unwrap();
+    let entry = ledger.entry(ids[10]).unwrap().unwrap();
+    drop(ledger);
+
+    let text = String::from_utf8(entry.bytes).unwrap();
+    let other = text.replace("\"requests\":7", "\"requests\":8");
+    assert_ne!(text, other);
+    let hash = countersign_merkle::leaf_hash(other.as_bytes());
+    let connection = Connection::open(database(dir.path())).unwrap();
+    let index = entry.index.get() as i64;
+    for (sql, value) in [
+        (
+            "UPDATE leaves SET bytes = ?1 WHERE idx = ?2",
+            other.as_bytes(),
+        ),
+        (
+            "UPDATE runs SET hashes = ?1 WHERE idx = ?2",
+            hash.as_bytes(),
+        ),
+    ] {
+        assert_eq!(connection.execute(sql, (value, index)).unwrap(), 1, "{sql}");
+    }
+    drop(connection);
+    let found = reopen(dir.path()).unwrap().entry(ids[10]);
+    assert!(matches!(found, Err(ReadError::Damaged { .. })), "{found:?}");
+
+    fs::write(database(dir.path()), &whole).unwrap();
+    let connection = Connection::open(database(dir.path())).unwrap();
+    let (one, two) = (ids[10].to_bytes(), ids[20].to_bytes());
+    let sql = "UPDATE leaves SET entry_id = ?1 WHERE entry_id = ?2";
+    for (new, old) in [(&[0; 16], &one), (&one, &two), (&two, &[0; 16])] {
+        assert_eq!(connection.execute(sql, (new, old)).unwrap(), 1);
+    }
+    drop(connection);
+    let ledger = reopen(dir.path()).unwrap();
+    for id in [ids[10], ids[20]] {
+        let found = ledger.entry(id);
+        assert!(matches!(found, Err(ReadError::Damaged { .. })), "{found:?}");
+    }
+    assert!(ledger.entry(ids[30]).unwrap().is_some());
 }
