@@ -20,13 +20,19 @@ pub(super) struct LedgerArguments {
     /// With `ledger`: the program of `tools/bench-peers/immudb`, to run in turns.
     #[arg(long, value_name = "PROGRAM")]
     immudb: Option<PathBuf>,
+    /// With `ledger`: how many rounds.
+    #[arg(long, value_name = "N", default_value_t = ROUNDS)]
+    rounds: usize,
+    /// With `ledger`: how long each case of a round takes, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = ROUND_MS)]
+    round_ms: u64,
     /// With `growth`: the size up to which the log grows. By default a million.
     #[arg(long, value_name = "ENTRIES")]
     up_to: Option<u64>,
 }
 
 /// How long each round of each case takes, and how many rounds there are.
-const ROUND: Duration = Duration::from_millis(1_500);
+const ROUND_MS: u64 = 1_500;
 const ROUNDS: usize = 5;
 /// How long each lookup is measured, and how large the log grows.
 const LOOKUP: Duration = Duration::from_millis(500);
@@ -50,7 +56,10 @@ pub(super) fn opaque(
     }
     match smoke {
         true => opaque::measure(dir, SMOKE_TIME, 1, &peers),
-        false => opaque::measure(dir, ROUND, ROUNDS, &peers),
+        false => {
+            let round = Duration::from_millis(arguments.round_ms);
+            opaque::measure(dir, round, arguments.rounds, &peers)
+        }
     }
 }
 
