@@ -40,7 +40,7 @@ const ENTRIES: u64 = 1_000_000;
 
 /// In a smoke run.
 const SMOKE_TIME: Duration = Duration::from_millis(20);
-const SMOKE_ENTRIES: u64 = 1_000;
+const SMOKE_ENTRIES: u64 = 100_000;
 
 pub(super) fn opaque(
     arguments: &LedgerArguments,
