@@ -274,6 +274,11 @@ fn a_row_of_state_that_no_entry_bears_out_is_found_and_left() {
         ("DELETE FROM state WHERE key LIKE 'result/%'", "result/"),
         ("DELETE FROM state WHERE key LIKE 'permit/%'", "permit/"),
         (
+            "UPDATE state SET value = CAST(replace(CAST(value AS TEXT), '\"ttl_s\":', '\"ttl_s\":86')
+             AS BLOB) WHERE key LIKE 'permit/%'",
+            "is good for",
+        ),
+        (
             "INSERT INTO state SELECT 'permit/01HYB7K3M4FXQZ9V2N6PTJD8RC', value, version
              FROM state WHERE key LIKE 'permit/%'",
             "permit/01HYB7K3M4FXQZ9V2N6PTJD8RC",
@@ -342,6 +347,40 @@ fn a_row_of_state_that_no_entry_bears_out_is_found_and_left() {
     edit(&data, "DELETE FROM sealed WHERE kind = 'call'");
     let report = home.json(1, &["fsck", text(&data)]);
     assert_eq!(parts(&report), ["sealed"], "{report}");
+}
+
+#[test]
+fn a_permit_whose_row_was_edited_is_not_signed_again() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let intent = home.ok(&["turn", "Send billing@customer.example the refund"]);
+    let ask = ["decide", "email.send", MAIL, "--intent", &intent];
+    let ask = [&ask[..], &["--idempotency-key", "once"]].concat();
+    let permit = home.json(0, &ask)["permit"].clone();
+    server.stop();
+    let data = home.path("data/countersign");
+    let whole = std::fs::read(data.join("ledger.db")).unwrap();
+    for (member, by) in [
+        ("\"ttl_s\":", "\"ttl_s\":8"),
+        ("\"issued_at\":\"2", "\"issued_at\":\"3"),
+    ] {
+        std::fs::write(data.join("ledger.db"), &whole).unwrap();
+        let server = home.serve(&[]);
+        assert_eq!(home.json(0, &ask)["permit"], permit);
+        server.stop();
+        edit(
+            &data,
+            &format!(
+                "UPDATE state SET value = CAST(replace(CAST(value AS TEXT), '{member}', '{by}')
+                 AS BLOB) WHERE key LIKE 'permit/%'"
+            ),
+        );
+        let server = home.serve(&[]);
+        let refused = home.run(&ask);
+        assert_ne!(refused.code, 0, "{member}: {}", refused.out);
+        assert!(!refused.out.contains("permit"), "{member}: {}", refused.out);
+        server.stop();
+    }
 }
 
 #[test]

@@ -130,7 +130,10 @@ impl Service {
         };
         let bundle = self.compiled(&decision.policy_ref)?;
         let permit = match decision.outcome {
-            Outcome::Approved => Some(self.permit(entry.entry_id, decision)?),
+            Outcome::Approved => {
+                let most = bundle.settings().permit_ttl_s;
+                Some(self.permit(entry, decision, most)?)
+            }
             _ => None,
         };
         Ok(DecisionAnswer {
@@ -143,12 +146,24 @@ impl Service {
         })
     }
 
-    /// The permit of an earlier approval.
-    fn permit(&self, entry_id: EntryId, decision: &Decision) -> Result<String, ServiceError> {
+    /// The permit of an earlier approval, good for `most` seconds at most.
+    fn permit(
+        &self,
+        entry: &Entry,
+        decision: &Decision,
+        most: u32,
+    ) -> Result<String, ServiceError> {
+        let entry_id = entry.entry_id;
         let missing =
             |what: &str| ServiceError::internal(format!("the approval {entry_id} has no {what}"));
         let row = state::read::<PermitRow>(&self.ledger, &key::permit(entry_id))?
             .ok_or_else(|| missing("permit"))?;
+        // Rows are not authenticated: nobody who edits one gets a permit that lives longer.
+        if row.issued_at != entry.timestamp || row.ttl_s > most {
+            return Err(ServiceError::internal(format!(
+                "the permit of the approval {entry_id} is not as it was issued"
+            )));
+        }
         let call_ref = decision.call_ref.ok_or_else(|| missing("call"))?;
         let call: Call = self.open_internally(*call_ref.digest())?;
         let call = PermittedCall {

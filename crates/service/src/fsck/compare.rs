@@ -7,6 +7,7 @@ use countersign_core::ids::EntryId;
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
 use countersign_core::refs::{ResultRef, Sha256};
 use countersign_core::verdict::Outcome;
+use countersign_judge::limits::PERMIT_TTL_S;
 use countersign_ledger::fsck::{Findings, Flaw, Inspect, Part};
 use countersign_ledger::limits::UNIT_ENTRIES;
 use countersign_ledger::store::StoreReadError;
@@ -52,12 +53,17 @@ pub(super) fn permit(
             "the permit of an approval",
         )));
     };
-    if row.issued_at == entry.timestamp {
-        return Ok(None);
+    if row.issued_at != entry.timestamp {
+        let found = format!("`{state_key}` was issued at {}", row.issued_at);
+        let expected = format!("{}, the time of its decision", entry.timestamp);
+        return Ok(Some(Flaw::new(Part::State, found, expected)));
     }
-    let found = format!("`{state_key}` was issued at {}", row.issued_at);
-    let expected = format!("{}, the time of its decision", entry.timestamp);
-    Ok(Some(Flaw::new(Part::State, found, expected)))
+    if row.ttl_s > PERMIT_TTL_S {
+        let found = format!("`{state_key}` is good for {} s", row.ttl_s);
+        let expected = format!("no more than {PERMIT_TTL_S} s");
+        return Ok(Some(Flaw::new(Part::State, found, expected)));
+    }
+    Ok(None)
 }
 
 /// What is wrong with the row of a result.

@@ -22,9 +22,11 @@ use expect::Folded;
 /// What rows of state say that no entry does, so that an edit of it does not show.
 pub const NOT_HELD: &[&str] = &[
     "the hash of a credential's token, and its name",
-    "the id of a permit",
+    "the id of a permit, and within an hour how long it is good for",
     "which key a request was answered under",
-    "what a pseudonym stands for, and which entity of the directory a row is about",
+    "what a pseudonym stands for",
+    "the directory: which entity a row is about, whether it is the newest, and whether one is missing",
+    "what is in a sealed record",
 ];
 
 /// Most sealed records that are missing and may have been erased later.
