@@ -73,7 +73,7 @@ enum Command {
     /// Grant, revoke and list credentials
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
-    /// Show the public keys, for handing over out of band
+    /// Show, list, rotate and revoke the keys of a log
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// List the flags that the detectors raised

@@ -134,6 +134,10 @@ impl HostError {
                 "open it with `countersign serve --data {}`",
                 path.display()
             )),
+            Self::Missing(path) if path.join(HEAD).exists() || path.join(KEYS).exists() => Some(
+                "its keys or its head file are there, but not the database `ledger.db`: put the newest copy back (docs/recovery.md)"
+                    .to_owned(),
+            ),
             Self::Missing(path) => Some(format!(
                 "begin one with `countersign init --data {}`",
                 path.display()

@@ -128,6 +128,16 @@ impl OpenError {
                 "put the head file back from where the data directory was copied; it belongs to \
                  the database as the keys do",
             ),
+            Self::Checkpoint(CheckpointError::Unsigned) => Some(
+                "the key in `keys` has not signed it: keys and database may be of two backups, or the \
+                 database of before a rotation; `countersign fsck --data DIR` says more",
+            ),
+            Self::Damaged { .. } => Some("`countersign fsck --data DIR` says what is damaged"),
+            Self::OtherLog { .. } => Some("put the head file and the database of one log together"),
+            Self::HeadFile(HeadFileError::Damaged { .. }) => Some(
+                "put the head file back from where the data directory was copied; `countersign fsck` \
+                 does not make one (docs/recovery.md)",
+            ),
             _ => None,
         }
     }

@@ -52,7 +52,7 @@ pub enum SetupError {
     NoQuorum,
     /// Even if all witnesses that can be asked cosign, the quorum is not met.
     #[error(
-        "the quorum cannot be met by the witnesses that have a url and a key of a type that is known here"
+        "the quorum of the policy cannot be met by those of its witnesses that have an address and a key of a type that is known here"
     )]
     OutOfReach,
     /// There is not one way for each witness.

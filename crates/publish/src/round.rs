@@ -232,14 +232,19 @@ impl Rounds {
 pub(crate) fn stop(parts: &Parts, board: &Board, conflict: &Conflict) {
     let summary = conflict.summary();
     let kept = match conflict.keep(parts) {
-        Ok(path) => format!("both heads are kept in `{}`", path.display()),
-        Err(error) => format!("both heads could not be kept: {error}"),
+        Ok(path) => {
+            let kept = format!("both heads are kept in `{}`", path.display());
+            tracing::error!("{summary}; {kept}");
+            kept
+        }
+        // The file would hold them: thousands of characters with an ML-DSA-44 signature.
+        Err(error) => {
+            let kept = format!("both heads could not be kept: {error}");
+            let (ours, theirs) = (&conflict.ours, &conflict.theirs);
+            tracing::error!(ours, theirs, "{summary}; {kept}");
+            kept
+        }
     };
-    tracing::error!(
-        ours = conflict.ours,
-        theirs = conflict.theirs,
-        "{summary}; {kept}"
-    );
     board.contradicted(&summary);
     (parts.halt)(&format!("{summary}; {kept}"));
 }

@@ -94,7 +94,7 @@ impl StartError {
                     format!("; both heads are kept in `{}`", path.display())
                 });
                 Some(format!(
-                    "put the newest data directory back, and stop any copy of it that runs{kept}"
+                    "put the newest data directory back, and stop any copy of it that runs; docs/recovery.md says what to do if it is lost{kept}"
                 ))
             }
             Self::Kept(KeptError::Contradiction { .. }) => {
@@ -108,7 +108,7 @@ impl StartError {
                 "put the newest data directory back; if you know that `{witness}` is wrong, take it out of the policy"
             )),
             Self::Silent { .. } => Some(
-                "start the witnesses, and hand the log's key to those that do not know it (`countersign key show`)"
+                "start the witnesses, and hand the log's key to those that do not know it (`countersign key show --data DIR`)"
                     .to_owned(),
             ),
             Self::Setup(_) | Self::Kept(_) | Self::Head(_) | Self::Thread(_) => None,

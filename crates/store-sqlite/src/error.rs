@@ -82,6 +82,11 @@ impl OpenError {
                 "`countersign fsck --data DIR` says what differs; with --repair it takes out \
                  triggers, views and indexes that do not belong there",
             ),
+            Self::Sqlite(error) if is_fatal(error) => Some(
+                "the file `ledger.db` is damaged: put a copy back, or see what its repair by \
+                 `sqlite3 ledger.db .recover` gives in another directory (docs/recovery.md)",
+            ),
+            Self::Newer { .. } => Some("use the version of the program that wrote it last"),
             _ => None,
         }
     }

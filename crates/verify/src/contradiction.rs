@@ -19,6 +19,13 @@ const SAID: &str = "\
 # the head of more entries, while the head of fewer entries has another root at that size.
 ";
 
+/// What is said where the sizes differ and there is no proof.
+const SAID_WITHOUT_PROOF: &str = "\
+# Two heads of one log, both signed by its key. Their sizes differ and there is no proof of what the
+# larger tree begins with, so a stranger cannot tell whether one extends the other: the log that
+# showed the smaller head may have been rolled back, or have gone on differently.
+";
+
 /// Two heads of one log that its key has signed and that cannot both be true. Whoever has the key
 /// can check it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -146,9 +153,22 @@ impl Contradiction {
         Some((ours.origin().to_owned(), size))
     }
 
+    /// Whether the two notes alone show nothing, as they say without being checked.
+    fn is_without_proof(&self) -> bool {
+        let size = |note: &str| {
+            let note = Note::parse(note.as_bytes()).ok()?;
+            Some(Checkpoint::parse(note.text()).ok()?.size())
+        };
+        self.prefix.is_none() && size(&self.ours) != size(&self.theirs)
+    }
+
     /// The text: parts that are divided by blank lines, since a checkpoint holds just one.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{FIRST_LINE}\n{SAID}");
+        let said = match self.is_without_proof() {
+            true => SAID_WITHOUT_PROOF,
+            false => SAID,
+        };
+        let mut text = format!("{FIRST_LINE}\n{said}");
         if let Some(prefix) = &self.prefix {
             let root = STANDARD.encode(prefix.root.as_bytes());
             text.push_str(&format!("size {}\nroot {root}\n", prefix.size));

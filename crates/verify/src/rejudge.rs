@@ -1,6 +1,6 @@
 //! Judging every decision again, from the facts and the documents that they name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::document::{Call, Changeset, Document, EntityUid, Facts, Intent, ToolResult};
 use countersign_core::entry::Decision;
@@ -28,7 +28,8 @@ pub(crate) fn all(audit: &Audit, rules: &Rules<'_>, findings: &mut Findings) -> 
         audit,
         rules,
         findings,
-        bundles: BTreeMap::new(),
+        bundle: None,
+        broken: BTreeSet::new(),
         directory: Known::default(),
     };
     let mut rejudged = Rejudged::default();
@@ -50,8 +51,11 @@ struct Court<'a, 'r> {
     audit: &'a Audit,
     rules: &'a Rules<'r>,
     findings: &'a mut Findings,
-    /// `None` for a bundle that does not compile.
-    bundles: BTreeMap<PolicyRef, Option<CompiledBundle>>,
+    /// The bundle of the last decision; no other is kept, for there may be many large ones. `None`
+    /// for one that does not compile.
+    bundle: Option<(PolicyRef, Option<CompiledBundle>)>,
+    /// Bundles that do not compile.
+    broken: BTreeSet<PolicyRef>,
     directory: Known,
 }
 
@@ -108,8 +112,8 @@ impl Court<'_, '_> {
             results.push(self.input::<ToolResult>(index, id, (*reference).into())?);
         }
         self.compile(index, id, decision.policy_ref);
-        let bundle = self.bundles.get(&decision.policy_ref);
-        let Some(bundle) = bundle.and_then(Option::as_ref) else {
+        let bundle = self.bundle.as_ref().and_then(|(_, bundle)| bundle.as_ref());
+        let Some(bundle) = bundle else {
             return Ok(false); // Said of the first decision under it.
         };
         let inputs = RejudgeInputs {
@@ -169,21 +173,24 @@ impl Court<'_, '_> {
     }
 
     fn compile(&mut self, index: u64, id: EntryId, policy: PolicyRef) {
-        if self.bundles.contains_key(&policy) {
+        if self.bundle.as_ref().is_some_and(|(of, _)| *of == policy) {
             return;
         }
-        let compiled = match self.rules.bundles.bundle(&policy) {
-            None => None, // The log's own checks have said so.
-            Some(bundle) => match CompiledBundle::compile(bundle.clone()) {
+        let is_broken = self.broken.contains(&policy);
+        let bundle = self.rules.bundles.bundle(&policy).filter(|_| !is_broken);
+        let compiled = match bundle {
+            None => None, // The log's own checks have said so, or the first decision under it.
+            Some(bundle) => match CompiledBundle::compile(bundle) {
                 Ok(compiled) => Some(compiled),
                 Err(error) => {
+                    self.broken.insert(policy);
                     let expected = "a bundle that compiles";
                     self.fail(index, id, Check::RejudgeFacts, error, expected);
                     None
                 }
             },
         };
-        self.bundles.insert(policy, compiled);
+        self.bundle = Some((policy, compiled));
     }
 
     fn fail(

@@ -102,7 +102,9 @@ pub(crate) fn run(
     };
     let body = serde_json::to_vec(&request).map_err(|error| CliError::usage(error.to_string()))?;
     let client = connection.open(terminal)?.with_role(&["agent"])?;
-    let mut answer = client.decide_bytes(body, args.idempotency_key.as_deref())?;
+    let mut answer = client
+        .decide_bytes(body, args.idempotency_key.as_deref())
+        .map_err(|error| not_witnessed(error.into(), args))?;
     if let Some(wait) = args.wait
         && answer.outcome == "escalated"
     {
@@ -118,6 +120,21 @@ pub(crate) fn run(
         }
     }
     Ok(exit(&answer))
+}
+
+/// What was decided stands in the ledger, and only the permit was not given: says which entry it is.
+fn not_witnessed(error: CliError, args: &DecideArgs) -> CliError {
+    let problem = error.problem().filter(|it| it.code == "not-witnessed");
+    let Some(id) = problem.and_then(|problem| problem.entry_id.clone()) else {
+        return error;
+    };
+    let error = error.hint(format!(
+        "it is entry {id} of the ledger, without a permit; `countersign entries proof {id}` proves it once it is cosigned"
+    ));
+    error.hint(match args.idempotency_key {
+        Some(_) => "ask again with the same --idempotency-key for the same entry, and the permit",
+        None => "with --idempotency-key, asking again is answered with the same entry, and the permit",
+    })
 }
 
 /// Whether it was rejected for want of a rule, and no turn was found that it could follow from.

@@ -8,9 +8,9 @@ use countersign_note::VerifierKey;
 use countersign_service::fsck::NOT_HELD;
 use serde::Serialize;
 
+use super::verify::key;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::input;
 use crate::render::plain;
 use crate::terminal::{Terminal, Tone};
 
@@ -128,12 +128,7 @@ fn subject(args: &FsckArgs) -> Result<(&Path, Subject), CliError> {
     let keys = args
         .keys
         .iter()
-        .map(|text| {
-            let text = input::key(text)?;
-            text.trim()
-                .parse()
-                .map_err(|error| CliError::usage(format!("--key: {error}")))
-        })
+        .map(|text| key("--key", text))
         .collect::<Result<_, _>>()?;
     Ok((dir, Subject::Tiles(dir.to_owned(), keys)))
 }
@@ -181,7 +176,13 @@ fn text(terminal: &Terminal, report: &Report<'_>, first: &Findings) -> String {
     if report.differences == 0 {
         out.push_str("  what is there twice says the same");
     } else {
-        out.push_str(&format!("  {} differences", report.differences));
+        out.push_str(&match report.differences {
+            1 => "  1 difference".to_owned(),
+            many => format!("  {many} differences"),
+        });
+        if report.left == 0 {
+            out.push_str(", put right");
+        }
     }
     for flaw in first.kept().iter().take(SHOWN) {
         let at = flaw.index.map(|index| format!(" of entry {index}"));
@@ -200,7 +201,7 @@ fn text(terminal: &Terminal, report: &Report<'_>, first: &Findings) -> String {
     if report.repaired {
         let put_right = report.differences.saturating_sub(report.left);
         out.push_str(&format!(
-            "\n{put_right} were put right, {} are left",
+            "\nput right: {put_right}, left: {}",
             report.left
         ));
     }
@@ -223,8 +224,10 @@ fn advise(
         terminal.warn("nothing was put right: the database file itself is damaged");
     } else if first.repaired() == Some(false) {
         terminal.warn("nothing was put right: the entries are not those that were signed");
-    } else if !args.repair && first.derived() > 0 {
+    } else if !args.repair && first.derived() > 0 && left.found() == Found::Differs {
         terminal.hint("--repair writes again what derives from the entries");
+    } else if args.repair && left.found() == Found::Differs {
+        terminal.hint("what is left is not written by --repair: docs/recovery.md says what to do");
     }
     if left.found() == Found::Contradicts {
         terminal.hint(

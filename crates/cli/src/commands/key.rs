@@ -33,7 +33,7 @@ pub(crate) enum KeyCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// Read a data directory in place of a server
+    /// Read a data directory in place of a server, which does not say the ML-DSA-44 key
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }

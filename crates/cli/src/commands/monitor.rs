@@ -125,7 +125,12 @@ fn witnesses(
         let address = match (own, witness.url()) {
             (Some((_, url)), _) => (*url).to_owned(),
             (None, Some(url)) => url.to_string(),
-            (None, None) => continue,
+            (None, None) => {
+                terminal.warn(format!(
+                    "the witness `{name}` is not asked: the policy has no address for it (--witness {name}=URL)"
+                ));
+                continue;
+            }
         };
         let url: ServerUrl = address
             .parse()

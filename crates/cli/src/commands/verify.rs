@@ -15,7 +15,7 @@ use countersign_verify::{Audit, Check, Depth, LogSource, Report, Trust, VerifyEr
 
 pub(crate) use directory::Directory;
 pub(crate) use evidence::keep;
-pub(crate) use trust::{HeadArgs, TrustArgs, log_keys};
+pub(crate) use trust::{HeadArgs, TrustArgs, key, log_keys};
 pub(crate) use url::{CONNECTIONS, LogUrl};
 
 use crate::connection::ConnectionArgs;
@@ -89,6 +89,11 @@ pub(crate) fn run(
         return evidence::check(file, &keys, terminal);
     }
     let knows_root = trust.root_key.is_some();
+    if args.tree && log_keys(&trust).is_empty() {
+        return Err(CliError::usage("no key of the log was given").hint(
+            "what the root key vouches for stands in the entries, and --tree reads none of them: give --key",
+        ));
+    }
     let place = place(args, connection, terminal)?;
     let of_another = of_another_log(&trust, place.source());
     let audit = Audit {
@@ -161,6 +166,11 @@ fn place(
         let url = LogUrl::open(text, connection, terminal)?;
         url.begin()?;
         return Ok(Place::Url(Box::new(url)));
+    }
+    if args.save.is_some() {
+        return Err(CliError::usage(format!(
+            "--save keeps what is read from a server, and `{text}` is a directory"
+        )));
     }
     Ok(Place::Directory(open(Path::new(text))?))
 }

@@ -307,6 +307,10 @@ pub(super) fn update_server(
     match profile.save(place.path()) {
         // What was written a moment ago did not know the port.
         Ok(_) if announced.is_first() => {}
+        Ok(_) if before == url => terminal.note(format!(
+            "the profile `{}` now holds the log's new key",
+            place.path().display()
+        )),
         Ok(_) => terminal.note(format!(
             "the profile `{}` now names {url} in place of {before}",
             place.path().display()

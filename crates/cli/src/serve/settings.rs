@@ -28,11 +28,12 @@ const DEFAULT_TENANT: &str = "local";
 /// Without any option: HTTP on 127.0.0.1:8787, over a data directory that the first start makes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every option can also stand in the file of --config, by its name with _ in place of -, as in `listen = \"127.0.0.1:8787\"`.
-The file gives way to the environment, and the environment to options. Unknown keys are refused.
+Every option can also stand in the file of --config, by its name with _ in place of -, as in
+`listen = \"127.0.0.1:8787\"`. The file gives way to the environment, and the
+environment to options. Unknown keys are refused.
 
-The data directory is in $XDG_DATA_HOME and not in the directory that you stand in, so that it is the same log from
-everywhere, and keys do not come to lie in a source tree.")]
+The data directory is in $XDG_DATA_HOME and not in the directory that you stand in, so that it is
+the same log from everywhere, and keys do not come to lie in a source tree.")]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     first: FirstStart,

@@ -136,7 +136,11 @@ impl Storm {
     }
 
     fn stop(&self, n: usize) {
-        let effect = if n.is_multiple_of(2) { "stop" } else { "resume" };
+        let effect = if n.is_multiple_of(2) {
+            "stop"
+        } else {
+            "resume"
+        };
         let request = match n % 4 {
             0 | 1 => json!({"scope": "everything", "effect": effect}),
             _ => json!({"scope": "actor", "actor": AGENT, "effect": effect}),
@@ -148,7 +152,11 @@ impl Storm {
 
     fn change(&self, n: usize, bundles: &[String; 2]) {
         let (service, author) = (self.kit.service(), self.kit.caller(Role::Author));
-        let status = if n.is_multiple_of(2) { "churned" } else { "active" };
+        let status = if n.is_multiple_of(2) {
+            "churned"
+        } else {
+            "active"
+        };
         let attributes = json!({"status": status}).to_string();
         let _ = service.put_entity(&author, "Contact", NAMED[0], attributes.as_bytes());
         let request = SetCurrentBundle {

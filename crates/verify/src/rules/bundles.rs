@@ -16,6 +16,8 @@ pub(crate) struct Bundles {
     parts: HashMap<Sha256, Piece>,
     stored: BTreeMap<PolicyRef, Stored>,
     in_force: Option<PolicyRef>,
+    /// The bundle that was read last. No other is kept: a small entry can name many large parts.
+    read: Option<(PolicyRef, Bundle)>,
     /// Reasons that were found in their bundle already.
     reasons: HashSet<(PolicyRef, ReasonId)>,
 }
@@ -31,8 +33,9 @@ struct Piece {
 struct Stored {
     index: u64,
     parts: Vec<Sha256>,
-    bundle: Option<Bundle>,
     is_settled: bool,
+    /// Whether the parts are a bundle.
+    is_bundle: bool,
 }
 
 impl Bundles {
@@ -82,13 +85,10 @@ impl Bundles {
         at.require(holds, Check::PolicyInForce, policy, expected);
     }
 
-    /// The bundle, if it was in the log and readable.
-    #[cfg_attr(
-        not(feature = "rejudge"),
-        expect(dead_code, reason = "judging again needs it")
-    )]
-    pub(crate) fn bundle(&self, policy: &PolicyRef) -> Option<&Bundle> {
-        self.stored.get(policy)?.bundle.as_ref()
+    /// The bundle, if it was in the log and readable. It is read anew each time.
+    pub(crate) fn bundle(&self, policy: &PolicyRef) -> Option<Bundle> {
+        let stored = self.stored.get(policy).filter(|stored| stored.is_bundle)?;
+        Bundle::from_canonical(&self.joined(&stored.parts)?).ok()
     }
 
     pub(crate) fn finish(&self, findings: &mut Findings) {
@@ -127,8 +127,8 @@ impl Bundles {
         let stored = Stored {
             index: at.index,
             parts: body.parts.clone(),
-            bundle: None,
             is_settled: false,
+            is_bundle: false,
         };
         self.stored.entry(body.policy_ref).or_insert(stored);
         self.settle(at, &body.policy_ref, tenant);
@@ -160,33 +160,39 @@ impl Bundles {
         self.in_force = Some(body.policy_ref);
     }
 
-    /// Joins the parts, once all are there.
+    /// Looks at what the parts are together, once all are there.
     fn settle(&mut self, at: &mut At<'_>, policy: &PolicyRef, tenant: Option<&TenantId>) {
-        let parts = &self.parts;
-        let Some(stored) = self.stored.get_mut(policy).filter(|s| !s.is_settled) else {
+        let stored = self.stored.get(policy).filter(|s| !s.is_settled);
+        let Some(content) = stored.and_then(|stored| self.joined(&stored.parts)) else {
             return;
         };
-        let mut content = Vec::new();
-        for digest in &stored.parts {
-            match parts.get(digest) {
-                Some(piece) => content.extend_from_slice(&piece.bytes),
-                None => return,
-            }
-        }
-        stored.is_settled = true;
         let digest = Sha256::of(&content);
         let holds = digest == *policy.digest();
         let found = format_args!("parts that hash to {digest}");
         at.require(holds, Check::Bundle, found, policy);
-        match Bundle::from_canonical(&content) {
+        let bundle = Bundle::from_canonical(&content);
+        if let Some(stored) = self.stored.get_mut(policy) {
+            stored.is_settled = true;
+            stored.is_bundle = bundle.is_ok();
+        }
+        match bundle {
             Ok(bundle) => {
                 let holds = Some(&bundle.tenant) == tenant;
                 let expected = "the tenant of the genesis";
                 at.require(holds, Check::Bundle, &bundle.tenant, expected);
-                stored.bundle = Some(bundle);
+                self.read = Some((*policy, bundle));
             }
             Err(error) => at.fail(Check::Bundle, error, "a bundle"),
         }
+    }
+
+    /// The parts in their order, if all are there.
+    fn joined(&self, parts: &[Sha256]) -> Option<Vec<u8>> {
+        let mut content = Vec::new();
+        for digest in parts {
+            content.extend_from_slice(&self.parts.get(digest)?.bytes);
+        }
+        Some(content)
     }
 
     fn reason(&mut self, at: &mut At<'_>, body: &Decision, reason: &ReasonId) {
@@ -203,12 +209,15 @@ impl Bundles {
         if self.reasons.contains(&key) {
             return;
         }
-        let bundle = self
-            .stored
-            .get(&body.policy_ref)
-            .and_then(|s| s.bundle.as_ref());
+        if self.read.as_ref().is_none_or(|(of, _)| *of != body.policy_ref)
+            && let Some(bundle) = self.bundle(&body.policy_ref)
+        {
+            self.read = Some((body.policy_ref, bundle));
+        }
+        let read = self.read.as_ref();
+        let bundle = read.filter(|(of, _)| *of == body.policy_ref);
         let quoted = format!("\"{reason}\"");
-        let stands = bundle.is_none_or(|bundle| {
+        let stands = bundle.is_none_or(|(_, bundle)| {
             let mut files = bundle.content.policies.iter();
             files.any(|file| file.text.contains(&quoted))
         });

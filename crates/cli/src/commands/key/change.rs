@@ -86,7 +86,7 @@ pub(super) fn rotate(args: &RotateArgs, terminal: &Terminal) -> Result<Exit, Cli
     let (purpose, advice) = match args.key {
         Rotatable::Log => (
             Purpose::Log,
-            "hand the new key to everybody who checks the log; who pins the root key needs nothing",
+            "hand the new key to the log's witnesses, and to everybody who checks the log; who pins the root key needs nothing",
         ),
         Rotatable::LogMldsa => (
             Purpose::LogMlDsa,
@@ -185,10 +185,10 @@ impl Changed {
                 && let Some(index) = entries.next()
             {
                 lines.push(format!("{what} at entry {index}\n  {key}"));
+                if let Some(print) = self.fingerprint.as_ref().filter(|_| what == "granted") {
+                    lines.push(format!("  fingerprint {print}"));
+                }
             }
-        }
-        if let Some(print) = &self.fingerprint {
-            lines.push(format!("  fingerprint {print}"));
         }
         lines.join("\n")
     }

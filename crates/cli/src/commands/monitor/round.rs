@@ -227,7 +227,13 @@ impl Rounds {
             }
             _ => {
                 let own = event(source, "unsigned").because(error).finding();
-                self.say(&own, Round::Findings)
+                let round = self.say(&own, Round::Findings);
+                if source == LOG && !self.terminal.is_json() {
+                    self.terminal.hint(
+                        "if the log's key was rotated, give the new one beside the old one: --key OLD --key NEW",
+                    );
+                }
+                round
             }
         }
     }

@@ -23,6 +23,7 @@ pub(crate) fn keep(contradiction: &Contradiction, dir: &Path) -> Result<PathBuf,
     let log = Sha256::of(origin.as_bytes()).to_string();
     let log = log.strip_prefix("sha256:").unwrap_or(&log).to_owned();
     let text = contradiction.to_text();
+    std::fs::create_dir_all(dir).map_err(|error| CliError::io(dir, error))?;
     for number in 0..MOST_FILES {
         let end = match number {
             0 => String::new(),

@@ -103,11 +103,17 @@ pub(crate) fn log_keys(trust: &Trust) -> Vec<VerifierKey> {
     keys.cloned().collect()
 }
 
-fn key(what: &str, text: &str) -> Result<VerifierKey, CliError> {
-    let text = input::key(text)?;
+pub(crate) fn key(what: &str, argument: &str) -> Result<VerifierKey, CliError> {
+    let text = input::key(argument)?;
     text.trim().parse().map_err(|error| {
-        CliError::usage(format!("{what}: {error}"))
-            .hint("a verifier key is one line, name+8 hex digits+base64, or a FILE that holds it")
+        let own = CliError::usage(format!("{what}: {error}"));
+        // What holds no `+` cannot have been meant for a key.
+        match argument.contains('+') || Path::new(argument).exists() {
+            true => own.hint(
+                "a verifier key is one line, name+8 hex digits+base64, or a FILE that holds it and nothing else",
+            ),
+            false => own.hint(format!("there is no file `{argument}` either")),
+        }
     })
 }
 

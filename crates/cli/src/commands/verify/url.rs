@@ -108,7 +108,7 @@ fn refused(tile: &AnyTile, error: &ClientError) -> String {
     };
     match (tile, status) {
         (AnyTile::Entries(_), 401 | 403) => format!(
-            "{error}: entries need the token of a credential with the role `auditor`, unless the log's are public"
+            "{error}: entries need the token of a credential with the role `auditor` (COUNTERSIGN_TOKEN), unless the log's are public"
         ),
         _ => error.to_string(),
     }
