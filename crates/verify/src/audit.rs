@@ -292,6 +292,8 @@ fn report(
     let weakest = ranges.iter().map(|range| range.word).min();
     let word = match weakest {
         Some(word) if findings.is_empty() => word,
+        // A tree without entries holds nothing that could be covered.
+        None if findings.is_empty() => Word::Unanchored,
         _ => Word::Failed,
     };
     let counts = rules.counts();

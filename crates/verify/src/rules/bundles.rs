@@ -209,7 +209,10 @@ impl Bundles {
         if self.reasons.contains(&key) {
             return;
         }
-        if self.read.as_ref().is_none_or(|(of, _)| *of != body.policy_ref)
+        if self
+            .read
+            .as_ref()
+            .is_none_or(|(of, _)| *of != body.policy_ref)
             && let Some(bundle) = self.bundle(&body.policy_ref)
         {
             self.read = Some((body.policy_ref, bundle));

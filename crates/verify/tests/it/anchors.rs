@@ -2,7 +2,9 @@
 
 use countersign_core::entry::Body;
 use countersign_note::{NoteSigner as _, TlogPolicy};
-use countersign_verify::{Anchor, Audit, Check, Limits, NotShownCode, Trust, VerifyError, Word};
+use countersign_verify::{
+    Anchor, Audit, Check, Depth, Limits, NotShownCode, Trust, VerifyError, Word,
+};
 
 use crate::log::{self, Key, Witness, audit, checkpoint, publish, told, trust};
 use crate::story::{beginning, story};
@@ -67,6 +69,21 @@ fn an_empty_held_checkpoint_anchors_nothing() {
     let report = audit(&publish(&leaves), trust().holding(checkpoint(&[])));
     assert_eq!(report.word, Word::Unanchored, "{}", told(&report));
     assert!(report.anchors.is_empty());
+}
+
+#[test]
+fn a_tree_without_entries_is_no_failure() {
+    let empty = publish(&[]);
+    let audit = Audit {
+        depth: Depth::Tree,
+        ..Audit::new(trust())
+    };
+    let report = audit.run(&empty, &mut |_| {}).unwrap();
+    assert_eq!(report.word, Word::Unanchored, "{}", told(&report));
+    // As a ledger it lacks its first entry.
+    let report = log::audit(&empty, trust());
+    assert_eq!(report.word, Word::Failed, "{}", told(&report));
+    assert_eq!(report.findings[0].check, Check::Genesis);
 }
 
 #[test]
