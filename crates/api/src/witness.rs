@@ -15,8 +15,8 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use countersign_note::Timestamp;
-use countersign_witness::{FileStore, MAX_REQUEST_LEN, Reply, Witness};
+use countersign_note::{Checkpoint, Timestamp};
+use countersign_witness::{AddCheckpoint, FileStore, MAX_REQUEST_LEN, Reply, Witness};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -161,10 +161,11 @@ async fn add_checkpoint(State(app): State<Arc<App>>, request: Request) -> Respon
         );
     };
     let working = Arc::clone(&app);
+    let about = About::of(&body);
     let work = move || working.witness.add_checkpoint(&body, now);
     match tokio::task::spawn_blocking(work).await {
         Ok(reply) => {
-            log(link.as_ref(), &reply);
+            log(link.as_ref(), &about, &reply);
             answer(reply)
         }
         Err(error) => {
@@ -218,15 +219,51 @@ fn closing(mut response: Response) -> Response {
     response
 }
 
-fn log(link: Option<&Link>, reply: &Reply) {
+/// Which checkpoint a request is about, as it says itself.
+#[derive(Default)]
+struct About {
+    origin: Option<String>,
+    size: Option<u64>,
+}
+
+impl About {
+    fn of(body: &[u8]) -> Self {
+        let request = AddCheckpoint::parse(body).ok();
+        let named = request.and_then(|it| Checkpoint::parse(it.checkpoint().text()).ok());
+        named.map_or_else(Self::default, |checkpoint| Self {
+            // Whoever asks chose it: it must not break the line.
+            origin: Some(checkpoint.origin().escape_debug().to_string()),
+            size: Some(checkpoint.size().get()),
+        })
+    }
+}
+
+fn log(link: Option<&Link>, about: &About, reply: &Reply) {
+    let (origin, size) = (about.origin.as_deref(), about.size);
     let peer = link.map(|link| link.peer.to_string());
     let said = match reply.status {
         200 => "cosigned",
         _ => reply.body.trim_end(),
     };
     match reply.status {
-        422 | 500.. => tracing::warn!(peer, status = reply.status, said, "add-checkpoint"),
-        _ => tracing::info!(peer, status = reply.status, said, "add-checkpoint"),
+        422 | 500.. => {
+            tracing::warn!(
+                peer,
+                origin,
+                size,
+                status = reply.status,
+                said,
+                "add-checkpoint"
+            );
+        }
+        _ => tracing::info!(
+            peer,
+            origin,
+            size,
+            status = reply.status,
+            said,
+            "add-checkpoint"
+        ),
     }
 }
 

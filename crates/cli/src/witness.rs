@@ -21,6 +21,7 @@ use countersign_note::{MlDsaSigner as _, NoteSigner as _, TlogPolicy, VerifierKe
 use countersign_witness::{FileStore, FileStoreError, Witness};
 use serde::Serialize;
 
+use crate::commands::verify::key;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::input;
@@ -219,9 +220,7 @@ impl ServeArgs {
     fn logs(&self) -> Result<Vec<VerifierKey>, CliError> {
         let mut keys = Vec::new();
         for argument in &self.logs {
-            let text = input::key(argument)?;
-            let key = text.trim().parse();
-            keys.push(key.map_err(|error| CliError::usage(format!("--log: {error}")))?);
+            keys.push(key("--log", argument)?);
         }
         if let Some(path) = &self.policy {
             let policy = TlogPolicy::parse(&input::file_bytes(path)?)

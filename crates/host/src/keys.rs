@@ -67,7 +67,7 @@ impl KeyUseError {
                 "let another follow it with `countersign key rotate`; ML-DSA-44 is switched off with `countersign key mldsa off`",
             ),
             Self::Unknown { .. } => Some("`countersign key list` shows them"),
-            Self::MlDsaIsOff => Some("switch it on with `countersign key mldsa on`"),
+            Self::MlDsaIsOff => Some("`countersign key mldsa on` switches it on"),
             Self::MlDsaIsOn | Self::NotRotatable(_) => None,
         }
     }

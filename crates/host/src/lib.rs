@@ -134,7 +134,7 @@ impl HostError {
                 "open it with `countersign serve --data {}`",
                 path.display()
             )),
-            Self::Missing(path) if path.join(HEAD).exists() || path.join(KEYS).exists() => Some(
+            Self::Missing(path) if path.join("head").exists() || path.join("keys").exists() => Some(
                 "its keys or its head file are there, but not the database `ledger.db`: put the newest copy back (docs/recovery.md)"
                     .to_owned(),
             ),

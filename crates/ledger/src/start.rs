@@ -9,7 +9,7 @@ use crate::second::{SecondSigner, sign_now};
 use crate::store::{Store, StoreReadError};
 use countersign_merkle::{Hash, TreeSize, leaf_hash, root_at};
 use countersign_note::{
-    Checkpoint, CheckpointError, Note, NoteError, SignNoteError, SignedCheckpoint,
+    Checkpoint, CheckpointError, Note, NoteError, NoteVerifyError, SignNoteError, SignedCheckpoint,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -128,7 +128,7 @@ impl OpenError {
                 "put the head file back from where the data directory was copied; it belongs to \
                  the database as the keys do",
             ),
-            Self::Checkpoint(CheckpointError::Unsigned) => Some(
+            Self::Checkpoint(CheckpointError::Note(NoteVerifyError::NoKnownKey)) => Some(
                 "the key in `keys` has not signed it: keys and database may be of two backups, or the \
                  database of before a rotation; `countersign fsck --data DIR` says more",
             ),

@@ -80,7 +80,9 @@ pub(crate) fn run(
         }
     }
     if !is_checked && !terminal.is_json() {
-        terminal.warn("no --key was given, and no profile has one of this log: the signature was not checked");
+        terminal.warn(
+            "no --key was given, and no profile has one of this log: the signature was not checked",
+        );
     }
     Ok(Exit::Yes)
 }

@@ -133,7 +133,9 @@ fn not_witnessed(error: CliError, args: &DecideArgs) -> CliError {
     ));
     error.hint(match args.idempotency_key {
         Some(_) => "ask again with the same --idempotency-key for the same entry, and the permit",
-        None => "with --idempotency-key, asking again is answered with the same entry, and the permit",
+        None => {
+            "with --idempotency-key, asking again is answered with the same entry, and the permit"
+        }
     })
 }
 

@@ -200,10 +200,7 @@ fn text(terminal: &Terminal, report: &Report<'_>, first: &Findings) -> String {
     }
     if report.repaired {
         let put_right = report.differences.saturating_sub(report.left);
-        out.push_str(&format!(
-            "\nput right: {put_right}, left: {}",
-            report.left
-        ));
+        out.push_str(&format!("\nput right: {put_right}, left: {}", report.left));
     }
     out
 }

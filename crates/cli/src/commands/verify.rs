@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::refs::Sha256;
 use countersign_host::DataDir;
+use countersign_note::{Note, PolicyOutcome};
 use countersign_verify::{Audit, Check, Depth, LogSource, Report, Trust, VerifyError, Word};
 
 pub(crate) use directory::Directory;
@@ -96,6 +97,7 @@ pub(crate) fn run(
     }
     let place = place(args, connection, terminal)?;
     let of_another = of_another_log(&trust, place.source());
+    let short = short_of_quorum(&trust, place.source());
     let audit = Audit {
         documents: documents(args, &place)?,
         is_complete: args.complete,
@@ -125,6 +127,9 @@ pub(crate) fn run(
     terminal.answer(&report, || render::report(terminal, &report))?;
     if let Some(contradiction) = &report.contradiction {
         kept(contradiction, &args.evidence, terminal);
+    }
+    if let Some(hint) = short.filter(|_| report.word == Word::Unanchored && !terminal.is_json()) {
+        terminal.hint(hint);
     }
     if report.word == Word::Unanchored && args.trust.has_no_checkpoint() && !terminal.is_json() {
         terminal.hint("hold it against a checkpoint that you kept: --checkpoint FILE (`countersign checkpoint --save FILE` keeps one)");
@@ -184,6 +189,32 @@ fn kept(contradiction: &countersign_verify::Contradiction, dir: &Path, terminal:
         )),
         Err(error) => terminal.warn(format!("both heads could not be kept: {error}")),
     }
+}
+
+/// What to say if a policy was given and does not anchor the log.
+fn short_of_quorum(trust: &Trust, source: &dyn LogSource) -> Option<String> {
+    let policy = trust.policy.as_ref()?;
+    if policy.is_quorum_met(&[]) {
+        return Some("the policy asks for no witness, so it anchors nothing".to_owned());
+    }
+    let note = Note::parse(&source.checkpoint().ok()?).ok()?;
+    let PolicyOutcome::QuorumNotMet(evidence) =
+        policy.evaluate_with_logs(&note, &log_keys(trust)).ok()?
+    else {
+        return None;
+    };
+    let names: Vec<_> = evidence
+        .witnesses()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let by = match names.is_empty() {
+        true => "none of its witnesses".to_owned(),
+        false => format!("only {}", names.join(", ")),
+    };
+    Some(format!(
+        "the policy's quorum is not met: the checkpoint is cosigned by {by}"
+    ))
 }
 
 /// What to say if no key that is trusted bears the name under which the log's checkpoint goes.
