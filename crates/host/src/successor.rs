@@ -19,6 +19,7 @@ use countersign_note::{Checkpoint, Note, NoteSigner as _, SignedCheckpoint, Veri
 use countersign_service::{SetupError, SystemClock, bundle_in_force};
 use countersign_store_sqlite::SqliteStore;
 
+use crate::keys::signers;
 use crate::{DataDir, HostError};
 
 /// Where origins lie that cannot be reached.
@@ -94,10 +95,13 @@ impl Remains {
             // What was released is the head file's; nobody saw what the database has become.
             signed.retain(|note| claim(note) == head_file);
         }
+        // Of another history than the released one nobody knows who wrote its policies.
+        let own = log.as_ref().filter(|_| !is_other_history(trouble.as_ref()));
+        let keys = signers(&old.keys()).unwrap_or_default();
         Ok(Self {
             tenant: split(&origin)?.1,
             checkpoint: newest(signed, head_file, &origin, ring.as_ref()),
-            bundle: log.as_ref().and_then(bundle_in_force),
+            bundle: own.and_then(|log| bundle_in_force(log, &keys)),
             trouble,
             origin,
             _lock: lock,

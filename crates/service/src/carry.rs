@@ -1,74 +1,94 @@
 //! What a new log carries over from the one that it continues.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use countersign_core::document::{Bundle, BundleContent, Document as _};
 use countersign_core::entry::{AnyEntry, Body, PolicyPhase};
-use countersign_core::refs::Sha256;
-use countersign_ledger::{Filter, LogReader, Order, Page, limits};
+use countersign_core::refs::{PolicyRef, Sha256};
+use countersign_ledger::LogReader;
+use countersign_merkle::{CompactRange, Hash, LeafIndex, leaf_hash};
+use countersign_note::{Note, SignedCheckpoint, VerifierKey};
+
+/// Entries that are read at once.
+const READ: u64 = 1_024;
 
 /// The bundle that is in force in a log, as far as its entries can be read: the rows of state beside
 /// them may be lost.
-pub fn bundle_in_force(log: &LogReader) -> Option<BundleContent> {
-    let mut in_force = None;
-    let mut wanted = None;
-    each(log, "policy", |body| {
-        if let Body::Policy(policy) = body {
-            match policy.phase {
-                PolicyPhase::InForce if in_force.is_none() => in_force = Some(policy.policy_ref),
-                PolicyPhase::Stored if in_force == Some(policy.policy_ref) => {
-                    wanted = Some(policy.parts.clone());
-                }
-                PolicyPhase::InForce | PolicyPhase::Stored => {}
+///
+/// Whoever can write the database can write a policy into it. So the whole log is read, and has to
+/// be the one that one of these keys has signed.
+pub fn bundle_in_force(log: &LogReader, keys: &[VerifierKey]) -> Option<BundleContent> {
+    let log = log.at_present();
+    let signed = signed_root(&log, keys)?;
+    let size = log.size().get();
+    let mut tree = CompactRange::new();
+    let mut policies = Policies::default();
+    while tree.size().get() < size {
+        let next = tree.size().get();
+        for stored in log.leaves(next..next.saturating_add(READ)).ok()? {
+            let hash = leaf_hash(&stored.bytes);
+            tree.append(hash, &mut |_, _, _| {}).ok()?;
+            if let Some(body) = AnyEntry::from_leaf(&stored.bytes).ok()?.body() {
+                policies.note(stored.index, body);
             }
         }
-        wanted.is_none()
-    })?;
-    let (policy_ref, wanted) = (in_force?, wanted?);
-    let mut parts: BTreeMap<Sha256, Vec<u8>> = BTreeMap::new();
-    each(log, "part", |body| {
-        if let Body::Part(part) = body {
-            let digest = part.bytes.digest();
-            if wanted.contains(&digest) {
-                parts.insert(digest, part.bytes.as_bytes().to_vec());
-            }
-        }
-        wanted.iter().any(|digest| !parts.contains_key(digest))
-    })?;
-    let mut bytes = Vec::new();
-    for digest in &wanted {
-        bytes.extend_from_slice(parts.get(digest)?);
     }
-    if Sha256::of(&bytes) != *policy_ref.digest() {
+    if tree.root() != signed {
         return None;
     }
-    let bundle = Bundle::from_canonical(&bytes).ok()?;
-    Some(bundle.content)
+    policies.read(&log)
 }
 
-/// Goes through the entries of a kind, the newest first, as long as `more` says so; `None` if they
-/// cannot be read.
-fn each(log: &LogReader, kind: &str, mut more: impl FnMut(&Body) -> bool) -> Option<()> {
-    let filter = Filter {
-        kind: Some(kind.to_owned()),
-        ..Filter::default()
-    };
-    let mut page = Page {
-        order: Order::NewestFirst,
-        after: None,
-        limit: limits::PAGE,
-    };
-    loop {
-        let found = log.query(&filter, &page).ok()?;
-        for stored in &found.entries {
-            let entry = AnyEntry::from_leaf(&stored.bytes).ok()?;
-            if !entry.body().is_none_or(&mut more) {
-                return Some(());
+/// The root that the newest checkpoint has signed, if one of the keys has.
+fn signed_root(log: &LogReader, keys: &[VerifierKey]) -> Option<Hash> {
+    let note: Note = log.checkpoint().parse().ok()?;
+    let signed = SignedCheckpoint::open(&note, keys).ok()?;
+    let (checkpoint, head) = (signed.checkpoint(), log.head());
+    let is_heads =
+        checkpoint.origin() == head.origin().as_str() && checkpoint.size() == head.size();
+    is_heads.then(|| checkpoint.root())
+}
+
+/// What the entries say of bundles.
+#[derive(Default)]
+struct Policies {
+    in_force: Option<PolicyRef>,
+    stored: HashMap<PolicyRef, Vec<Sha256>>,
+    parts: HashMap<Sha256, LeafIndex>,
+}
+
+impl Policies {
+    fn note(&mut self, index: LeafIndex, body: &Body) {
+        match body {
+            Body::Policy(policy) => match policy.phase {
+                PolicyPhase::InForce => self.in_force = Some(policy.policy_ref),
+                PolicyPhase::Stored => {
+                    let parts = policy.parts.clone();
+                    self.stored.insert(policy.policy_ref, parts);
+                }
+            },
+            Body::Part(part) => {
+                self.parts.insert(part.bytes.digest(), index);
             }
+            _ => {}
         }
-        match found.next {
-            None => return Some(()),
-            next => page.after = next,
+    }
+
+    fn read(&self, log: &LogReader) -> Option<BundleContent> {
+        let policy_ref = self.in_force?;
+        let mut bytes = Vec::new();
+        for digest in self.stored.get(&policy_ref)? {
+            let leaf = log.leaf(*self.parts.get(digest)?).ok()??;
+            let entry = AnyEntry::from_leaf(&leaf.bytes).ok()?;
+            let Some(Body::Part(part)) = entry.body() else {
+                return None;
+            };
+            bytes.extend_from_slice(part.bytes.as_bytes());
         }
+        if Sha256::of(&bytes) != *policy_ref.digest() {
+            return None;
+        }
+        let bundle = Bundle::from_canonical(&bytes).ok()?;
+        Some(bundle.content)
     }
 }

@@ -649,6 +649,36 @@ fn of_two_histories_the_successor_names_the_one_that_was_released() {
     assert_eq!(before["checkpoint"], released.to_string());
 }
 
+/// Somebody who can write the database has put another in its place, with another policy in it.
+#[test]
+fn the_bundle_of_a_database_that_is_not_the_logs_is_not_carried_over() {
+    let log = Offline::new();
+    log.served();
+    let other = Offline::new();
+    let server = other.home.serve(&[]);
+    let publish = ["policy", "publish", "allow-all", "--activate"];
+    other.home.ok(&publish);
+    let theirs = other.home.json(0, &["policy", "show"]);
+    server.stop();
+    fs::copy(other.data.join("ledger.db"), log.data.join("ledger.db")).unwrap();
+    for file in ["ledger.db-wal", "ledger.db-shm"] {
+        let _ = fs::remove_file(log.data.join(file));
+    }
+    let begin = ["init", "--data", "new", "--successor-of", log.dir()];
+    let ran = log
+        .home
+        .run(&[&begin[..], &["--i-have-lost-data"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("cannot be read"), "{}", ran.err);
+    let server = log.home.serve(&["--data", "new"]);
+    let own = ["--profile", "new/profile.toml"];
+    let shown = log
+        .home
+        .json(0, &[&["policy", "show"], own.as_slice()].concat());
+    server.stop();
+    assert_ne!(shown, theirs);
+}
+
 /// Somebody who can write the database and the head file, and has none of the log's keys, puts a
 /// history of their own there, which grants the log's key: it must not be signed again with it.
 #[test]
