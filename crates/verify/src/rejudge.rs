@@ -36,7 +36,8 @@ pub(crate) fn all(audit: &Audit, rules: &Rules<'_>, findings: &mut Findings) -> 
     let mut changes = rules.directory.changes.iter().peekable();
     for (index, id, decision) in &rules.decisions.all {
         while let Some((_, change)) = changes.next_if(|(changed, _)| changed < index) {
-            court.directory.apply(change.as_ref());
+            let given = change.and_then(|change| rules.documents.given::<Changeset>(change));
+            court.directory.apply(given);
         }
         match court.again(*index, *id, decision) {
             Ok(true) => rejudged.agreed += 1,
@@ -67,16 +68,14 @@ struct Known {
 }
 
 impl Known {
-    fn apply(&mut self, changeset: Option<&Changeset>) {
+    fn apply(&mut self, changeset: Option<Changeset>) {
         let Some(changeset) = changeset else {
             self.is_partial = true;
             return;
         };
-        for change in &changeset.changes {
-            match &change.attributes {
-                Some(attributes) => self
-                    .entities
-                    .insert(change.entity.clone(), attributes.clone()),
+        for change in changeset.changes {
+            match change.attributes {
+                Some(attributes) => self.entities.insert(change.entity, attributes),
                 None => self.entities.remove(&change.entity),
             };
         }

@@ -3,6 +3,8 @@
 use countersign_core::document::Changeset;
 
 use countersign_core::entry;
+#[cfg(feature = "rejudge")]
+use countersign_core::refs::Sha256;
 
 use crate::documents::Documents;
 use crate::report::{At, Check};
@@ -12,9 +14,10 @@ use crate::report::{At, Check};
 pub(crate) struct Directory {
     last: Option<u64>,
     sealed: u64,
-    /// Every change with its leaf index; `None` where its document was not given.
+    /// Every change with its leaf index and the ref of its document; `None` where that was not given.
+    /// The document itself is not kept: many entries can name the same large one.
     #[cfg(feature = "rejudge")]
-    pub(crate) changes: Vec<(u64, Option<Changeset>)>,
+    pub(crate) changes: Vec<(u64, Option<Sha256>)>,
 }
 
 impl Directory {
@@ -35,7 +38,8 @@ impl Directory {
         }
         self.last = Some(at.index);
         #[cfg(feature = "rejudge")]
-        self.changes.push((at.index, document));
+        self.changes
+            .push((at.index, document.map(|_| body.changeset_ref.into())));
     }
 
     /// How many changes were not given.
