@@ -202,7 +202,7 @@ impl<S: WitnessStore> Witness<S> {
         let next = Held {
             size: new,
             root: checkpoint.root(),
-            note: self.kept(note, &lines)?.to_string().into(),
+            note: self.kept(note, held.as_ref(), &lines)?.to_string().into(),
         };
         let expected = held.map(|held| held.size);
         match self.store.advance(origin, expected, &next)? {
@@ -220,7 +220,15 @@ impl<S: WitnessStore> Witness<S> {
             return Err(Refusal::UnknownLog { origin });
         };
         let signed = SignedCheckpoint::open(note, keys).map_err(Refusal::Untrusted)?;
-        Ok(signed.checkpoint().clone())
+        // ML-DSA-44 does not cover extension lines: anybody could have added them, and our Ed25519
+        // cosignature would vouch for them.
+        if signed.checkpoint() != &claimed {
+            let origin = claimed.origin().to_owned();
+            return Err(Refusal::Untrusted(CheckpointError::NoLogSignature {
+                origin,
+            }));
+        }
+        Ok(claimed)
     }
 
     fn sign(
@@ -236,20 +244,29 @@ impl<S: WitnessStore> Witness<S> {
         Ok(lines)
     }
 
-    /// What is kept and shown to monitors: the signatures of the log's trusted keys and our own.
-    /// Lines of strangers would let anybody fill our disk.
-    fn kept(&self, note: &Note, own: &[NoteSignature]) -> Result<Note, Refusal> {
+    /// What is kept and shown to monitors: one signature of each of the log's trusted keys, and our
+    /// own. Lines of strangers would let anybody fill our disk; and anybody can send the same
+    /// checkpoint again with fewer of the log's signatures, which takes none away.
+    fn kept(
+        &self,
+        note: &Note,
+        held: Option<&Held>,
+        own: &[NoteSignature],
+    ) -> Result<Note, Refusal> {
         let origin = Checkpoint::parse(note.text())?.origin().to_owned();
-        let keys = self
-            .logs
-            .get(&origin)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let is_logs = |line: &&NoteSignature| {
-            let mut keys = keys.iter();
-            keys.any(|key| key.id() == line.id() && key.name() == line.name())
-        };
-        let mut lines: Vec<_> = note.signatures().iter().filter(is_logs).cloned().collect();
+        let keys = self.logs.get(&origin);
+        let held = held.and_then(|held| held.note.parse::<Note>().ok());
+        let held = held.filter(|held| held.text() == note.text());
+        let known = note
+            .signatures()
+            .iter()
+            .chain(held.iter().flat_map(Note::signatures));
+        let mut lines = Vec::new();
+        for key in keys.into_iter().flatten() {
+            let is_keys =
+                |line: &&NoteSignature| key.id() == line.id() && key.name() == line.name();
+            lines.extend(known.clone().find(is_keys).cloned());
+        }
         lines.extend_from_slice(own);
         Ok(Note::new(note.text().to_owned(), lines)?)
     }

@@ -159,6 +159,38 @@ fn strangers_signatures_are_borne_up_to_the_limit_and_not_kept() {
 }
 
 #[test]
+fn the_same_checkpoint_again_takes_no_signature_of_the_log_away() {
+    let log = Log::new(5, 0);
+    let second = Key::log(ORIGIN, 2);
+    let keys = [&log.key, &second].map(|key| key.verifier_key().clone());
+    let witness = Witness::new(keys.clone(), cosigner(), MemoryStore::default()).unwrap();
+    let text = log.checkpoint(5).to_string();
+    let by = |signers: &[&dyn countersign_note::NoteSigner]| sign_note(&text, signers).unwrap();
+    let send_note = |old, note: Note| {
+        let request = AddCheckpoint::new(TreeSize::new(old), Vec::new(), note).unwrap();
+        assert_eq!(send(&witness, &request).status, 200);
+    };
+    let shown = || {
+        let held = witness.checkpoint(LogName::of(ORIGIN).as_str());
+        Note::parse(held.body.as_bytes()).unwrap()
+    };
+    send_note(0, by(&[&log.key, &second]));
+    let whole = shown();
+    assert_eq!(whole.signatures().len(), 3);
+    // Anybody can do so: there are no credentials.
+    for key in [&log.key, &second] {
+        send_note(5, by(&[key]));
+        assert_eq!(shown(), whole);
+    }
+    // Nor does one that repeats itself fill what is kept.
+    let mut often = by(&[&log.key]).to_string();
+    let line = often.lines().last().unwrap().to_owned() + "\n";
+    often.push_str(&line.repeat(63));
+    send_note(5, often.parse().unwrap());
+    assert_eq!(shown(), whole);
+}
+
+#[test]
 fn a_witness_is_set_up_with_keys_that_can_sign() {
     let log = Log::new(1, 0);
     let key = log.key.verifier_key().clone();
