@@ -132,7 +132,9 @@ impl OpenError {
                 "the key in `keys` has not signed it: keys and database may be of two backups, or the \
                  database of before a rotation; `countersign fsck --data DIR` says more",
             ),
-            Self::Damaged { .. } => Some("`countersign fsck --data DIR` says what is damaged"),
+            Self::Damaged { .. } | Self::Store(_) => {
+                Some("`countersign fsck --data DIR` says what is damaged")
+            }
             Self::OtherLog { .. } => Some("put the head file and the database of one log together"),
             Self::HeadFile(HeadFileError::Damaged { .. }) => Some(
                 "put the head file back from where the data directory was copied; `countersign fsck` \
@@ -162,7 +164,7 @@ pub(crate) fn check(parts: &LedgerParts) -> Result<Checked, OpenError> {
     let head_file = head_file.ok_or_else(|| OpenError::HeadFileMissing { path: path.into() })?;
     let checkpoint = check_signature(&head, parts)?;
     check_tree(store, &head)?;
-    let head_file = compare(store, &head, head_file)?;
+    let head_file = compare(store, &head, &checkpoint, head_file)?;
     let edge = Edge::read(store, head.size())?;
     let checkpoint = with_second(&head, checkpoint, parts.second_signer.as_deref())?;
     Ok(Checked {
@@ -249,7 +251,12 @@ fn check_tree(store: &dyn Store, head: &Head) -> Result<(), OpenError> {
 
 /// Holds the database against the head file. A database that is ahead has a commit that was durable
 /// when the process ended, but not answered yet: it stands.
-fn compare(store: &dyn Store, head: &Head, mut head_file: HeadFile) -> Result<HeadFile, OpenError> {
+fn compare(
+    store: &dyn Store,
+    head: &Head,
+    signed: &str,
+    mut head_file: HeadFile,
+) -> Result<HeadFile, OpenError> {
     let recorded = head_file.newest().checkpoint.clone();
     if recorded.origin() != head.origin().as_str() {
         return Err(OpenError::OtherLog {
@@ -276,7 +283,7 @@ fn compare(store: &dyn Store, head: &Head, mut head_file: HeadFile) -> Result<He
     if recorded.size() < head.size() {
         let next = Checkpoint::new(head.origin().as_str(), head.size(), head.root());
         let next = next.map_err(CheckpointError::from)?;
-        head_file.record(next)?;
+        head_file.record(next, signed)?;
     }
     Ok(head_file)
 }

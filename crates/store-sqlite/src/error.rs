@@ -94,7 +94,13 @@ impl OpenError {
 
 /// An error of a read outside of any transaction.
 pub(crate) fn read_error(error: Error) -> StoreReadError {
-    StoreReadError::new(format!("sqlite: {error}"))
+    match error {
+        // Why a value is none of ours, without the words of the library around it.
+        Error::FromSqlConversionFailure(_, _, reason) => {
+            StoreReadError::new(format!("a row was changed: {reason}"))
+        }
+        error => StoreReadError::new(format!("sqlite: {error}")),
+    }
 }
 
 /// An error before `COMMIT`, after which the transaction was rolled back.

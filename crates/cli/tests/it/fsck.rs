@@ -202,6 +202,12 @@ fn an_entry_a_head_or_a_checkpoint_that_was_changed_is_found_and_left() {
     // The entry that was changed is named.
     std::fs::write(data.join("ledger.db"), &whole).unwrap();
     edit(&data, &edits[0].0);
+    let told = home.run(&["fsck", text(&data)]);
+    assert!(
+        told.err.contains("keep the directory as it is") && !told.err.contains("--repair"),
+        "{}",
+        told.err
+    );
     let report = home.json(3, &["fsck", text(&data)]);
     let leaf = report["findings"]
         .as_array()
@@ -217,6 +223,17 @@ fn an_entry_a_head_or_a_checkpoint_that_was_changed_is_found_and_left() {
         )
         .unwrap();
     assert!(bytes.contains("\"kind\":\"decision\""), "{bytes}");
+    // Nobody is told to begin a log where one was lost.
+    for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        let _ = std::fs::remove_file(data.join(file));
+    }
+    let lost = home.run(&["fsck", "--data", text(&data)]);
+    assert_eq!(lost.code, 2, "{}", lost.out);
+    assert!(
+        lost.err.contains("put the newest copy back") && !lost.err.contains("countersign init"),
+        "{}",
+        lost.err
+    );
 }
 
 /// What must never be written: leaves, head, state.

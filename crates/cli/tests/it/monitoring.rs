@@ -253,6 +253,35 @@ fn monitored(home: &Home, code: i32, url: &str, state: &str, more: &[&str]) -> V
 }
 
 #[test]
+fn a_witness_without_an_address_is_not_left_out_silently() {
+    let home = Home::new();
+    home.ok(&["init", "--data", "log"]);
+    let witness = witness(&home);
+    let policy = std::fs::read_to_string(home.path("policy")).unwrap();
+    let bare = policy.replace(&format!(" {}", witness.url), "");
+    std::fs::write(home.path("bare"), bare).unwrap();
+    let (server, url) = serve(&home, "log");
+    let args = ["--once", "--state", "seen", "--policy", "bare"];
+    let ran = home.run(&[&["monitor", &url], &args[..]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.err.contains("the witness `w` is not asked") && ran.err.contains("--witness w=URL"),
+        "{}",
+        ran.err
+    );
+    // Nor does a policy that nobody has met go unsaid where nothing else anchors.
+    let ran = home.run(&["verify", &url, "--policy", "bare"]);
+    assert_eq!(ran.code, 4, "{}", ran.err);
+    assert!(
+        ran.err.contains("quorum is not met") && ran.err.contains("none of its witnesses"),
+        "{}",
+        ran.err
+    );
+    server.stop();
+    witness.stop();
+}
+
+#[test]
 fn a_witness_that_was_shown_another_history_gives_it_away() {
     let home = Home::new();
     home.ok(&["init", "--data", "log"]);

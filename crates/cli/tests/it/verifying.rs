@@ -183,6 +183,10 @@ fn two_histories_under_one_key_are_told_apart() {
     home.ok(&["checkpoint", "--data", "twin", "--save", "theirs"]);
     let split = home.expect(3, &["verify", "ex", "--checkpoint", "theirs"]);
     assert!(split.contains("contradict each other"), "{split}");
+    // What shows it is not lost because nobody made the directory.
+    let kept = ["--checkpoint", "theirs", "--evidence", "new/evidence"];
+    home.expect(3, &[&["verify", "ex"], &kept[..]].concat());
+    assert_eq!(files(&home.path("new/evidence")).len(), 1);
     let report = home.json(3, &["verify", "ex", "--checkpoint", "theirs"]);
     assert!(
         report["contradiction"]["ours"].is_string()
@@ -197,6 +201,16 @@ fn what_keeps_the_verifier_from_an_answer_is_no_answer() {
     home.ok(&["export", "ex", "--data", &data]);
     home.expect(2, &["verify", "not-there", "--key", &key]);
     home.expect(2, &["verify", "ex", "--key", "no key"]);
+    let mistyped = home.run(&["verify", "ex", "--key", "log.vkye"]);
+    assert_eq!(mistyped.code, 2);
+    assert!(
+        mistyped.err.contains("there is no file `log.vkye`"),
+        "{}",
+        mistyped.err
+    );
+    let saved = home.run(&["verify", "ex", "--key", &key, "--save", "copy"]);
+    assert_eq!(saved.code, 2);
+    assert!(saved.err.contains("is a directory"), "{}", saved.err);
     home.expect(
         2,
         &["verify", "ex", "--key", &key, "--checkpoint", "not-there"],
@@ -217,6 +231,13 @@ fn what_keeps_the_verifier_from_an_answer_is_no_answer() {
         .unwrap()
         .to_owned();
     home.expect(1, &["verify", "ex", "--key", &root]);
+    let keyless = home.run(&["verify", "ex", "--root-key", &root, "--tree"]);
+    assert_eq!(keyless.code, 2);
+    assert!(
+        keyless.err.contains("--tree reads none of them"),
+        "{}",
+        keyless.err
+    );
     std::fs::write(home.path("key"), format!("{key}\n")).unwrap();
     home.expect(4, &["verify", "ex", "--key", "@key", "--root-key", &root]);
 }

@@ -271,7 +271,17 @@ fn without_its_quorum_nothing_is_published_and_nothing_witnessed_is_approved() {
     ]);
     assert_eq!(refused.code, 2, "{}", refused.out);
     assert!(
-        refused.err.contains("not-witnessed") && !refused.err.contains("permit"),
+        refused.err.contains("not-witnessed") && !refused.out.contains("permit"),
+        "{}\n{}",
+        refused.out,
+        refused.err
+    );
+    // Which entry it is, and how to ask again.
+    let problem: serde_json::Value = serde_json::from_str(&refused.out).unwrap();
+    let entry = problem["entry_id"].as_str().unwrap();
+    assert!(
+        refused.err.contains(&format!("hint: it is entry {entry}"))
+            && refused.err.contains("same --idempotency-key"),
         "{}",
         refused.err
     );
@@ -423,6 +433,14 @@ fn a_restored_data_directory_is_refused_at_the_start() {
     assert!(refused.err.contains("rolled back"), "{}", refused.err);
     let kept = files(&world.home.path("data/countersign/evidence"));
     assert_eq!(kept.len(), 1, "{kept:?}");
+    // Two sizes without a proof show nothing to a stranger, and the file does not say otherwise.
+    let text = std::fs::read_to_string(&kept[0]).unwrap();
+    assert!(text.contains("cannot tell whether one extends"), "{text}");
+    let kept = kept[0].to_str().unwrap();
+    let key = world.log_key.as_str();
+    world
+        .home
+        .expect(1, &["verify", "--contradiction", kept, "--key", key]);
     // The newest one goes on.
     std::fs::rename(world.home.path("data/countersign"), &old).unwrap();
     std::fs::rename(
