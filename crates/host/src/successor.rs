@@ -15,7 +15,7 @@ use countersign_core::random::Random;
 use countersign_core::time::Clock;
 use countersign_keys::{KeyRing, SystemRandom};
 use countersign_ledger::{DirLock, HeadFile, LogReader, OpenError, Store};
-use countersign_note::{Checkpoint, Note, NoteSigner as _, SignedCheckpoint, VerifierKey};
+use countersign_note::{Checkpoint, Note, SignedCheckpoint, VerifierKey};
 use countersign_service::{SetupError, SystemClock, bundle_in_force};
 use countersign_store_sqlite::SqliteStore;
 
@@ -76,7 +76,9 @@ impl Remains {
         let ring = KeyRing::load(&old.keys()).ok();
         let log = read(old);
         let head_file = HeadFile::open(&old.path().join("head")).ok().flatten();
-        let head_file = head_file.map(|file| file.newest().checkpoint.clone());
+        let recorded = head_file.as_ref().map(|file| file.newest());
+        let noted = recorded.and_then(|newest| newest.signed.clone());
+        let head_file = recorded.map(|newest| newest.checkpoint.clone());
         let origin = ring.as_ref().map(|ring| ring.origin().clone());
         let origin = origin.or_else(|| log.as_ref().map(|log| log.head().origin().clone()));
         let origin = match (origin, &head_file) {
@@ -88,7 +90,7 @@ impl Remains {
         let published = std::fs::read(old.published()).ok();
         let published = published.filter(|bytes| bytes.len() <= KEPT_BYTES);
         let published = published.and_then(|bytes| String::from_utf8(bytes).ok());
-        let signed = [stored, published].into_iter().flatten();
+        let signed = [stored, published, noted].into_iter().flatten();
         let signed = signed.filter_map(|text| known(&text, &origin, ring.as_ref(), log.as_ref()));
         let mut signed: Vec<Note> = signed.collect();
         if is_other_history(trouble.as_ref()) {
@@ -100,7 +102,7 @@ impl Remains {
         let keys = signers(&old.keys()).unwrap_or_default();
         Ok(Self {
             tenant: split(&origin)?.1,
-            checkpoint: newest(signed, head_file, &origin, ring.as_ref()),
+            checkpoint: signed.into_iter().max_by_key(size_of),
             bundle: own.and_then(|log| bundle_in_force(log, &keys)),
             trouble,
             origin,
@@ -189,25 +191,8 @@ fn is_other_history(trouble: Option<&HostError>) -> bool {
     )
 }
 
-/// The newest of the signed checkpoints and the head file's. What the head file holds was released,
-/// and so signed by the log's key: signing the very same again says nothing new.
-fn newest(
-    signed: Vec<Note>,
-    head_file: Option<Checkpoint>,
-    origin: &Origin,
-    ring: Option<&KeyRing>,
-) -> Option<Note> {
-    let size = |note: &Note| claim(note).map_or(0, |claim| claim.size().get());
-    let newest = signed.into_iter().max_by_key(size);
-    let known = newest.as_ref().map_or(0, size);
-    let head =
-        head_file.filter(|head| head.origin() == origin.as_str() && head.size().get() > known);
-    let signer = ring.map(KeyRing::log_signer);
-    let signer = signer.filter(|signer| signer.name() == origin.as_str());
-    match (head, signer) {
-        (Some(head), Some(signer)) => head.sign(&[&signer]).ok().or(newest),
-        _ => newest,
-    }
+fn size_of(note: &Note) -> u64 {
+    claim(note).map_or(0, |claim| claim.size().get())
 }
 
 /// An origin's prefix, tenant and number.

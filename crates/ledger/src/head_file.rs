@@ -7,6 +7,7 @@
 
 use countersign_core::refs::Sha256;
 use countersign_note::Checkpoint;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,9 @@ pub struct RecordedHead {
     pub sequence: u64,
     /// The origin, size and root of the released tree.
     pub checkpoint: Checkpoint,
+    /// The same with the log's signature: what nobody else can have written. `None` before the first
+    /// entry.
+    pub signed: Option<String>,
 }
 
 /// Why the head file could not be read or written.
@@ -67,6 +71,7 @@ impl HeadFile {
         let newest = RecordedHead {
             sequence: 0,
             checkpoint,
+            signed: None,
         };
         let slot = newest.to_slot()?;
         let failed = |error| HeadFileError::Io {
@@ -118,12 +123,14 @@ impl HeadFile {
         &self.newest
     }
 
-    /// Records a head; durable on return. After an error the file must not be written again: what
-    /// the disk holds is unknown then.
-    pub fn record(&mut self, checkpoint: Checkpoint) -> Result<(), HeadFileError> {
+    /// Records a head, with the note that the log signed; durable on return. After an error the file
+    /// must not be written again: what the disk holds is unknown then.
+    pub fn record(&mut self, checkpoint: Checkpoint, signed: &str) -> Result<(), HeadFileError> {
+        let is_its = split_note(signed).is_some_and(|(text, _)| text == checkpoint.to_string());
         let next = RecordedHead {
             sequence: self.newest.sequence.saturating_add(1),
             checkpoint,
+            signed: is_its.then(|| signed.to_owned()),
         };
         let slot = next.to_slot()?;
         let offset = (next.sequence % SLOTS).saturating_mul(SLOT_BYTES as u64);
@@ -142,12 +149,18 @@ impl HeadFile {
 }
 
 impl RecordedHead {
-    /// Lines that people can read, the SHA-256 of them all, and zeroes.
+    /// Lines that people can read, the SHA-256 of them all, and zeroes. Signatures that do not fit
+    /// are left out.
     fn to_slot(&self) -> Result<Vec<u8>, HeadFileError> {
-        let mut text = format!("{HEADER}\n{}\n{}", self.sequence, self.checkpoint);
-        let digest = Sha256::of(text.as_bytes());
-        text.push_str(&format!("{digest}\n"));
-        let mut slot = text.into_bytes();
+        let lines = |head: &dyn fmt::Display| {
+            let mut text = format!("{HEADER}\n{}\n{head}", self.sequence);
+            let digest = Sha256::of(text.as_bytes());
+            text.push_str(&format!("{digest}\n"));
+            text.into_bytes()
+        };
+        let signed = self.signed.as_ref().map(|signed| lines(signed));
+        let signed = signed.filter(|slot| slot.len() <= SLOT_BYTES);
+        let mut slot = signed.unwrap_or_else(|| lines(&self.checkpoint));
         if slot.len() > SLOT_BYTES {
             return Err(HeadFileError::TooLong { found: slot.len() });
         }
@@ -163,12 +176,20 @@ impl RecordedHead {
             return None;
         }
         let rest = lines.strip_prefix(HEADER)?.strip_prefix('\n')?;
-        let (sequence, checkpoint) = rest.split_once('\n')?;
+        let (sequence, head) = rest.split_once('\n')?;
+        let note = split_note(head);
         Some(Self {
             sequence: sequence.parse().ok()?,
-            checkpoint: Checkpoint::parse(checkpoint).ok()?,
+            checkpoint: Checkpoint::parse(note.map_or(head, |(text, _)| text)).ok()?,
+            signed: note.map(|_| head.to_owned()),
         })
     }
+}
+
+/// A note's text and its signature lines.
+fn split_note(note: &str) -> Option<(&str, &str)> {
+    let end = note.find("\n\n")?.saturating_add(1);
+    note.split_at_checked(end)
 }
 
 /// Makes a change of names in the file's directory durable.
@@ -187,6 +208,10 @@ mod tests {
         Checkpoint::new("example.com/log", TreeSize::new(size), root).unwrap()
     }
 
+    fn signed(size: u64) -> String {
+        format!("{}\n— example.com/log c2lnbmF0dXJl\n", checkpoint(size))
+    }
+
     #[test]
     fn what_was_recorded_last_is_read() {
         let dir = tempfile::tempdir().unwrap();
@@ -194,10 +219,22 @@ mod tests {
         assert!(HeadFile::open(&path).unwrap().is_none());
         let mut file = HeadFile::create(&path, checkpoint(0)).unwrap();
         for size in 1..10 {
-            file.record(checkpoint(size)).unwrap();
+            file.record(checkpoint(size), &signed(size)).unwrap();
             let again = HeadFile::open(&path).unwrap().unwrap();
             assert_eq!(again.newest().checkpoint, checkpoint(size));
+            assert_eq!(again.newest().signed, Some(signed(size)));
             assert_eq!(again.newest().sequence, size);
+        }
+        // What is no note of the head, or too long, is left out.
+        for other in [
+            "",
+            &signed(1),
+            &format!("{}{}", signed(10), "x".repeat(4_000)),
+        ] {
+            file.record(checkpoint(10), other).unwrap();
+            let again = HeadFile::open(&path).unwrap().unwrap();
+            assert_eq!(again.newest().checkpoint, checkpoint(10));
+            assert_eq!(again.newest().signed, None);
         }
         assert_eq!(fs::metadata(&path).unwrap().len(), 8192);
     }
@@ -208,7 +245,7 @@ mod tests {
         let path = dir.path().join("head");
         let mut file = HeadFile::create(&path, checkpoint(0)).unwrap();
         for size in 1..=4 {
-            file.record(checkpoint(size)).unwrap();
+            file.record(checkpoint(size), &signed(size)).unwrap();
         }
         let whole = fs::read(&path).unwrap();
         let length = whole[..SLOT_BYTES].iter().position(|b| *b == 0).unwrap();

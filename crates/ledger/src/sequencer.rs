@@ -407,7 +407,7 @@ impl Sequencer {
         // The entries are durable already; without the head file nobody could tell a restored
         // database from this one, so nobody is told of them.
         self.head_file
-            .record(checkpoint)
+            .record(checkpoint, head.checkpoint())
             .map_err(|error| Failure::Halt(error.to_string()))?;
         let edge = if durable.seen.size() == released.head.size() {
             released.edge.advanced(&durable.planned.tree)

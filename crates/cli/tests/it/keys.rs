@@ -9,8 +9,9 @@ use countersign_core::ids::EntryId;
 use countersign_core::names::Origin;
 use countersign_core::time::Clock as _;
 use countersign_keys::{KeyRing, Purpose, RootKey, Successor, SystemRandom};
-use countersign_ledger::{Ledger, LedgerParts, ReadSet};
-use countersign_note::{Note, SignedCheckpoint, VerifierKey};
+use countersign_ledger::{HeadFile, Ledger, LedgerParts, ReadSet};
+use countersign_merkle::{TreeSize, leaf_hash};
+use countersign_note::{Checkpoint, Note, SignedCheckpoint, VerifierKey};
 use countersign_service::SystemClock;
 use countersign_store_sqlite::SqliteStore;
 use serde_json::Value;
@@ -645,6 +646,25 @@ fn of_two_histories_the_successor_names_the_one_that_was_released() {
         log.dir(),
         "--i-have-lost-data",
     ]);
+    let before = genesis(&log, "new")["predecessor"].clone();
+    assert_eq!(before["checkpoint"], released.to_string());
+}
+
+/// The head file is no secret and bears no signature that its owner could not have made up.
+#[test]
+fn what_somebody_wrote_into_the_head_file_is_not_signed_by_the_old_key() {
+    let log = Offline::new();
+    let released = log.served();
+    let head = log.data.join("head");
+    let origin = KeyRing::load(&log.keys()).unwrap().origin().clone();
+    let root = leaf_hash(b"a history that nobody released");
+    let made_up = Checkpoint::new(origin.as_str(), TreeSize::new(1_000), root).unwrap();
+    HeadFile::create(&head, made_up).unwrap();
+    let begin = ["init", "--data", "new", "--successor-of", log.dir()];
+    let ran = log
+        .home
+        .run(&[&begin[..], &["--i-have-lost-data"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
     let before = genesis(&log, "new")["predecessor"].clone();
     assert_eq!(before["checkpoint"], released.to_string());
 }
