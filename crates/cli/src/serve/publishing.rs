@@ -6,8 +6,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use countersign_client::{Client, ClientError, Options, ServerUrl};
 use countersign_host::{DataDir, Host};
-use countersign_note::TlogPolicy;
 use countersign_note::policy::PolicyWitness;
+use countersign_note::{Note, TlogPolicy, VerifierKey};
 use countersign_publish::limits::{ANSWER_BYTES, WITNESS_TIMEOUT};
 use countersign_publish::{
     Found, LogKeys, Parts, Publisher, RawAnswer, StartError, Started, Transport, TransportError,
@@ -124,14 +124,24 @@ impl PublishingArgs {
     }
 }
 
-/// The key that signs now, and all that ever did.
+/// The keys that sign now, and all that ever did.
 fn log_keys(service: &countersign_service::Service) -> Result<LogKeys, CliError> {
     let keys = service.public_keys();
-    let live = keys
+    let first: VerifierKey = keys
         .log_key
         .parse()
         .map_err(|error| CliError::usage(format!("the log's key: {error}")))?;
-    Ok(LogKeys::new(vec![live], keys.log_keys.clone()))
+    // A witness may have been told of the ML-DSA-44 key alone: each key that signs now has signed
+    // the newest checkpoint.
+    let newest = service.ledger().checkpoint();
+    let mut live = vec![first];
+    if let Ok(note) = Note::parse(newest.as_bytes())
+        && let Ok(verified) = note.verify(&keys.log_keys)
+    {
+        let signers = verified.signatures().iter().map(|it| it.key().clone());
+        live.extend(signers.filter(|key| key.to_string() != keys.log_key));
+    }
+    Ok(LogKeys::new(live, keys.log_keys.clone()))
 }
 
 /// Halts the ledger; of a service that is gone there is nothing to halt.

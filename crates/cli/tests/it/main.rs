@@ -23,6 +23,8 @@ mod newcomer;
 #[cfg(test)]
 mod output;
 #[cfg(test)]
+mod second_key;
+#[cfg(test)]
 mod serving;
 #[cfg(test)]
 mod settings;

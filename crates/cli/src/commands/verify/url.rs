@@ -138,9 +138,11 @@ impl<'s> Saving<'s> {
     fn keep(&self, name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, SourceError> {
         let path = self.dir.join(name);
         let dir = path.parent().unwrap_or(&self.dir);
-        let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, &bytes));
+        let written = std::fs::create_dir_all(dir).and_then(|()| write_new(&path, &bytes));
         match written {
             Ok(()) => Ok(bytes),
+            // What was read first was checked; a server may show something else when asked again.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(bytes),
             Err(error) => Err(SourceError::Io(format!("`{}`: {error}", path.display()))),
         }
     }
@@ -154,4 +156,11 @@ impl LogSource for Saving<'_> {
     fn tile(&self, tile: &AnyTile) -> Result<Vec<u8>, SourceError> {
         self.keep(&tile.to_string(), self.source.tile(tile)?)
     }
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).open(path)?;
+    file.write_all(bytes)
 }
