@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::error::Error;
 
+/// How long a process that was killed may take to be gone.
+const GONE: Duration = Duration::from_secs(10);
+
 /// A server in a process of its own. It is killed with SIGKILL, and never asked to stop.
 pub(super) struct Child {
     process: Process,
@@ -114,13 +117,25 @@ impl Child {
 
     /// Kills it and waits until it is gone. A tracer would only let go of it: what it runs goes first.
     pub(super) fn kill(&mut self) -> Result<(), Error> {
+        // The number of one that is gone may be another's by now.
+        if self.has_ended()? {
+            return Ok(());
+        }
         let id = self.process.id();
         let below = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-        for child in below.unwrap_or_default().split_whitespace() {
-            if let Some(child) = child.parse().ok().and_then(Pid::from_raw) {
-                // It may be gone by now.
-                let _ = kill_process(child, Signal::KILL);
-            }
+        let below: Vec<Pid> = below
+            .unwrap_or_default()
+            .split_whitespace()
+            .filter_map(|child| child.parse().ok().and_then(Pid::from_raw))
+            .collect();
+        for child in &below {
+            // It may be gone by now.
+            let _ = kill_process(*child, Signal::KILL);
+        }
+        // A tracer ends when what it traces has; only ours can be waited for by us.
+        let begun = Instant::now();
+        while below.iter().any(|child| is_there(*child)) && begun.elapsed() < GONE {
+            std::thread::sleep(Duration::from_millis(1));
         }
         self.process.kill().map_err(Error::io(&self.log))?;
         self.process.wait().map_err(Error::io(&self.log))?;
@@ -131,6 +146,12 @@ impl Child {
     pub(super) fn kill_early(mut self) -> Result<(), Error> {
         self.kill()
     }
+}
+
+fn is_there(process: Pid) -> bool {
+    Path::new("/proc")
+        .join(process.as_raw_nonzero().to_string())
+        .exists()
 }
 
 /// No server outlives what has started it.
