@@ -88,7 +88,10 @@ impl SqliteStore {
         read: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
     ) -> Result<T, StoreReadError> {
         let found = self.readers.with(read);
-        found.map_err(|error| StoreReadError::new(error.to_string()))
+        found.map_err(|error| match error {
+            OpenError::Sqlite(error) => read_error(error),
+            error => StoreReadError::new(error.to_string()),
+        })
     }
 }
 

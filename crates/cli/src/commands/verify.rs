@@ -208,12 +208,12 @@ fn short_of_quorum(trust: &Trust, source: &dyn LogSource) -> Option<String> {
         .iter()
         .map(ToString::to_string)
         .collect();
-    let by = match names.is_empty() {
-        true => "none of its witnesses".to_owned(),
-        false => format!("only {}", names.join(", ")),
+    let who = match names.is_empty() {
+        true => "none of its witnesses has".to_owned(),
+        false => format!("of its witnesses only {} have", names.join(", ")),
     };
     Some(format!(
-        "the policy's quorum is not met: the checkpoint is cosigned by {by}"
+        "the policy's quorum is not met: {who} cosigned the checkpoint"
     ))
 }
 

@@ -105,6 +105,7 @@ impl PublishingArgs {
             directory: self.publish.clone(),
             halt: halting(&service),
         };
+        warn_of_another_log(&parts, terminal);
         let (publisher, started) = Publisher::start(parts)?;
         tell(&started, terminal);
         let least = match self.wait {
@@ -142,6 +143,17 @@ fn log_keys(service: &countersign_service::Service) -> Result<LogKeys, CliError>
         live.extend(signers.filter(|key| key.to_string() != keys.log_key));
     }
     Ok(LogKeys::new(live, keys.log_keys.clone()))
+}
+
+/// A verifier that is given the same file would not accept this log. Nothing here depends on it.
+fn warn_of_another_log(parts: &Parts, terminal: &Terminal) {
+    let logs = parts.policy.as_ref().map_or(&[][..], TlogPolicy::logs);
+    let signs_now = |key| parts.log_keys.live().contains(key);
+    if !logs.is_empty() && !logs.iter().any(|log| signs_now(log.key())) {
+        terminal.warn(
+            "no `log` line of the policy names a key that this log signs with now: whoever verifies with the same file does not accept it",
+        );
+    }
 }
 
 /// Halts the ledger; of a service that is gone there is nothing to halt.

@@ -223,6 +223,17 @@ fn an_entry_a_head_or_a_checkpoint_that_was_changed_is_found_and_left() {
         )
         .unwrap();
     assert!(bytes.contains("\"kind\":\"decision\""), "{bytes}");
+    // What is wrong with a row is said without the words of a library.
+    std::fs::write(data.join("ledger.db"), &whole).unwrap();
+    edit(&data, "UPDATE head SET root = zeroblob(32)");
+    let refused = home.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.code, 2, "{}", refused.out);
+    assert!(
+        refused.err.contains("a row was changed: the stored root")
+            && refused.err.contains("hint: `countersign fsck --data DIR`"),
+        "{}",
+        refused.err
+    );
     // Nobody is told to begin a log where one was lost.
     for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
         let _ = std::fs::remove_file(data.join(file));

@@ -630,7 +630,23 @@ fn what_cannot_be_reached_at_the_start_is_a_warning_or_a_refusal() {
         "{}",
         server.log()
     );
+    assert!(!server.log().contains("no `log` line"), "{}", server.log());
     server.stop();
+    // Verifiers are to be given the same file: it should name this log.
+    let keys = world
+        .home
+        .json(0, &["key", "show", "--data", "data/countersign"]);
+    let text = std::fs::read_to_string(world.home.path("policy")).unwrap();
+    let other = text.replace(&world.log_key, keys["root_key"].as_str().unwrap());
+    world.write_policy(&other);
+    let server = world.serve(&[]);
+    assert!(
+        server.log().contains("no `log` line of the policy"),
+        "{}",
+        server.log()
+    );
+    server.stop();
+    world.write_policy(&text);
     let refused = world.home.run(&[
         "serve",
         "--listen",
