@@ -20,7 +20,7 @@ use crate::store::{NotCommitted, StateReader, Store, StoreError, StoreReadError,
 use crate::unit::{CommittedEntry, ProofText, Release, Unit};
 use countersign_core::time::{Clock, Timestamp};
 use countersign_merkle::{ProofError, root_at};
-use countersign_note::Checkpoint;
+use countersign_note::{Checkpoint, Note, SignedCheckpoint};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -305,7 +305,11 @@ impl Sequencer {
                 false => differs("contradicts"),
             });
         }
-        // Another process has appended. The tree must lead from the one head to the other.
+        // Another process has appended: one that has the log's key, and not somebody who only writes
+        // the database. The tree must lead from the one head to the other.
+        if !self.is_signed(seen) {
+            return Ok(differs("is not signed by the log's key, and goes beyond"));
+        }
         let edge = &Edge::default();
         let store = self.store.as_ref();
         for head in [released, seen] {
@@ -316,6 +320,19 @@ impl Sequencer {
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Whether the head's checkpoint is its own, and the log's key has signed it.
+    fn is_signed(&self, head: &Head) -> bool {
+        let keys = std::slice::from_ref(self.signer.verifier_key());
+        let note = head.checkpoint().parse::<Note>().ok();
+        let signed = note.and_then(|note| SignedCheckpoint::open(&note, keys).ok());
+        signed.is_some_and(|signed| {
+            let claim = signed.checkpoint();
+            claim.origin() == head.origin().as_str()
+                && claim.size() == head.size()
+                && claim.root() == head.root()
+        })
     }
 
     /// After a commit of unknown outcome: whether the batch is in the log. Locks the head, so that

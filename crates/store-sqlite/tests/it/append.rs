@@ -1,13 +1,14 @@
 //! Appending: every entry in its place, durable, and proved.
 
-use crate::support::{Fixture, append, check_all, fresh_id, key, numbered, reopen};
-use countersign_ledger::ReadSet;
+use crate::support::{Fixture, append, check_all, database, fresh_id, key, numbered, one, reopen};
+use countersign_ledger::{CommitError, ReadSet};
 use countersign_merkle::tile::{decode_bundle, tiles_for_size};
 use countersign_merkle::{
     AnyTile, CompactRange, EntriesTile, HASH_LEN, LeafIndex, TilePath, TreeSize, leaf_hash,
     verify_consistency,
 };
 use countersign_note::{Note, SignedCheckpoint, TlogProof};
+use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -226,4 +227,44 @@ fn what_is_beyond_the_log_is_an_error_and_not_a_proof() {
     other.append(2);
     let foreign: Note = other.ledger.checkpoint().parse().unwrap();
     assert!(ledger.proof_at(LeafIndex::new(0), foreign).is_err());
+}
+
+/// Another process that appends has the log's key; somebody who only writes the database has not.
+#[test]
+fn entries_that_somebody_wrote_into_the_database_are_not_signed_with_the_next() {
+    let fixture = Fixture::new();
+    for n in 0..5 {
+        fixture.append(n);
+    }
+    let ledger = &fixture.ledger;
+    let size = ledger.size();
+    let mut range = CompactRange::new();
+    let mut leaves = ledger.leaves(0..size.get()).unwrap();
+    let text = String::from_utf8(leaves.pop().unwrap().bytes).unwrap();
+    let forged = text.replace("\"requests\":4", "\"requests\":5");
+    let kept = leaves.iter().map(|leaf| leaf_hash(&leaf.bytes));
+    let hashes = kept.chain([leaf_hash(text.as_bytes()), leaf_hash(forged.as_bytes())]);
+    for hash in hashes {
+        range.append(hash, &mut |_, _, _| {}).unwrap();
+    }
+    let frontier: Vec<u8> = range.hashes().iter().flat_map(|h| *h.as_bytes()).collect();
+    let connection = Connection::open(database(fixture.dir.path())).unwrap();
+    let index = size.get() as i64;
+    let sql = "INSERT INTO leaves VALUES (?1, ?2, ?3)";
+    let row = (index, fresh_id().to_bytes(), forged.as_bytes());
+    connection.execute(sql, row).unwrap();
+    let sql = "INSERT INTO runs VALUES (?1, 0, ?2)";
+    let hash = leaf_hash(forged.as_bytes());
+    connection.execute(sql, (index, hash.as_bytes())).unwrap();
+    let sql = "UPDATE head SET size = ?1, hashes = ?2, root = ?3";
+    let root = range.root();
+    let head = (index + 1, frontier, root.as_bytes());
+    connection.execute(sql, head).unwrap();
+    drop(connection);
+    let answer = ledger.commit(ReadSet::none(), one(9));
+    assert!(
+        matches!(answer, Err(CommitError::Halted { .. })),
+        "{answer:?}"
+    );
+    assert_eq!(ledger.size(), size);
 }
