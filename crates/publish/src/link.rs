@@ -58,8 +58,20 @@ pub enum Failure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Submitted {
     Cosigned(Vec<NoteSignature>),
+    /// It has cosigned a newer checkpoint of this log already, which others have sent to it.
+    Overtaken(Box<Newer>),
     Failed(Failure),
     Contradicted(Box<Conflict>),
+}
+
+/// A checkpoint of this log that a witness holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Newer {
+    /// With the signatures of the log alone.
+    pub(crate) note: Note,
+    pub(crate) size: TreeSize,
+    /// The witness's cosignature.
+    pub(crate) lines: Vec<NoteSignature>,
 }
 
 /// A witness, and what it is known to hold.
@@ -125,7 +137,7 @@ impl Link {
             if old > size {
                 return match old > parts.log.size() {
                     true => self.investigate(parts, &format!("{old} entries")),
-                    false => Err(Failure::Ahead(old)),
+                    false => self.overtaken(parts, size).ok_or(Failure::Ahead(old)),
                 };
             }
             let proof = match old {
@@ -165,15 +177,43 @@ impl Link {
         lines: Vec<NoteSignature>,
         size: TreeSize,
     ) -> Result<Submitted, Failure> {
-        let is_own =
-            |line: &NoteSignature| line.id() == self.key.id() && line.name() == self.key.name();
-        let own: Vec<_> = lines.into_iter().filter(is_own).take(1).collect();
-        let bad = |_| Failure::BadSignature;
-        let alone = Note::new(note.text().to_owned(), own.clone()).map_err(bad)?;
-        let keys = std::slice::from_ref(&self.key);
-        alone.verify(keys).map_err(|_| Failure::BadSignature)?;
+        let own = self.own(note, lines).ok_or(Failure::BadSignature)?;
         self.known = size;
         Ok(Submitted::Cosigned(own))
+    }
+
+    /// Of the lines one that the witness's key made over the note.
+    fn own(&self, note: &Note, lines: Vec<NoteSignature>) -> Option<Vec<NoteSignature>> {
+        let is_own = |line: &NoteSignature| is_by(&self.key, line);
+        let own: Vec<_> = lines.into_iter().filter(is_own).take(1).collect();
+        let alone = Note::new(note.text().to_owned(), own.clone()).ok()?;
+        alone.verify(std::slice::from_ref(&self.key)).ok()?;
+        Some(own)
+    }
+
+    /// What the witness has cosigned beyond `size`, if it shows that. Checkpoints stand in every
+    /// receipt and a witness asks nobody who he is: whoever sends each newer one to it at once would
+    /// otherwise keep it ahead of every round.
+    fn overtaken(&mut self, parts: &Parts, size: TreeSize) -> Option<Submitted> {
+        let origin = parts.log.head().origin().to_string();
+        let answer = self.transport.checkpoint(&LogName::of(&origin)).ok()?;
+        let live = parts.log_keys.live();
+        let (note, checkpoint) = LogKeys::open(live, &answer.body)?;
+        parts.log.check_known(&checkpoint).ok()?;
+        // A witness that was told of one key only does not keep what the others have signed.
+        let of_log: Option<Vec<_>> = live
+            .iter()
+            .map(|key| note.signatures().iter().find(|line| is_by(key, line)))
+            .map(Option::<&NoteSignature>::cloned)
+            .collect();
+        let lines = self.own(&note, note.signatures().to_vec())?;
+        let newer = Newer {
+            note: Note::new(note.text().to_owned(), of_log?).ok()?,
+            size: checkpoint.size(),
+            lines,
+        };
+        self.known = newer.size;
+        (newer.size > size).then(|| Submitted::Overtaken(Box::new(newer)))
     }
 
     /// Looks at what the witness holds. Only a checkpoint that this log's key has signed counts.
@@ -222,6 +262,10 @@ impl Link {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn is_by(key: &VerifierKey, line: &NoteSignature) -> bool {
+    line.id() == key.id() && line.name() == key.name()
 }
 
 /// What a witness shows of this log.

@@ -4,7 +4,7 @@ use crate::board::{Board, Published};
 use crate::contradiction::Conflict;
 use crate::kept;
 use crate::limits::{GRACE, REFRESH, ROUND_WAIT, STEP};
-use crate::link::{Failure, Submitted};
+use crate::link::{Failure, Newer, Submitted};
 use crate::parts::Parts;
 use crate::worker::{Done, Job, Worker};
 use countersign_ledger::publish::publish_at;
@@ -37,6 +37,8 @@ pub(crate) struct Current {
     refreshed: Instant,
     /// Whether there is something that was not published.
     is_new: bool,
+    /// Whether a witness has shown it, and the others were not asked yet.
+    is_shown: bool,
 }
 
 impl Rounds {
@@ -64,6 +66,14 @@ impl Rounds {
     }
 
     fn take_newest(&mut self) {
+        let has_quorum = self.has_quorum();
+        if let Some(current) = &mut self.current
+            && std::mem::take(&mut current.is_shown)
+            && !has_quorum
+        {
+            // The others are asked for what one has cosigned before it is given up.
+            return;
+        }
         let text = self.parts.log.checkpoint();
         let Ok(note) = Note::parse(text.as_bytes()) else {
             return;
@@ -86,7 +96,40 @@ impl Rounds {
                 lines: vec![None; self.workers.len()],
                 refreshed: Instant::now(),
                 is_new: true,
+                is_shown: false,
             });
+        }
+    }
+
+    /// Goes on with a newer checkpoint that a witness has cosigned already, unless the others have made
+    /// a quorum without it.
+    fn take_shown(&mut self, witness: usize, newer: Newer) {
+        let is_older = |it: &Current| it.size > newer.size;
+        if self.current.as_ref().is_some_and(is_older) || self.has_quorum() {
+            return;
+        }
+        let is_larger = self.current.as_ref().is_none_or(|it| it.size < newer.size);
+        if is_larger {
+            self.current = Some(Current {
+                note: Arc::new(newer.note),
+                size: newer.size,
+                lines: vec![None; self.workers.len()],
+                refreshed: Instant::now(),
+                is_new: true,
+                is_shown: true,
+            });
+        }
+        self.take_lines(witness, newer.size, newer.lines);
+    }
+
+    fn take_lines(&mut self, witness: usize, size: TreeSize, lines: Vec<NoteSignature>) {
+        self.board.cosigned(witness, size);
+        let current = self.current.as_mut().filter(|it| it.size == size);
+        if let Some(current) = current
+            && let Some(place) = current.lines.get_mut(witness)
+        {
+            *place = Some(lines);
+            current.is_new = true;
         }
     }
 
@@ -154,16 +197,8 @@ impl Rounds {
         match done.submitted {
             Submitted::Failed(failure) => self.board.failed(done.witness, &failure),
             Submitted::Contradicted(conflict) => stop(&self.parts, &self.board, &conflict),
-            Submitted::Cosigned(lines) => {
-                self.board.cosigned(done.witness, done.size);
-                let current = self.current.as_mut().filter(|it| it.size == done.size);
-                if let Some(current) = current
-                    && let Some(place) = current.lines.get_mut(done.witness)
-                {
-                    *place = Some(lines);
-                    current.is_new = true;
-                }
-            }
+            Submitted::Cosigned(lines) => self.take_lines(done.witness, done.size, lines),
+            Submitted::Overtaken(newer) => self.take_shown(done.witness, *newer),
         }
     }
 

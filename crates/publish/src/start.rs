@@ -147,6 +147,7 @@ pub(crate) fn ask(parts: &Parts, links: &mut [Option<Link>]) -> Result<Started, 
         let found = match said {
             _ if link.is_none() => Found::NotAsked,
             Submitted::Cosigned(_) => Found::Cosigned(size),
+            Submitted::Overtaken(newer) => Found::Cosigned(newer.size),
             Submitted::Contradicted(conflict) => {
                 let evidence = conflict.keep(parts).ok();
                 return Err(StartError::Contradiction { conflict, evidence });

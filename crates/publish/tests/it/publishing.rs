@@ -1,13 +1,15 @@
 //! Rounds: what is cosigned, what is published, and what stops the log.
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_merkle::TreeSize;
 use countersign_note::{Note, NoteSigner as _, PolicyOutcome};
-use countersign_publish::{Publisher, Transport};
+use countersign_publish::{Publisher, RawAnswer, Transport, TransportError};
 use countersign_verify::Contradiction;
+use countersign_witness::{AddCheckpoint, LogName};
 
 use crate::kit::{Here, Key, Log, PATIENCE, says, until, wait, witnessed};
 
@@ -259,4 +261,68 @@ fn a_witness_that_cosigns_many_times_over_takes_no_room_from_the_others() {
     assert_eq!(note.signatures().len(), 4, "{}", published.note);
     log.append(1);
     assert!(wait(publisher.board(), 4, PATIENCE).is_some());
+}
+
+/// A witness to which somebody sends each newest checkpoint before the log does, as whoever has
+/// receipts and reaches the witness can.
+struct Raced {
+    witness: Arc<Here>,
+    ledger: Log,
+    is_racing: AtomicBool,
+    held: Mutex<TreeSize>,
+}
+
+impl Raced {
+    fn new(n: u8, log: &Log) -> Arc<Self> {
+        let ledger = Log {
+            dir: tempfile::tempdir().unwrap(),
+            ledger: Arc::clone(&log.ledger),
+        };
+        Arc::new(Self {
+            witness: Here::new(n),
+            is_racing: AtomicBool::new(false),
+            held: Mutex::new(ledger.ledger.size()),
+            ledger,
+        })
+    }
+}
+
+impl Transport for Raced {
+    fn add_checkpoint(&self, body: &str) -> Result<RawAnswer, TransportError> {
+        if self.is_racing.load(Ordering::Relaxed) {
+            self.ledger.append(1);
+            let mut held = self.held.lock().unwrap();
+            let reader = self.ledger.ledger.reader();
+            let proof = reader.consistency(*held, reader.size()).unwrap();
+            let note = Note::parse(reader.checkpoint().as_bytes()).unwrap();
+            let request = AddCheckpoint::new(*held, proof, note).unwrap();
+            let answer = self.witness.add_checkpoint(&request.to_string()).unwrap();
+            assert_eq!(answer.status, 200);
+            *held = reader.size();
+        }
+        self.witness.add_checkpoint(body)
+    }
+
+    fn checkpoint(&self, name: &LogName) -> Result<RawAnswer, TransportError> {
+        self.witness.checkpoint(name)
+    }
+}
+
+#[test]
+fn a_witness_that_others_keep_ahead_of_every_round_is_followed() {
+    for honest in 0..2_u8 {
+        let log = Log::new(3);
+        let raced = Raced::new(0, &log);
+        let mut ways: Vec<Arc<dyn Transport>> = vec![Arc::clone(&raced) as _];
+        ways.extend((0..honest).map(|n| Here::new(n + 1) as Arc<dyn Transport>));
+        let (publisher, _) = Publisher::start(log.parts("all", ways)).unwrap();
+        witnessed(publisher.board(), 3);
+        raced.is_racing.store(true, Ordering::Relaxed);
+        log.append(1);
+        let published = wait(publisher.board(), 4, PATIENCE).unwrap();
+        assert!(published.is_witnessed && published.size.get() > 4);
+        raced.is_racing.store(false, Ordering::Relaxed);
+        witnessed(publisher.board(), log.ledger.size().get());
+        assert_eq!(log.ledger.health().halted, None);
+    }
 }
