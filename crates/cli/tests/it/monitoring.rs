@@ -282,6 +282,33 @@ fn a_witness_without_an_address_is_not_left_out_silently() {
 }
 
 #[test]
+fn a_log_key_that_was_not_given_is_not_put_on_the_witness() {
+    let home = Home::new();
+    home.ok(&["init", "--data", "log"]);
+    let witness = witness(&home);
+    cosigned(&home, 1);
+    let policy = std::fs::read_to_string(home.path("policy")).unwrap();
+    let (_, bare) = policy.split_once('\n').unwrap();
+    std::fs::write(home.path("bare"), bare).unwrap();
+    home.ok(&["key", "rotate", "log", "--data", "log"]);
+    let (server, url) = serve(&home, "log");
+    // What the witness holds is signed by the key that was in force before.
+    let new = home.json(0, &["key", "show", "--data", "log"])["log_key"].clone();
+    let args = ["--once", "--state", "other", "--policy", "bare", "--key"];
+    let args = [&["monitor", &url], &args[..], &[new.as_str().unwrap()]].concat();
+    let ran = home.run(&args);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(
+        ran.out.contains("log: first") && ran.out.contains("witness w: unsigned"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.err.contains("--key OLD --key NEW"), "{}", ran.err);
+    server.stop();
+    witness.stop();
+}
+
+#[test]
 fn a_witness_that_was_shown_another_history_gives_it_away() {
     let home = Home::new();
     home.ok(&["init", "--data", "log"]);

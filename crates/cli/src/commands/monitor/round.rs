@@ -150,6 +150,13 @@ impl Rounds {
         let cosigned_at = match cosigned_at {
             Ok(time) => time,
             Err(reason) => {
+                // Without a key of the log that is known, nothing is said of the witness.
+                let is_unsigned =
+                    matches!(&step, Err(error) if !matches!(error, FollowError::Source(_)));
+                if is_unsigned {
+                    let own = event(&source, "unsigned").because(reason).finding();
+                    return self.unsigned(&own);
+                }
                 let own = event(&source, "not-cosigned").because(reason).finding();
                 return self.say(&own, Round::Findings);
             }
@@ -230,15 +237,19 @@ impl Rounds {
             }
             _ => {
                 let own = event(source, "unsigned").because(error).finding();
-                let round = self.say(&own, Round::Findings);
-                if source == LOG && !self.terminal.is_json() {
-                    self.terminal.hint(
-                        "if the log's key was rotated, give the new one beside the old one: --key OLD --key NEW",
-                    );
-                }
-                round
+                self.unsigned(&own)
             }
         }
+    }
+
+    fn unsigned(&self, event: &Event) -> Result<Round, CliError> {
+        let round = self.say(event, Round::Findings)?;
+        if !self.terminal.is_json() {
+            self.terminal.hint(
+                "if the log's key was rotated, give the new one beside the old one: --key OLD --key NEW",
+            );
+        }
+        Ok(round)
     }
 
     fn contradicted(&self, source: &str, step: &Step) -> Result<Round, CliError> {
