@@ -164,7 +164,7 @@ pub(crate) fn check(parts: &LedgerParts) -> Result<Checked, OpenError> {
     let head_file = head_file.ok_or_else(|| OpenError::HeadFileMissing { path: path.into() })?;
     let checkpoint = check_signature(&head, parts)?;
     check_tree(store, &head)?;
-    let head_file = compare(store, &head, &checkpoint, head_file)?;
+    let head_file = compare(store, &head, head_file)?;
     let edge = Edge::read(store, head.size())?;
     let checkpoint = with_second(&head, checkpoint, parts.second_signer.as_deref())?;
     Ok(Checked {
@@ -251,12 +251,7 @@ fn check_tree(store: &dyn Store, head: &Head) -> Result<(), OpenError> {
 
 /// Holds the database against the head file. A database that is ahead has a commit that was durable
 /// when the process ended, but not answered yet: it stands.
-fn compare(
-    store: &dyn Store,
-    head: &Head,
-    signed: &str,
-    mut head_file: HeadFile,
-) -> Result<HeadFile, OpenError> {
+fn compare(store: &dyn Store, head: &Head, mut head_file: HeadFile) -> Result<HeadFile, OpenError> {
     let recorded = head_file.newest().checkpoint.clone();
     if recorded.origin() != head.origin().as_str() {
         return Err(OpenError::OtherLog {
@@ -283,7 +278,8 @@ fn compare(
     if recorded.size() < head.size() {
         let next = Checkpoint::new(head.origin().as_str(), head.size(), head.root());
         let next = next.map_err(CheckpointError::from)?;
-        head_file.record(next, signed)?;
+        // As it was committed: the present key may not be the log's yet.
+        head_file.record(next, head.checkpoint())?;
     }
     Ok(head_file)
 }

@@ -157,6 +157,7 @@ fn a_commit_that_was_durable_but_not_released_stands() {
     assert_eq!(ledger.head(), head);
     let recorded = HeadFile::open(&head_file(dir.path())).unwrap().unwrap();
     assert_eq!(recorded.newest().checkpoint.size(), head.size());
+    assert_eq!(recorded.newest().signed.as_deref(), Some(head.checkpoint()));
     check_all(&append(&ledger, 5));
 }
 
