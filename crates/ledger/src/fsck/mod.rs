@@ -307,7 +307,14 @@ fn walk(
     let mut from = 0;
     while from < total {
         let until = from.saturating_add(CHUNK).min(total);
-        walk.chunk(from..until, observe, findings)?;
+        if !walk.chunk(from..until, observe, findings)? {
+            // A head may speak of any number of entries.
+            let found = format!("no entry from {from} on");
+            let expected = format!("{total} entries, as the head says");
+            findings.add(Flaw::new(Part::Leaf, found, expected));
+            walk.trees.miss(total.saturating_sub(from));
+            break;
+        }
         from = until;
         progress(Progress { done: from, total });
     }
@@ -315,7 +322,7 @@ fn walk(
     let is_sound = walk.trees.settle(head.size, signed, findings);
     check_head(head, &walk, findings);
     check_head_file(subject, head, recorded, &walk, findings);
-    walk.finish(TreeSize::new(total), findings)?;
+    walk.finish(TreeSize::new(total), is_sound, findings)?;
     Ok(is_sound)
 }
 
@@ -329,14 +336,18 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// False if there is nothing at all.
     fn chunk(
         &mut self,
         range: Range<u64>,
         observe: &mut Observe<'_>,
         findings: &mut Findings,
-    ) -> Result<(), StoreReadError> {
+    ) -> Result<bool, StoreReadError> {
         let mut leaves = self.store.leaves(range.clone())?.into_iter().peekable();
         let mut stored = self.store.hashes(0, range.clone())?.into_iter().peekable();
+        if leaves.peek().is_none() && stored.peek().is_none() {
+            return Ok(false);
+        }
         for index in range.clone() {
             let leaf = leaves.next_if(|leaf| leaf.index == index);
             let hash = stored.next_if(|(at, _)| *at == index).map(|(_, hash)| hash);
@@ -356,7 +367,7 @@ impl Walk<'_> {
                 self.store.repair(Fix::Node(level, index, hash))?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn leaf(
@@ -394,7 +405,12 @@ impl Walk<'_> {
         observe(index, &entry, findings)
     }
 
-    fn finish(&self, size: TreeSize, findings: &mut Findings) -> Result<(), StoreReadError> {
+    fn finish(
+        &self,
+        size: TreeSize,
+        is_sound: bool,
+        findings: &mut Findings,
+    ) -> Result<(), StoreReadError> {
         for flaw in self.store.beyond(size)? {
             findings.add(flaw);
         }
@@ -412,7 +428,7 @@ impl Walk<'_> {
                 findings.add(flaw);
             }
         }
-        if !self.repair {
+        if !self.repair || !is_sound {
             return Ok(());
         }
         let index = [Part::LeafHash, Part::EntryId, Part::Time, Part::Term];

@@ -116,6 +116,11 @@ impl Trees {
         }
     }
 
+    /// So many leaves are missing at the end.
+    pub(super) fn miss(&mut self, leaves: u64) {
+        self.missing = self.missing.saturating_add(leaves);
+    }
+
     /// Holds the nodes that were completed against those that are stored.
     pub(super) fn check_nodes(&mut self, store: &dyn Inspect) -> Result<(), StoreReadError> {
         for (level, nodes) in std::mem::take(&mut self.leaves.fresh) {

@@ -183,3 +183,22 @@ fn a_trigger_writes_nothing_while_what_derives_is_put_right() {
     let (left, _) = check(dir.path(), false);
     assert_eq!(left.total(), 0, "{:?}", left.kept());
 }
+
+#[test]
+fn a_head_that_speaks_of_more_entries_than_there_are_is_no_work_without_end() {
+    let dir = log();
+    edit(dir.path(), "UPDATE head SET size = 9000000000000000");
+    for repair in [false, true] {
+        let (found, seen) = check(dir.path(), repair);
+        assert_eq!(found.found(), Found::Contradicts);
+        assert_eq!(seen, leaves_in(dir.path()));
+    }
+}
+
+fn leaves_in(dir: &Path) -> u64 {
+    let connection = Connection::open(database(dir)).unwrap();
+    let count = connection.query_row("SELECT count(*) FROM leaves", [], |row| {
+        row.get::<_, i64>(0)
+    });
+    count.unwrap() as u64
+}
