@@ -18,6 +18,8 @@ pub struct ServiceHealth {
     pub halted: Option<String>,
     /// By how many milliseconds the clock is behind the log's head, if that is more than is borne.
     pub clock_behind_ms: Option<i64>,
+    /// Whether the detectors could not go on when they last tried: nobody is told of a pattern then.
+    pub is_unwatched: bool,
     /// How publishing fares, if something is published.
     pub publication: Option<Status>,
 }
@@ -33,6 +35,7 @@ impl Service {
             is_short_of_room: ledger.is_short_of_room,
             halted: ledger.halted,
             clock_behind_ms: (behind > CLOCK_BEHIND_MS).then_some(behind),
+            is_unwatched: self.watcher.is_stuck(),
             publication: self.publication_status(),
         }
     }

@@ -1,6 +1,7 @@
 //! The watcher: reads the log as it grows, folds it through the detectors, and commits flags.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ pub(crate) struct Watcher {
     handed: Mutex<BTreeMap<u64, AnyEntry>>,
     bell: Mutex<bool>,
     rung: Condvar,
+    /// Whether it could not go on when it last tried.
+    stuck: AtomicBool,
 }
 
 struct Folded {
@@ -51,7 +54,13 @@ impl Watcher {
             handed: Mutex::default(),
             bell: Mutex::new(false),
             rung: Condvar::new(),
+            stuck: AtomicBool::new(false),
         }
+    }
+
+    /// Whether it could not go on when it last tried.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
     }
 
     /// Says that the log has grown.
@@ -121,6 +130,9 @@ impl Service {
         let settled = self.settle(&mut folded);
         // Drafts that were given out and not committed are asked for again.
         folded.unsure |= settled.is_err();
+        self.watcher
+            .stuck
+            .store(settled.is_err(), Ordering::Relaxed);
         settled
     }
 

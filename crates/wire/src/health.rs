@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 /// How a server fares. `failing` comes with the HTTP status 503.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthView {
-    /// `ok`, `degraded` (only stops, revocations and keys are committed) or `failing` (nothing is).
+    /// `ok`, `degraded` (a part of it does not work, see `reasons`) or `failing` (nothing is committed).
     pub status: String,
     /// Why it is not `ok`.
     pub reasons: Vec<String>,

@@ -87,7 +87,7 @@ fn judge(health: &ServiceHealth) -> (StatusCode, HealthView) {
         reasons.push(reason);
     }
     let is_failing = !reasons.is_empty();
-    let mut is_degraded = health.is_short_of_room;
+    let mut is_degraded = health.is_short_of_room || health.is_unwatched;
     if let Some(status) = health.publication.as_ref().filter(|it| !it.is_failing()) {
         is_degraded |= status.is_late() || status.directory_failure.is_some();
         if status.is_late() {
@@ -97,6 +97,11 @@ fn judge(health: &ServiceHealth) -> (StatusCode, HealthView) {
             reasons
                 .push("the static publication is not up to date; see the server's log".to_owned());
         }
+    }
+    if health.is_unwatched {
+        reasons.push(
+            "the detectors cannot read on, so no flag is raised; see the server's log".to_owned(),
+        );
     }
     if health.is_short_of_room {
         reasons.push("the disk is full: only stops, revocations and keys are committed".to_owned());
@@ -182,6 +187,7 @@ mod tests {
             is_short_of_room: false,
             halted: None,
             clock_behind_ms: None,
+            is_unwatched: false,
             publication: None,
         }
     }
@@ -198,6 +204,11 @@ mod tests {
             ..health()
         };
         assert_eq!(word(&full), (200, "degraded".to_owned(), 1));
+        let unwatched = ServiceHealth {
+            is_unwatched: true,
+            ..health()
+        };
+        assert_eq!(word(&unwatched), (200, "degraded".to_owned(), 1));
         let behind = ServiceHealth {
             clock_behind_ms: Some(5_000),
             ..full

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 
 use crate::support::{Home, Ran, copy};
 use crate::verifying::some_log;
+use crate::witnessing::get;
 
 /// A log of some entries, whose newest checkpoint somebody holds as the file `held`.
 struct Held {
@@ -294,6 +295,19 @@ fn an_old_entry_that_was_edited_is_not_served_and_an_edited_hash_not_opened() {
         refused.err
     );
     held.home.expect(3, &["fsck", held.dir()]);
+    // A server may start on it. That its detectors cannot read on is not silent.
+    let server = held.home.serve(&["--data", held.dir()]);
+    let says = || get(&server.url, "/healthz").1;
+    let begun = std::time::Instant::now();
+    while !says().contains("degraded") && begun.elapsed().as_secs() < 30 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(
+        says().contains("the detectors cannot read on"),
+        "{}",
+        says()
+    );
+    server.stop();
     edit("UPDATE runs SET hashes = zeroblob(length(hashes)) WHERE idx = 0");
     held.refused(3, "the database is damaged");
     // This derives: it can be written again.

@@ -141,7 +141,7 @@ fn size_of(note: &Note) -> u64 {
     note.text().lines().nth(1).unwrap().parse().unwrap()
 }
 
-fn get(url: &str, path: &str) -> (u16, String) {
+pub(crate) fn get(url: &str, path: &str) -> (u16, String) {
     send(
         url,
         &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"),
