@@ -5,6 +5,8 @@
 //! process ends in between, the next one that opens the directory asks the log and ends what was
 //! begun: see [`DataDir::settle`].
 
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +21,9 @@ use countersign_service::{KeyChange, KeyHistory, KeyHistoryError, SetupError, Sy
 use countersign_store_sqlite::SqliteStore;
 
 use crate::{DataDir, HostError, check_private};
+
+/// The file among the keys that names the entries of their changes.
+const CHANGES: &str = "changes";
 
 /// What a change of keys came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +59,12 @@ pub enum KeyUseError {
     /// The second signature is off.
     #[error("checkpoints are not signed with ML-DSA-44")]
     MlDsaIsOff,
+    /// The database's index does not find a change that was made here.
+    #[error("entry {index} changes a key, and the index of the database does not find it")]
+    Hidden {
+        /// Where it stands.
+        index: LeafIndex,
+    },
     /// Only some keys follow each other.
     #[error("the key `{0}` cannot be followed by another")]
     NotRotatable(Purpose),
@@ -67,6 +78,9 @@ impl KeyUseError {
                 "let another follow it with `countersign key rotate`; ML-DSA-44 is switched off with `countersign key mldsa off`",
             ),
             Self::Unknown { .. } => Some("`countersign key list` shows them"),
+            Self::Hidden { .. } => {
+                Some("`countersign fsck --data DIR --repair` writes the index again")
+            }
             Self::MlDsaIsOff => Some("`countersign key mldsa on` switches it on"),
             Self::MlDsaIsOn | Self::NotRotatable(_) => None,
         }
@@ -252,6 +266,7 @@ impl Held {
         let ledger = Ledger::open(parts).map_err(SetupError::Open)?;
         let tools = (&SystemClock as _, &SystemRandom as _);
         let entries = self.history.change(&ledger, root, changes, tools)?;
+        note(&self.keys, &entries)?;
         Ok((entries, ledger.checkpoint().to_string()))
     }
 }
@@ -290,7 +305,47 @@ pub(crate) fn discard_pending(keys: &Path) -> Result<(), HostError> {
 pub(crate) fn read_history(store: &Arc<dyn Store>, keys: &Path) -> Result<KeyHistory, HostError> {
     let log = LogReader::open(Arc::clone(store)).map_err(KeyHistoryError::from)?;
     let log = log.ok_or(KeyHistoryError::NoGenesis)?;
-    Ok(KeyHistory::read(&log, &signers(keys)?)?)
+    let history = KeyHistory::read(&log, &signers(keys)?)?;
+    // What the index hides would be a key that lives again.
+    let hidden = noted(keys)?
+        .into_iter()
+        .find(|index| !history.is_change(*index));
+    match hidden {
+        None => Ok(history),
+        Some(index) => Err(KeyUseError::Hidden { index }.into()),
+    }
+}
+
+/// The entries of the changes of keys that were made here.
+fn noted(keys: &Path) -> Result<Vec<LeafIndex>, HostError> {
+    let path = keys.join(CHANGES);
+    let failed = |error| HostError::Io {
+        path: path.clone(),
+        error,
+    };
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(failed)?,
+    };
+    let lines = text.lines().map(|line| line.parse().map(LeafIndex::new));
+    let indexes: Result<Vec<_>, _> = lines.collect();
+    indexes.map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
+}
+
+/// Keeps the entries of a change beside the keys, where the index of the database cannot hide them.
+fn note(keys: &Path, entries: &[LeafIndex]) -> Result<(), HostError> {
+    let mut all = noted(keys)?;
+    all.extend(entries);
+    let text: String = all.iter().map(|index| format!("{index}\n")).collect();
+    let (path, new) = (keys.join(CHANGES), keys.join(format!("{CHANGES}.new")));
+    let written = (|| {
+        let mut file = File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        File::open(keys)?.sync_all()
+    })();
+    written.map_err(|error| HostError::Io { path, error })
 }
 
 /// The keys that may have signed the stored checkpoint: the log's key and, where a process ended

@@ -275,8 +275,10 @@ impl DataDir {
         let lock = DirLock::acquire(&self.root)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&self.database())?);
         // What cannot be read is told when the service opens the log.
-        if let Ok(history) = keys::read_history(&store, &self.keys()) {
-            keys::settle(&self.keys(), &history)?;
+        match keys::read_history(&store, &self.keys()) {
+            Ok(history) => keys::settle(&self.keys(), &history)?,
+            Err(error @ HostError::KeyUse(_)) => return Err(error),
+            Err(_) => {}
         }
         let ring = KeyRing::load(&self.keys())?;
         let parts = self.parts(store, ring, Arc::new(SystemRandom), clock)?;

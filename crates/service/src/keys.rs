@@ -239,6 +239,12 @@ impl KeyHistory {
             .is_some_and(|granted| granted.revoked.is_none())
     }
 
+    /// Whether the entry at this index granted or revoked one of the keys.
+    pub fn is_change(&self, index: LeafIndex) -> bool {
+        let mut keys = self.keys.iter();
+        keys.any(|key| key.granted == index || key.revoked == Some(index))
+    }
+
     /// The keys that signed checkpoints at any time, the oldest first.
     pub fn log_keys(&self) -> Vec<VerifierKey> {
         let keys = self.keys.iter();

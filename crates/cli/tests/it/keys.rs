@@ -650,6 +650,33 @@ fn of_two_histories_the_successor_names_the_one_that_was_released() {
     assert_eq!(before["checkpoint"], released.to_string());
 }
 
+/// Key entries are found by the index of the database, which whoever writes it can thin out.
+#[test]
+fn a_revocation_that_the_index_hides_is_missed() {
+    let log = Offline::new();
+    let old = KeyRing::load(&log.keys()).unwrap().permit_key().unwrap();
+    let root = log.home.path("root");
+    let root = ["--data", log.dir(), "--root-key", root.to_str().unwrap()];
+    log.home
+        .ok(&[&["key", "rotate", "permit"], root.as_slice()].concat());
+    let revoke = ["key", "revoke", old.as_str()];
+    log.home.ok(&[&revoke, root.as_slice()].concat());
+    let hide = "DELETE FROM terms WHERE idx = (SELECT max(idx) FROM leaves)";
+    let database = rusqlite::Connection::open(log.data.join("ledger.db")).unwrap();
+    assert_eq!(database.execute(hide, []).unwrap(), 1);
+    drop(database);
+    for args in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["key", "list", "--data", log.dir()],
+    ] {
+        let ran = log.home.run(args);
+        assert_ne!(ran.code, 0, "{}", ran.out);
+        assert!(ran.err.contains("does not find it"), "{}", ran.err);
+    }
+    log.home.ok(&["fsck", log.dir(), "--repair"]);
+    log.home.serve(&[]).stop();
+}
+
 /// The head file is no secret and bears no signature that its owner could not have made up.
 #[test]
 fn what_somebody_wrote_into_the_head_file_is_not_signed_by_the_old_key() {
