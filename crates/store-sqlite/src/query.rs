@@ -6,7 +6,8 @@ use countersign_core::time::Timestamp;
 use countersign_ledger::index::terms_of;
 use countersign_ledger::store::StoredEntry;
 use countersign_ledger::{Filter, Order, Page};
-use rusqlite::{Connection, OptionalExtension as _, Result, TransactionBehavior};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error, OptionalExtension as _, Result, TransactionBehavior};
 use std::ops::Range;
 
 const UP: &str = "SELECT idx, entry_id, bytes FROM leaves
@@ -46,10 +47,13 @@ pub(crate) fn query(
     let mut statement = reading.prepare_cached(ONE)?;
     let entries = found.into_iter().map(|index| {
         let entry = statement.query_row([sql_count(index)], entry_of);
-        // A list that names an entry which is not there: the next who reads the log finds it.
-        entry.optional()
+        // Left out, it would make the page look like the last one.
+        entry.optional()?.ok_or_else(|| {
+            let error = format!("entry {index} is in a list and not in the log").into();
+            Error::FromSqlConversionFailure(0, Type::Integer, error)
+        })
     });
-    entries.filter_map(Result::transpose).collect()
+    entries.collect()
 }
 
 fn without_terms(

@@ -202,3 +202,22 @@ fn leaves_in(dir: &Path) -> u64 {
     });
     count.unwrap() as u64
 }
+
+#[test]
+fn a_page_with_an_entry_that_is_gone_is_an_error_and_no_shorter_list() {
+    let dir = log();
+    let kind = Some("throttled".to_owned());
+    let filter = Filter {
+        kind,
+        ..Filter::default()
+    };
+    edit(dir.path(), "DELETE FROM leaves WHERE idx = 690");
+    let store = SqliteStore::open(&database(dir.path())).unwrap();
+    let log = LogReader::open(Arc::new(store)).unwrap().unwrap();
+    let page = Page {
+        limit: 50,
+        ..Page::default()
+    };
+    let found = log.query(&filter, &page);
+    assert!(found.is_err(), "{:?}", found.map(|found| found.next));
+}
