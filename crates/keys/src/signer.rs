@@ -42,8 +42,12 @@ impl Ed25519NoteSigner {
             .as_ref()
             .try_into()
             .map_err(|_| KeyFileError::Setup(purpose))?;
-        let verifier_key =
-            VerifierKey::ed25519(name, &public_key).map_err(|_| KeyFileError::Setup(purpose))?;
+        // A witness's key says of itself that it signs cosignatures, and no notes.
+        let verifier_key = match purpose {
+            Purpose::Witness => VerifierKey::cosignature_v1(name, &public_key),
+            _ => VerifierKey::ed25519(name, &public_key),
+        };
+        let verifier_key = verifier_key.map_err(|_| KeyFileError::Setup(purpose))?;
         Ok(Self {
             pair: Arc::new(pair),
             verifier_key,

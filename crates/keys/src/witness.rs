@@ -2,19 +2,16 @@
 
 use std::path::Path;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use countersign_core::names::Origin;
 use countersign_core::random::Random;
-use countersign_note::{KeyName, MlDsaSigner, NoteSigner, SignError, VerifierKey};
+use countersign_note::{MlDsaSigner, NoteSigner, SignError, VerifierKey};
 
 use crate::file::{KeyFile, KeyFileError, Purpose};
 use crate::ml_dsa::MlDsaLogSigner;
+use crate::signer::Ed25519NoteSigner;
 
 /// Signs as a witness: Ed25519, `cosignature/v1` (C2SP tlog-cosignature).
-pub struct WitnessKey {
-    pair: Ed25519KeyPair,
-    verifier_key: VerifierKey,
-}
+pub struct WitnessKey(Ed25519NoteSigner);
 
 /// Signs as a witness a second time: ML-DSA-44, `subtree/v1` (C2SP tlog-cosignature).
 pub struct WitnessMlDsaKey(MlDsaLogSigner);
@@ -36,16 +33,8 @@ impl WitnessKey {
     }
 
     fn new(file: &KeyFile) -> Result<Self, KeyFileError> {
-        let setup = || KeyFileError::Setup(Purpose::Witness);
-        let name = KeyName::parse(file.origin.as_str()).map_err(|error| KeyFileError::Name {
-            origin: file.origin.clone(),
-            reason: error.to_string(),
-        })?;
-        let pair = Ed25519KeyPair::from_seed_unchecked(file.secret.as_slice());
-        let pair = pair.map_err(|_| setup())?;
-        let public_key: [u8; 32] = pair.public_key().as_ref().try_into().map_err(|_| setup())?;
-        let verifier_key = VerifierKey::cosignature_v1(name, &public_key).map_err(|_| setup())?;
-        Ok(Self { pair, verifier_key })
+        let signer = Ed25519NoteSigner::new(file, Purpose::Witness, file.origin.as_str())?;
+        Ok(Self(signer))
     }
 }
 
@@ -82,17 +71,15 @@ impl MlDsaSigner for WitnessMlDsaKey {
 
 impl NoteSigner for WitnessKey {
     fn name(&self) -> &str {
-        self.verifier_key.name().as_str()
+        self.0.name()
     }
 
     fn verifier_key(&self) -> &VerifierKey {
-        &self.verifier_key
+        self.0.verifier_key()
     }
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
-        let refused = || SignError::new("the cryptographic library refused to sign");
-        let signature = self.pair.try_sign(message).map_err(|_| refused())?;
-        signature.as_ref().try_into().map_err(|_| refused())
+        self.0.sign(message)
     }
 }
 
