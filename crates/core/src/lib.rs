@@ -21,3 +21,5 @@ pub mod time;
 pub mod verdict;
 
 mod text;
+
+pub use text::hex;

@@ -76,7 +76,7 @@ macro_rules! serde_as_text {
 pub(crate) use {checked_string, serde_as_text};
 
 /// Lower-case hex of bytes.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| match nibble {
         0..=9 => char::from(b'0' + nibble),
         _ => char::from(b'a' + nibble - 10),
@@ -124,4 +124,16 @@ pub(crate) fn base64url32(text: &str) -> Option<[u8; 32]> {
 pub(crate) fn to_base64url(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hex;
+
+    #[test]
+    fn hex_is_lower_case_with_two_digits_a_byte() {
+        let all: Vec<u8> = (0..=255).collect();
+        let each: String = all.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex(&all), each);
+    }
 }

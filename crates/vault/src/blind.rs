@@ -5,7 +5,8 @@ use countersign_core::names::TenantId;
 use countersign_core::pseudonym::PseudonymKind;
 use zeroize::Zeroizing;
 
-use crate::framing::{frame, hex};
+use crate::framing::frame;
+use countersign_core::hex;
 
 /// A keyed index over values: HMAC-SHA-256 under a key of its own, per tenant and kind.
 ///

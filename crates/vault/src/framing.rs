@@ -13,30 +13,9 @@ pub(crate) fn frame(label: &str, fields: &[&[u8]]) -> Vec<u8> {
     framed
 }
 
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| match nibble {
-        0..=9 => char::from(b'0' + nibble),
-        _ => char::from(b'a' + nibble - 10),
-    };
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 0x0f));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{frame, hex};
-
-    #[test]
-    fn hex_is_lower_case_with_two_digits_a_byte() {
-        let all: Vec<u8> = (0..=255).collect();
-        let each: String = all.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex(&all), each);
-    }
+    use super::frame;
 
     #[test]
     fn fields_cannot_flow_into_each_other() {

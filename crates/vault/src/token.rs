@@ -6,7 +6,8 @@ use aws_lc_rs::{constant_time, hmac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use crate::framing::{frame, hex};
+use crate::framing::frame;
+use countersign_core::hex;
 
 /// Hashes API tokens: HMAC-SHA-256 under a key of its own, so that a stolen database alone does
 /// not even tell whether a guess is right.
