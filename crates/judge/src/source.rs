@@ -26,6 +26,8 @@ struct Head {
     #[serde(default)]
     counters: Vec<CounterDeclaration>,
     #[serde(default)]
+    acknowledged: Vec<String>,
+    #[serde(default)]
     settings: Settings,
 }
 
@@ -78,6 +80,7 @@ pub fn read(files: &[(String, String)]) -> Result<BundleContent, Vec<Finding>> {
             schema,
             tools,
             counters: head.counters,
+            acknowledged: head.acknowledged,
             settings: head.settings,
         }),
         _ => Err(findings),

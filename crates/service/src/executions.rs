@@ -78,6 +78,8 @@ impl Service {
                 tenant: self.tenant.clone(),
                 decision: decision_id,
                 tool,
+                args: None,
+                by_agent: false,
                 is_error: request.is_error.unwrap_or(false),
                 result: as_hashed(result)?.1,
                 salt: Salt::fresh(&*self.random),

@@ -75,6 +75,13 @@ pub struct ToolResult {
     pub decision: EntryId,
     /// The tool that ran.
     pub tool: String,
+    /// The arguments of that call, unless they are long: by them a turn can name the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args: Option<Value>,
+    /// Whether the agent itself reported it. Then it is a correspondent's words, whatever the
+    /// manifest says of the tool.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_agent: bool,
     /// Whether the tool says that it failed.
     pub is_error: bool,
     /// What it returned: JSON, or a string of text.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Document, EntityUid, MIB, PartBy, Salt};
+use super::{ArgumentRole, Confidentiality, Document, EntityUid, Integrity, MIB, PartBy, Salt};
 use crate::ids::{CredentialId, EntryId};
 use crate::names::{ActionName, ActorName, TenantId};
+use crate::pseudonym::Pseudonym;
 use crate::refs::{CallRef, FactsRef, IntentRef, PolicyRef, ResultRef};
 use crate::time::Timestamp;
 
@@ -25,10 +26,20 @@ pub struct Facts {
     pub actor: ActorName,
     /// What the call does.
     pub action: ActionName,
+    /// All that it does, where that is more than one thing; `action` is the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionName>,
     /// What the facts were drawn from.
     pub inputs: Inputs,
     /// What the call acts on, with where each value came from.
     pub targets: Vec<TargetFact>,
+    /// The values of arguments that are no targets, and what stands in texts, with where each came
+    /// from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<ValueFact>,
+    /// What arguments hold of fields that not everybody may read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<CarriedFact>,
     /// The members of the context that all requests share, in Cedar's JSON form.
     pub context: Map<String, Value>,
     /// One Cedar request per target, or one for the call itself.
@@ -67,6 +78,9 @@ pub struct Inputs {
     pub directory_revision: Option<u64>,
     /// The counters as they stood.
     pub counters: Vec<CounterFact>,
+    /// What came before, where the policies ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryFact>,
     /// The review that is used up, if there is one.
     pub review: Option<EntryId>,
     /// The credential that asked.
@@ -89,10 +103,28 @@ pub struct IntentInput {
 pub struct CounterFact {
     /// The counter's declared name.
     pub counter: String,
+    /// What it is keyed by; absent where the call has none such, and then the value is 0.
+    pub key: Option<Pseudonym>,
+    /// The target that it is of, from 0, where it is keyed by target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<u32>,
     /// The value before this call.
-    pub value: u64,
-    /// The leaf index up to which it counts.
+    pub value: i64,
+    /// What this call adds if it is approved.
+    pub adds: i64,
+}
+
+/// What came before this call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryFact {
+    /// The size of the log that counters and history were read from.
     pub as_of: u64,
+    /// Of each target, in order: whether a call of the same action on it was approved before.
+    pub approved_before: Vec<bool>,
+    /// Whether a call of the same action on the same targets was rejected before under the turn that
+    /// this call names.
+    pub rejected_before: bool,
 }
 
 /// One thing that the call acts on.
@@ -109,6 +141,74 @@ pub struct TargetFact {
     pub sources: BTreeSet<Source>,
     /// Every place where the value was found, authority or not.
     pub evidence: Vec<Evidence>,
+    /// The actions of the calls whose results are documents that the turn names and that hold the
+    /// value.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub named_in: BTreeSet<ActionName>,
+}
+
+/// The value of an argument that is no target, or what stands in a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueFact {
+    /// The JSON Pointer (RFC 6901) of the value, or of the text, in the arguments.
+    pub at: String,
+    /// What the argument is for.
+    pub role: ArgumentRole,
+    /// Of what stands in a text: what it is, and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<TextEntity>,
+    /// The value as the call holds it.
+    pub value: String,
+    /// Where the value came from.
+    pub sources: BTreeSet<Source>,
+    /// Every place where the value was found, authority or not.
+    pub evidence: Vec<Evidence>,
+    /// As in a target.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub named_in: BTreeSet<ActionName>,
+}
+
+/// What stands in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextEntity {
+    /// What it is.
+    pub kind: EntityKind,
+    /// Where it begins, in bytes from the start of the text.
+    pub offset: u64,
+}
+
+/// What can stand in a text and lead somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntityKind {
+    /// An e-mail address.
+    Email,
+    /// A domain by itself.
+    Domain,
+    /// A URL.
+    Url,
+    /// An international bank account number (ISO 13616).
+    Iban,
+    /// A phone number.
+    Phone,
+    /// A path in a file system.
+    Path,
+}
+
+/// What an argument holds of a field that not everybody may read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarriedFact {
+    /// The JSON Pointer of the argument's value.
+    pub at: String,
+    /// Who may read the field.
+    pub label: Confidentiality,
+    /// The result that holds it.
+    pub result_ref: ResultRef,
+    /// The JSON Pointer of the field in the result.
+    pub pointer: String,
 }
 
 /// Where an argument's value came from. All that hold are given; policy says which suffice.
@@ -140,6 +240,22 @@ pub enum Source {
 }
 
 impl Source {
+    /// All sources, the one with the most authority first. What policies see of an argument with
+    /// several values is the first of these that each value has.
+    pub const BY_AUTHORITY: [Self; 11] = [
+        Self::User,
+        Self::Confirmed,
+        Self::Approved,
+        Self::UserEarlier,
+        Self::SystemField,
+        Self::FirstPartyField,
+        Self::Directory,
+        Self::RecordLinked,
+        Self::NamedDocument,
+        Self::AnyOutput,
+        Self::None,
+    ];
+
     /// The name in documents and policies.
     pub fn name(self) -> &'static str {
         match self {
@@ -168,6 +284,9 @@ pub struct Evidence {
     pub as_written: Option<String>,
     /// Whether the words only look like the value to a reader, and are another one.
     pub look_alike: bool,
+    /// In a result: who wrote the field, where its whole text is the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<Integrity>,
 }
 
 /// Where in a session something stands.

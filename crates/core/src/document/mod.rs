@@ -11,14 +11,16 @@ mod sealed_meaning;
 mod sealed_record;
 
 pub use bundle::{
-    Bundle, BundleContent, CounterDeclaration, Effect, PolicyFile, Settings, TargetDeclaration,
-    TargetType, ToolManifest, UnknownTools, WatchSettings,
+    ActionWords, ArgumentRole, Bundle, BundleContent, Confidentiality, CounterDeclaration,
+    CounterKey, CounterKind, Effect, EffectDeclaration, FieldLabel, Integrity, PolicyFile,
+    PublishingSettings, ResultFormat, ResultManifest, Settings, TargetDeclaration, TargetType,
+    ToolManifest, UnknownTools, WatchSettings,
 };
 pub use call::{Call, Reasoning, ToolResult, Wire};
 pub use directory::{Changeset, DirectoryChange, EntityUid};
 pub use facts::{
-    CedarRequest, CounterFact, EntityFact, Evidence, Facts, Inputs, IntentInput, Place, Source,
-    TargetFact,
+    CarriedFact, CedarRequest, CounterFact, EntityFact, EntityKind, Evidence, Facts, HistoryFact,
+    Inputs, IntentInput, Place, Source, TargetFact, TextEntity, ValueFact,
 };
 pub use intent::{Assurance, Author, Intent, PartBy, TurnPart};
 pub use sealed_meaning::{PseudonymMeaning, Statement};

@@ -3,10 +3,13 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use countersign_core::document::{
-    Assurance, Author, Bundle, BundleContent, Call, CedarRequest, Changeset, CounterDeclaration,
-    CounterFact, DirectoryChange, Document, Effect, EntityFact, EntityUid, Evidence, Facts, Inputs,
-    IntentInput, PartBy, Place, PolicyFile, PseudonymMeaning, Reasoning, Salt, Settings, Source,
-    Statement, TargetDeclaration, TargetFact, TargetType, ToolManifest, ToolResult, TurnPart, Wire,
+    ActionWords, ArgumentRole, Assurance, Author, Bundle, BundleContent, Call, CarriedFact,
+    CedarRequest, Changeset, Confidentiality, CounterDeclaration, CounterFact, CounterKey,
+    CounterKind, DirectoryChange, Document, Effect, EffectDeclaration, EntityFact, EntityKind,
+    EntityUid, Evidence, Facts, FieldLabel, HistoryFact, Inputs, Integrity, IntentInput, PartBy,
+    Place, PolicyFile, PseudonymMeaning, PublishingSettings, Reasoning, ResultFormat,
+    ResultManifest, Salt, Settings, Source, Statement, TargetDeclaration, TargetFact, TargetType,
+    TextEntity, ToolManifest, ToolResult, TurnPart, ValueFact, Wire,
 };
 use countersign_core::entry::*;
 use countersign_core::ids::EntryId;
@@ -494,6 +497,8 @@ pub(crate) fn documents() -> Vec<(&'static str, &'static str, Vec<u8>, Sha256)> 
                 tenant: x("acme"),
                 decision: x(DECISION),
                 tool: "crm.lookup".into(),
+                args: Some(json!({"query": "billing"})),
+                by_agent: true,
                 is_error: false,
                 result: json!({"contact": {"email": "billing@customer.example", "status": "churned"}}),
                 salt: salt(6),
@@ -607,6 +612,7 @@ fn facts() -> Facts {
         place,
         as_written: as_written.map(str::to_owned),
         look_alike: as_written.is_some(),
+        integrity: as_written.map(|_| Integrity::System),
     };
     Facts {
         tenant: x("acme"),
@@ -614,6 +620,7 @@ fn facts() -> Facts {
         now: x("2026-04-18T02:13:44.000Z"),
         actor: x("agent:support-v3"),
         action: x("email.send"),
+        actions: vec![x("email.send"), x("file.read")],
         inputs: Inputs {
             call: call().reference().unwrap(),
             bundle: bundle().reference().unwrap(),
@@ -626,9 +633,16 @@ fn facts() -> Facts {
             directory_revision: Some(7),
             counters: vec![CounterFact {
                 counter: "mails_24h".into(),
+                key: Some(stands_for(9)),
+                target: Some(0),
                 value: 3,
-                as_of: 40,
+                adds: 1,
             }],
+            history: Some(HistoryFact {
+                as_of: 41,
+                approved_before: vec![true],
+                rejected_before: false,
+            }),
             review: None,
             credential: x(CREDENTIAL),
         },
@@ -642,6 +656,25 @@ fn facts() -> Facts {
                 seen(in_result, Some("Billing@Customer.example")),
                 seen(Place::Directory, None),
             ],
+            named_in: [x("crm.lookup")].into(),
+        }],
+        values: vec![ValueFact {
+            at: "/body".into(),
+            role: ArgumentRole::Text,
+            found: Some(TextEntity {
+                kind: EntityKind::Url,
+                offset: 12,
+            }),
+            value: "https://a.example/x".into(),
+            sources: [Source::None].into(),
+            evidence: Vec::new(),
+            named_in: [].into(),
+        }],
+        carried: vec![CarriedFact {
+            at: "/body".into(),
+            label: Confidentiality::Secret,
+            result_ref: to("result"),
+            pointer: "/contact/passport".into(),
         }],
         requests: vec![CedarRequest {
             principal: "agent:support-v3".into(),
@@ -693,11 +726,50 @@ fn bundle() -> Bundle {
                     entity: "Contact".into(),
                     optional: false,
                 }],
+                roles: [("/to".to_owned(), ArgumentRole::Identity)].into(),
+                results: Some(ResultManifest {
+                    format: ResultFormat::Yaml,
+                    first_party: true,
+                    fields: vec![FieldLabel {
+                        at: "$[*].sender".into(),
+                        integrity: Some(Integrity::System),
+                        confidentiality: Some(Confidentiality::Private),
+                        entity: Some("Contact".into()),
+                    }],
+                }),
+                words: [(
+                    "en".to_owned(),
+                    ActionWords {
+                        verbs: vec!["send".into()],
+                        nouns: vec!["mail".into()],
+                    },
+                )]
+                .into(),
+                effects: vec![EffectDeclaration {
+                    action: x("file.read"),
+                    effect: Effect::Read,
+                    when: Some("$.attachments".into()),
+                    targets: Vec::new(),
+                }],
             }],
             counters: vec![CounterDeclaration {
                 name: "mails_24h".into(),
+                kind: CounterKind::Sum,
+                actions: vec![x("email.send")],
+                over: Some("/amount".into()),
+                decimals: 2,
+                key: CounterKey::Target,
+                window_s: Some(86_400),
             }],
-            settings: Settings::default(),
+            acknowledged: vec!["jo@acme.example".into()],
+            settings: Settings {
+                publishing: PublishingSettings {
+                    two_person: true,
+                    replay: true,
+                },
+                utc_offset_min: 120,
+                ..Settings::default()
+            },
         },
     }
 }

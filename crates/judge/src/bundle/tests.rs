@@ -124,6 +124,7 @@ fn facts(
         now: x("2026-04-18T02:13:44.000Z"),
         actor: x("agent:x"),
         action: x(action),
+        actions: Vec::new(),
         inputs: Inputs {
             call: digest.into(),
             bundle: digest.into(),
@@ -132,10 +133,13 @@ fn facts(
             results: Vec::new(),
             directory_revision: None,
             counters: Vec::new(),
+            history: None,
             review: None,
             credential: x("01HYB7K3M4FXQZ9V2N6PTJD8RC"),
         },
         targets: Vec::new(),
+        values: Vec::new(),
+        carried: Vec::new(),
         context: shared.as_object().unwrap().clone(),
         requests: resources
             .iter()

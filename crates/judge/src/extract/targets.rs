@@ -97,6 +97,7 @@ pub(super) fn draw(
             place: Place::Directory,
             as_written: (id != value).then(|| id.clone()),
             look_alike: false,
+            integrity: None,
         });
     }
     if trail.sources.is_empty() {
@@ -112,6 +113,7 @@ pub(super) fn draw(
             entity: EntityUid { kind: entity, id },
             sources,
             evidence,
+            named_in: BTreeSet::new(),
         },
         kind,
         parsed,
@@ -185,6 +187,7 @@ impl Trail<'_> {
                 place,
                 as_written: (spot.written != self.value).then(|| spot.written.clone()),
                 look_alike,
+                integrity: None,
             });
         }
     }

@@ -139,6 +139,8 @@ impl Scene {
             tenant: x("acme"),
             decision: x(ENTRY),
             tool: tool.into(),
+            args: None,
+            by_agent: false,
             is_error: false,
             result,
             salt: salt(),
