@@ -155,6 +155,8 @@ pub enum BuiltinReason {
     Stopped,
     /// The call has more targets than a leaf can name.
     TooManyTargets,
+    /// The call holds more values than can be traced to where they came from.
+    TooManyValues,
     /// No manifest names the tool.
     UnknownTool,
     /// A target's value does not parse as its declared type.
@@ -174,6 +176,7 @@ impl BuiltinReason {
             Self::SchemaMismatch => "schema-mismatch",
             Self::Stopped => "stopped",
             Self::TooManyTargets => "too-many-targets",
+            Self::TooManyValues => "too-many-values",
             Self::UnknownTool => "unknown-tool",
             Self::UnreadableTarget => "unreadable-target",
         }
@@ -191,6 +194,9 @@ impl BuiltinReason {
             Self::SchemaMismatch => "the arguments do not fit the schema of the tool's manifest",
             Self::Stopped => "a stop is in force",
             Self::TooManyTargets => "the call names more targets than one decision can hold",
+            Self::TooManyValues => {
+                "the call holds more values than can be traced to where they came from"
+            }
             Self::UnknownTool => "no manifest in the bundle names this tool",
             Self::UnreadableTarget => {
                 "a target could not be read as the type that its manifest declares"
@@ -209,6 +215,7 @@ impl BuiltinReason {
         Self::SchemaMismatch,
         Self::Stopped,
         Self::TooManyTargets,
+        Self::TooManyValues,
         Self::UnknownTool,
         Self::UnreadableTarget,
     ];
