@@ -205,7 +205,7 @@ impl BuiltinReason {
     }
 
     /// Every built-in reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Contended,
         Self::EvaluationError,
         Self::ForeignActor,
