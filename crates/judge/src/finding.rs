@@ -53,6 +53,14 @@ impl Finding {
         }
     }
 
+    /// The same finding, as a warning.
+    pub(crate) fn as_warning(self) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..self
+        }
+    }
+
     /// The same finding at a byte offset of the file's text.
     pub(crate) fn at(mut self, text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);

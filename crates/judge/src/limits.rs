@@ -6,6 +6,18 @@ pub const POLICIES: usize = 10_000;
 pub const TOOLS: usize = 1_000;
 /// Most target declarations of one tool.
 pub const TARGET_DECLARATIONS: usize = 64;
+/// Most effects of one tool beside its action.
+pub const EFFECTS: usize = 16;
+/// Most arguments of one tool that are looked at for their roles, those within others too.
+pub const DECLARED_ARGUMENTS: usize = 4096;
+/// Most declared counters of one bundle.
+pub const COUNTERS: usize = 64;
+/// Longest name of a counter, in bytes.
+pub const COUNTER_NAME_BYTES: usize = 64;
+/// Most decimal places that a sum counts.
+pub const COUNTER_DECIMALS: u8 = 9;
+/// Longest window of a counter, in seconds: 366 days.
+pub const COUNTER_WINDOW_S: u32 = 366 * 24 * 3600;
 /// Most bytes of one policy file, schema or manifest.
 pub const FILE_BYTES: usize = 1024 * 1024;
 /// Most pairs of a policy and a kind of request that it can apply to, which validation visits.
@@ -51,3 +63,5 @@ pub const PERMIT_TTL_S: u32 = 3600;
 pub const WATCH_THRESHOLD: u32 = 1000;
 /// Longest window of a detector, in seconds: a week.
 pub const WATCH_WINDOW_S: u32 = 7 * 24 * 3600;
+/// Most cases in one file.
+pub const CASES: usize = 10_000;

@@ -18,7 +18,10 @@ use crate::caller::Caller;
 use crate::directory::other_form;
 use crate::error::{ErrorCode, ServiceError};
 use crate::mint::Mint;
-use crate::state::{self, DirectoryFormRow, InForceRow, PartRow, StoredBundleRow, key};
+use crate::shadow;
+use crate::state::{
+    self, DirectoryFormRow, InForceRow, InShadowRow, PartRow, StoredBundleRow, key,
+};
 use crate::turns::name;
 
 /// The bundle that judges at present.
@@ -118,17 +121,15 @@ impl Service {
                 return Err(ServiceError::new(ErrorCode::PreconditionRequired, detail));
             }
         };
-        if state::read::<StoredBundleRow>(&self.ledger, &key::policy(&policy_ref))?.is_none() {
-            return Err(ServiceError::not_found(format!(
-                "stored bundle `{policy_ref}`"
-            )));
-        }
+        let stored = state::read::<StoredBundleRow>(&self.ledger, &key::policy(&policy_ref))?
+            .ok_or_else(|| ServiceError::not_found(format!("stored bundle `{policy_ref}`")))?;
+        let demands = self.demands(&expected, &stored)?;
         // The directory as it stands must be one that the bundle can look things up in.
         let mut reads = caller.reads();
         let directory = self.ledger.state(&key::directory())?;
         reads.read(key::directory(), directory.as_ref());
         self.check_forms(&*self.compiled(&policy_ref)?)?;
-        let entry_id = self.entry_id();
+        let (shadow_end_id, entry_id) = (self.entry_id(), self.entry_id());
         let credential = caller.id();
         let committed = self.ledger.commit(reads, move |step| {
             let current = state::read_in::<InForceRow>(step, &key::policy_in_force())?
@@ -142,6 +143,11 @@ impl Service {
                     ErrorCode::PreconditionFailed,
                     detail,
                 )));
+            }
+            demands.check(step, &policy_ref, &expected, credential)?;
+            let shadow = state::read_in::<InShadowRow>(step, &key::policy_in_shadow())?;
+            if shadow.is_some_and(|row| row.policy_ref == policy_ref) {
+                shadow::end(step, shadow_end_id, policy_ref, credential)?;
             }
             put_in_force(step, entry_id, policy_ref, current, Some(credential))
         })?;
@@ -198,7 +204,7 @@ impl Service {
     ) -> Result<Arc<CompiledBundle>, ServiceError> {
         self.bundles.fetch(*policy_ref, || {
             let bundle = Bundle::from_canonical(&self.bundle_bytes(policy_ref)?)?;
-            CompiledBundle::compile(bundle).map_err(|error| {
+            CompiledBundle::stored(bundle).map_err(|error| {
                 ServiceError::internal(format!(
                     "the stored bundle {policy_ref} no longer compiles: {error}"
                 ))
@@ -206,7 +212,7 @@ impl Service {
         })
     }
 
-    fn check_forms(&self, bundle: &CompiledBundle) -> Result<(), ServiceError> {
+    pub(crate) fn check_forms(&self, bundle: &CompiledBundle) -> Result<(), ServiceError> {
         let rows: Vec<DirectoryFormRow> =
             state::scan(&self.ledger, key::DIRECTORY_FORMS, usize::MAX)?;
         for row in rows {

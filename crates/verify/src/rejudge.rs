@@ -179,7 +179,7 @@ impl Court<'_, '_> {
         let bundle = self.rules.bundles.bundle(&policy).filter(|_| !is_broken);
         let compiled = match bundle {
             None => None, // The log's own checks have said so, or the first decision under it.
-            Some(bundle) => match CompiledBundle::compile(bundle) {
+            Some(bundle) => match CompiledBundle::stored(bundle) {
                 Ok(compiled) => Some(compiled),
                 Err(error) => {
                     self.broken.insert(policy);

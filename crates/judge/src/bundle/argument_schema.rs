@@ -255,6 +255,13 @@ pub(super) fn is_everywhere(value: &Value, steps: &[Step]) -> bool {
     }
 }
 
+/// Whether the schema declares something behind these steps.
+pub(super) fn exists(schema: &Value, steps: &[Step]) -> bool {
+    let mut reached = Vec::new();
+    reach(schema, schema, steps, 0, &mut reached);
+    !reached.is_empty()
+}
+
 /// Whether a target of this type can stand there.
 pub(super) fn can_hold(
     schema: &Value,

@@ -3,6 +3,7 @@
 mod actions;
 mod argument_schema;
 mod arguments;
+mod counters;
 mod diagnostic;
 mod directory;
 mod literals;
@@ -10,16 +11,22 @@ mod nearest;
 mod open_objects;
 mod policies;
 mod reads;
+mod roles;
 mod schema;
+mod schema_leaves;
 mod settings;
 mod slice;
+mod targets;
 mod tool;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::sync::OnceLock;
 
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, Schema};
 use countersign_core::document::{
-    Bundle, BundleContent, Document as _, Settings, TargetType, ToolManifest, UnknownTools,
+    Bundle, BundleContent, CounterDeclaration, Document as _, Settings, TargetType, ToolManifest,
+    UnknownTools,
 };
 use countersign_core::limits::BUNDLE_BYTES;
 use countersign_core::names::{ActionName, BuiltinReason, ReasonId, TenantId};
@@ -29,7 +36,8 @@ use serde_json::{Map, Value};
 use crate::finding::{Finding, Severity};
 use crate::limits::{FILE_BYTES, FINDINGS, NAMED_ENTITIES, SCHEMA_DEPTH, VALIDATION_PAIRS};
 use crate::value;
-use arguments::ArgMember;
+use crate::version::EXTRACTOR;
+use actions::Members;
 use policies::ReadPolicy;
 use schema::{BundleSchema, FRAGMENT_FILE};
 use slice::Slices;
@@ -37,9 +45,15 @@ use slice::Slices;
 pub use policies::PolicyText;
 pub use tool::Tool;
 
+pub(crate) use nearest::nearest;
+pub(crate) use roles::{RoleAt, Roles};
 pub(crate) use schema::{ACTOR, CALL};
 pub(crate) use slice::Slice;
-pub(crate) use tool::{Found as FoundTarget, Targets};
+pub(crate) use targets::{Found as FoundTarget, Targets};
+pub(crate) use tool::ToolEffect;
+
+/// The extractors whose facts this build can judge.
+const EXTRACTORS: RangeInclusive<u32> = 1..=2;
 
 /// A bundle, checked and parsed once. Cheap to share between threads behind an `Arc`.
 pub struct CompiledBundle {
@@ -57,6 +71,22 @@ pub struct CompiledBundle {
     findings: Vec<Finding>,
     /// Whether everything is evaluated and checked the long way: the oracle of the short one.
     whole: bool,
+    /// Whose facts it judges.
+    extractor: u32,
+    /// The same bundle for the facts of another extractor.
+    other: OnceLock<Option<Box<Self>>>,
+}
+
+/// How a bundle is compiled.
+#[derive(Clone, Copy)]
+struct Way {
+    /// Every policy is evaluated for every request: the oracle of the slicing.
+    whole: bool,
+    /// Whose facts are judged.
+    extractor: u32,
+    /// Whether its author asks: then the bundle is held to all rules. One of the log stays what it
+    /// was, whatever rules came later.
+    publishing: bool,
 }
 
 /// An action, ready to be judged.
@@ -66,9 +96,14 @@ pub(crate) struct Action {
     pub(crate) entity: Entity,
     /// That entity alone: all that a call needs whose targets the directory does not know.
     pub(crate) alone: Entities,
-    args: BTreeMap<String, ArgMember>,
+    args: Members,
     /// The type of its context.
-    context: BTreeMap<String, ArgMember>,
+    context: Members,
+    /// The arguments whose values have sources.
+    sources: Members,
+    counters: Vec<CounterDeclaration>,
+    /// Whether its policies can ask what was decided before.
+    reads_history: bool,
     slices: BTreeMap<String, std::sync::Arc<Slice>>,
     /// The entity types of its resources, read once.
     kinds: BTreeMap<String, EntityTypeName>,
@@ -94,15 +129,29 @@ fn summary(findings: &[Finding]) -> String {
 }
 
 impl CompiledBundle {
-    /// Checks and parses a bundle.
+    /// Checks and parses a bundle that its author wants to publish.
     pub fn compile(bundle: Bundle) -> Result<Self, BundleError> {
-        Self::compile_with(bundle, false)
+        Self::compile_as(bundle, EXTRACTOR, true)
     }
 
-    /// `whole` evaluates every policy for every request: the oracle of the slicing.
-    pub(crate) fn compile_with(bundle: Bundle, whole: bool) -> Result<Self, BundleError> {
+    /// Parses a bundle that the log holds: rules that it was not held to when it was published only
+    /// warn.
+    pub fn stored(bundle: Bundle) -> Result<Self, BundleError> {
+        Self::compile_as(bundle, EXTRACTOR, false)
+    }
+
+    fn compile_as(bundle: Bundle, extractor: u32, publishing: bool) -> Result<Self, BundleError> {
+        let way = Way {
+            whole: false,
+            extractor,
+            publishing,
+        };
+        Self::compile_with(bundle, way)
+    }
+
+    fn compile_with(bundle: Bundle, way: Way) -> Result<Self, BundleError> {
         let mut findings = Vec::new();
-        let compiled = build(bundle, whole, &mut findings);
+        let compiled = build(bundle, way, &mut findings);
         let failed = findings.iter().any(|f| f.severity == Severity::Error);
         findings.sort();
         findings.dedup();
@@ -114,6 +163,39 @@ impl CompiledBundle {
             }
             _ => Err(BundleError { findings }),
         }
+    }
+
+    /// The same bundle, for facts of this extractor: compiled once when it is first asked for.
+    /// `None` if this build does not hold the extractor, or the bundle is none for it.
+    pub fn for_extractor(&self, extractor: u32) -> Option<&Self> {
+        if extractor == self.extractor {
+            return Some(self);
+        }
+        if !EXTRACTORS.contains(&extractor) {
+            return None;
+        }
+        let way = Way {
+            whole: self.whole,
+            extractor,
+            publishing: false,
+        };
+        let compile = || {
+            Self::compile_with(self.bundle.clone(), way)
+                .ok()
+                .map(Box::new)
+        };
+        self.other.get_or_init(compile).as_deref()
+    }
+
+    /// The counters that approved calls of this action count.
+    pub fn counters(&self, action: &ActionName) -> &[CounterDeclaration] {
+        self.action(action).map_or(&[], |action| &action.counters)
+    }
+
+    /// Whether a policy of this action can ask what was decided before.
+    pub fn reads_history(&self, action: &ActionName) -> bool {
+        self.action(action)
+            .is_some_and(|action| action.reads_history)
     }
 
     /// The bundle's commitment.
@@ -157,6 +239,17 @@ impl CompiledBundle {
     /// A policy's text and where it stands.
     pub fn policy_text(&self, id: &ReasonId) -> Option<PolicyText> {
         Some(self.policies.get(id)?.text.clone())
+    }
+
+    /// The ids of all policies.
+    pub fn policy_ids(&self) -> impl Iterator<Item = &ReasonId> {
+        self.policies.keys()
+    }
+
+    /// Whether a policy permits; `None` if there is no such policy.
+    pub fn permits(&self, id: &ReasonId) -> Option<bool> {
+        let read = self.policies.get(id)?;
+        Some(read.policy.effect() == cedar_policy::Effect::Permit)
     }
 
     /// Who may answer an escalation by this policy beside reviewers: `Some(true)` if the one who
@@ -252,6 +345,11 @@ impl Action {
             })
     }
 
+    /// The members of `context.sources`.
+    pub(crate) fn sourced(&self) -> impl Iterator<Item = &str> {
+        self.sources.keys().map(String::as_str)
+    }
+
     /// The part of the arguments that policies see.
     pub(crate) fn visible_args(&self, args: &Value) -> Value {
         arguments::visible(&self.args, args)
@@ -270,24 +368,25 @@ pub fn check(content: &BundleContent, tenant: &TenantId) -> Vec<Finding> {
     }
 }
 
-fn build(bundle: Bundle, whole: bool, findings: &mut Vec<Finding>) -> Option<CompiledBundle> {
+fn build(bundle: Bundle, way: Way, findings: &mut Vec<Finding>) -> Option<CompiledBundle> {
     let policy_ref = sized(&bundle, findings)?;
     let content = &bundle.content;
-    if !content.counters.is_empty() {
-        findings.push(Finding::error(
-            "bundle.toml",
-            "declared counters are not supported by this version",
-        ));
-    }
     settings::check(&content.settings, findings);
-    let tools = tool::compile_all(&content.tools, findings);
+    let mut later = Vec::new();
+    let tools = tool::compile_all(&content.tools, findings, &mut later);
+    counters::check(&content.counters, &tools, findings);
     let read = policies::read(&content.policies, findings);
     let unknown = content.settings.unknown_tools;
-    let shapes = actions::shapes(&tools, unknown, findings);
-    if findings.iter().any(|f| f.severity == Severity::Error) {
+    let shapes = actions::shapes(&tools, unknown, &content.counters, findings);
+    let failed = findings.iter().any(|f| f.severity == Severity::Error);
+    findings.extend(later.into_iter().map(|finding| match way.publishing {
+        true => finding,
+        false => finding.as_warning(),
+    }));
+    if failed {
         return None;
     }
-    let schema = schema::build(&content.schema, &shapes, findings)?;
+    let schema = schema::build(&content.schema, &shapes, way.extractor, findings)?;
     let pairs = slice::pairs(&read, &shapes);
     if pairs > VALIDATION_PAIRS {
         findings.push(
@@ -300,12 +399,13 @@ fn build(bundle: Bundle, whole: bool, findings: &mut Vec<Finding>) -> Option<Com
         return None;
     }
     policies::validate(&read, &schema.schema, &content.policies, findings);
-    let slices = slice::slice(&read, &shapes, whole);
+    let slices = slice::slice(&read, &shapes, way.whole);
     limit_named_entities(&slices, findings);
-    let actions = ready(shapes, slices, findings)?;
+    let actions = ready(shapes, slices, way.extractor, findings)?;
     let kinds = tools
         .values()
-        .flat_map(|tool| &tool.manifest().targets)
+        .flat_map(Tool::parts)
+        .flat_map(|part| part.targets)
         .map(|target| (target.entity.clone(), target.kind))
         .collect();
     Some(CompiledBundle {
@@ -318,7 +418,9 @@ fn build(bundle: Bundle, whole: bool, findings: &mut Vec<Finding>) -> Option<Com
         actor: ACTOR.parse().ok()?,
         kinds,
         findings: Vec::new(),
-        whole,
+        whole: way.whole,
+        extractor: way.extractor,
+        other: OnceLock::new(),
         bundle,
     })
 }
@@ -393,6 +495,7 @@ fn limit_named_entities(slices: &Slices, findings: &mut Vec<Finding>) {
 fn ready(
     shapes: BTreeMap<String, actions::ActionShape>,
     mut slices: Slices,
+    extractor: u32,
     findings: &mut Vec<Finding>,
 ) -> Option<BTreeMap<String, Action>> {
     let kind: EntityTypeName = match "Action".parse() {
@@ -418,8 +521,11 @@ fn ready(
                 kinds,
                 alone: Entities::from_entities([entity.clone()], None).ok()?,
                 entity,
-                context: shape.context(),
+                context: shape.context(extractor),
+                reads_history: slices.values().any(|slice| slice.reads_history),
                 args: shape.args,
+                sources: shape.sources,
+                counters: shape.counters,
                 slices,
             };
             Some((name, action))

@@ -7,7 +7,7 @@ const EDITS: usize = 3;
 const NAME_BYTES: usize = 256;
 
 /// The nearest of `names`; of several, the first in alphabetical order.
-pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > NAME_BYTES {
         return None;
     }

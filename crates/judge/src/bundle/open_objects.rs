@@ -60,7 +60,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Schemas that are applied to the same value.
-fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
     let lists = ["allOf", "anyOf", "oneOf"]
         .into_iter()
         .flat_map(|keyword| list(schema, keyword));
@@ -112,7 +112,10 @@ fn types(schema: &Value) -> impl Iterator<Item = &str> {
     kind.into_iter().chain(several).filter_map(Value::as_str)
 }
 
-fn list<'a>(schema: &'a Value, keyword: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+pub(super) fn list<'a>(
+    schema: &'a Value,
+    keyword: &str,
+) -> impl Iterator<Item = &'a Value> + use<'a> {
     let items = schema.get(keyword).and_then(Value::as_array);
     items.into_iter().flatten()
 }

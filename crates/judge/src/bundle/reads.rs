@@ -2,34 +2,70 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::Policy;
 use serde_json::Value;
 
-/// The members of the context that a policy can read; `None` if it may read any.
-pub(super) fn of(policy: &Policy) -> Option<BTreeSet<String>> {
-    let json = policy.to_json().ok()?;
-    let mut found = BTreeSet::new();
-    if let Some(conditions) = json.get("conditions") {
+/// A place in the context that a policy looks at: the names that lead to it.
+pub(super) type Path = Vec<String>;
+
+/// What a policy looks at in the context.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Reads {
+    /// Places whose values it uses.
+    pub(super) values: BTreeSet<Path>,
+    /// Places of which it asks whether they are there.
+    pub(super) presence: BTreeSet<Path>,
+}
+
+impl Reads {
+    /// The members of the context itself.
+    pub(super) fn members(&self) -> impl Iterator<Item = &String> {
+        let all = self.values.iter().chain(&self.presence);
+        all.filter_map(|path| path.first())
+    }
+
+    /// Whether the value at this place is used, by itself or within what is used.
+    pub(super) fn uses(&self, place: &[&str]) -> bool {
+        self.values
+            .iter()
+            .any(|path| path.iter().zip(place).all(|(one, other)| one == other))
+    }
+}
+
+/// What a policy can look at in the context; `None` if that may be anything.
+pub(super) fn of(policy: &Value) -> Option<Reads> {
+    let mut found = Reads::default();
+    if let Some(conditions) = policy.get("conditions") {
         walk(conditions, &mut found)?;
     }
     Some(found)
 }
 
-/// Collects the members that are named at the context itself. Any other use of it ends the walk.
-fn walk(expression: &Value, found: &mut BTreeSet<String>) -> Option<()> {
+/// Collects the places that are named from the context on. A use of the context as a whole ends the
+/// walk.
+fn walk(expression: &Value, found: &mut Reads) -> Option<()> {
     match expression {
         Value::Array(items) => items.iter().try_for_each(|item| walk(item, found)),
         Value::Object(members) => {
             if is_context(expression) {
                 return None;
             }
+            if let Some(path) = path(expression) {
+                found.values.insert(path);
+                return Some(());
+            }
             members.iter().try_for_each(|(name, inner)| {
-                if matches!(name.as_str(), "." | "has") && inner.get("left").is_some_and(is_context)
+                if name == "has"
+                    && let Some(left) = inner.get("left")
+                    && let Some(mut place) = path_or_context(left)
                 {
                     // `has a.b.c` is one test with the names as a list.
-                    let named = inner.get("attr")?;
-                    let first = named.get(0).unwrap_or(named);
-                    found.insert(first.as_str()?.to_owned());
+                    match inner.get("attr")? {
+                        Value::Array(names) => {
+                            place.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+                        }
+                        name => place.push(name.as_str()?.to_owned()),
+                    }
+                    found.presence.insert(place);
                     return Some(());
                 }
                 walk(inner, found)
@@ -39,18 +75,37 @@ fn walk(expression: &Value, found: &mut BTreeSet<String>) -> Option<()> {
     }
 }
 
+/// The place that an expression such as `context.a.b` names.
+pub(super) fn path(expression: &Value) -> Option<Path> {
+    let access = expression.get(".")?;
+    let mut place = path_or_context(access.get("left")?)?;
+    place.push(access.get("attr")?.as_str()?.to_owned());
+    Some(place)
+}
+
+fn path_or_context(expression: &Value) -> Option<Path> {
+    if is_context(expression) {
+        Some(Path::new())
+    } else {
+        path(expression)
+    }
+}
+
 fn is_context(expression: &Value) -> bool {
     expression.get("Var").and_then(Value::as_str) == Some("context")
 }
 
 #[cfg(test)]
 mod tests {
+    use cedar_policy::Policy;
+
     use super::*;
 
     fn read(condition: &str) -> Option<Vec<String>> {
         let text = format!("permit (principal, action, resource) when {{ {condition} }};");
-        let found = of(&Policy::parse(None, text).unwrap())?;
-        Some(found.into_iter().collect())
+        let found = of(&Policy::parse(None, text).unwrap().to_json().unwrap())?;
+        let members: BTreeSet<String> = found.members().cloned().collect();
+        Some(members.into_iter().collect())
     }
 
     #[test]

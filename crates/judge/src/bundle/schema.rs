@@ -45,6 +45,7 @@ type Attributes = BTreeMap<String, BTreeMap<String, String>>;
 pub(crate) fn build(
     fragment: &str,
     actions: &BTreeMap<String, ActionShape>,
+    extractor: u32,
     findings: &mut Vec<Finding>,
 ) -> Option<BundleSchema> {
     let before = findings.len();
@@ -73,7 +74,7 @@ pub(crate) fn build(
     if findings.len() > before {
         return None;
     }
-    let generated = generate(&generated_types, actions);
+    let generated = generate(&generated_types, actions, extractor);
     let built = SchemaFragment::from_json_value(generated)
         .map_err(|e| diagnostic::finding("tools", None, &e))
         .and_then(|generated| join(fragment, generated));
@@ -242,7 +243,11 @@ fn follow<'a>(shape: &'a Value, schema: &'a Value) -> &'a Value {
     current
 }
 
-fn generate(types: &BTreeSet<&str>, actions: &BTreeMap<String, ActionShape>) -> Value {
+fn generate(
+    types: &BTreeSet<&str>,
+    actions: &BTreeMap<String, ActionShape>,
+    extractor: u32,
+) -> Value {
     let entity_types: Map<String, Value> = types
         .iter()
         .map(|name| ((*name).to_owned(), json!({})))
@@ -261,7 +266,7 @@ fn generate(types: &BTreeSet<&str>, actions: &BTreeMap<String, ActionShape>) -> 
                 "appliesTo": {
                     "principalTypes": [ACTOR],
                     "resourceTypes": resources,
-                    "context": record_to_cedar(&action.context()),
+                    "context": record_to_cedar(&action.context(extractor)),
                 },
             }),
         );

@@ -14,7 +14,7 @@ use countersign_core::names::ReasonId;
 use super::actions::ActionShape;
 use super::literals;
 use super::policies::ReadPolicy;
-use super::reads;
+use super::reads::{self, Reads};
 use crate::limits::{SLICED_BYTES, SLICED_POLICIES};
 
 /// The policies for one action and one resource type.
@@ -27,6 +27,8 @@ pub(crate) struct Slice {
     pub(crate) literals: BTreeSet<document::EntityUid>,
     /// The members of the context that they can read; `None` if that may be any.
     pub(crate) reads: Option<BTreeSet<String>>,
+    /// Whether they can ask what was decided before.
+    pub(crate) reads_history: bool,
 }
 
 impl Slice {
@@ -96,7 +98,9 @@ pub(crate) fn slice(
         .map(|read| Seen {
             read,
             literals: literals::of(&read.policy),
-            reads: reads::of(&read.policy).filter(|_| !oracle),
+            reads: (!oracle)
+                .then(|| reads::of(&read.policy.to_json().ok()?))
+                .flatten(),
         })
         .collect();
     let mut made: HashMap<Vec<usize>, Arc<Slice>> = HashMap::new();
@@ -121,14 +125,18 @@ pub(crate) fn slice(
 struct Seen<'a> {
     read: &'a ReadPolicy,
     literals: BTreeSet<document::EntityUid>,
-    reads: Option<BTreeSet<String>>,
+    reads: Option<Reads>,
 }
+
+/// The places of the context that hold what was decided before.
+const HISTORY: [&[&str]; 2] = [&["rejected_before"], &["target", "approved_before"]];
 
 fn build<'a>(policies: impl Iterator<Item = &'a Seen<'a>>) -> Slice {
     let mut base = PolicySet::new();
     let mut escalations = PolicySet::new();
     let mut literals = BTreeSet::new();
     let mut reads = Some(BTreeSet::new());
+    let mut reads_history = false;
     for seen in policies {
         let read = seen.read;
         let set = if read.escalates {
@@ -139,8 +147,12 @@ fn build<'a>(policies: impl Iterator<Item = &'a Seen<'a>>) -> Slice {
         // Ids are the keys of a map, so none is there twice.
         let _unique = set.add(read.policy.clone());
         literals.extend(seen.literals.iter().cloned());
+        reads_history |= seen
+            .reads
+            .as_ref()
+            .is_none_or(|own| HISTORY.iter().any(|place| own.uses(place)));
         match (&mut reads, &seen.reads) {
-            (Some(all), Some(own)) => all.extend(own.iter().cloned()),
+            (Some(all), Some(own)) => all.extend(own.members().cloned()),
             _ => reads = None,
         }
     }
@@ -149,6 +161,7 @@ fn build<'a>(policies: impl Iterator<Item = &'a Seen<'a>>) -> Slice {
         escalations: (!escalations.is_empty()).then_some(escalations),
         literals,
         reads,
+        reads_history,
     }
 }
 

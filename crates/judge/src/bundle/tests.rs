@@ -7,7 +7,7 @@ use countersign_core::refs::Sha256;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::CompiledBundle;
+use super::{CompiledBundle, Way};
 use crate::finding::Severity;
 use crate::judge::judge;
 
@@ -170,6 +170,14 @@ fn facts(
     }
 }
 
+fn way(whole: bool) -> Way {
+    Way {
+        whole,
+        extractor: 1,
+        publishing: false,
+    }
+}
+
 fn bundle(lines: &[String]) -> Bundle {
     serde_json::from_value(json!({"tenant": "acme", "content": {
         "name": "test",
@@ -177,6 +185,43 @@ fn bundle(lines: &[String]) -> Bundle {
         "tools": tools(),
     }}))
     .unwrap()
+}
+
+/// The context that a schema declares for an action.
+fn context(bundle: &CompiledBundle, action: &str) -> Vec<String> {
+    let action = bundle.action(&x(action)).unwrap();
+    action.context.keys().cloned().collect()
+}
+
+#[test]
+fn each_extractor_has_its_own_schema() {
+    let bundle = CompiledBundle::compile_as(bundle(&[]), 2, false).unwrap();
+    let first = bundle.for_extractor(1).unwrap();
+    let old = [
+        "args",
+        "effect",
+        "has_targets",
+        "intent",
+        "mentioned",
+        "target",
+        "target_count",
+        "targets",
+        "tool",
+    ];
+    assert_eq!(context(first, "a.read"), old);
+    assert_eq!(context(&bundle, "a.read").len(), old.len() + 7);
+    assert!(!first.schema_text().contains("rejected_before"));
+    let text = bundle.schema_text().split_whitespace().collect::<String>();
+    let sources = "sources:{it?:Set<__cedar::String>}";
+    assert!(text.contains(sources), "{text}");
+    // It is compiled once, and leads back.
+    assert!(std::ptr::eq(first, bundle.for_extractor(1).unwrap()));
+    assert!(std::ptr::eq(
+        &raw const bundle,
+        bundle.for_extractor(2).unwrap()
+    ));
+    assert_eq!(first.policy_ref(), bundle.policy_ref());
+    assert!(bundle.for_extractor(0).is_none() && bundle.for_extractor(3).is_none());
 }
 
 proptest! {
@@ -194,14 +239,14 @@ proptest! {
             .map(|(n, policy)| format!("@id(\"p{n}\") {policy}\n"))
             .collect();
         // Strict validation refuses policies that can never apply: those go.
-        if let Err(error) = CompiledBundle::compile_with(bundle(&lines), false) {
+        if let Err(error) = CompiledBundle::compile_with(bundle(&lines), way(false)) {
             for finding in error.findings.iter().filter(|f| f.severity == Severity::Error) {
                 lines[finding.line as usize - 1] = "\n".to_owned();
             }
         }
         let text = lines.concat();
-        let whole = CompiledBundle::compile_with(bundle(&lines), true);
-        let sliced = CompiledBundle::compile_with(bundle(&lines), false);
+        let whole = CompiledBundle::compile_with(bundle(&lines), way(true));
+        let sliced = CompiledBundle::compile_with(bundle(&lines), way(false));
         prop_assert!(whole.is_ok() && sliced.is_ok(), "{}", text);
         if let (Ok(whole), Ok(sliced)) = (whole, sliced) {
             for (n, resources, live, count, args) in asks {

@@ -2,16 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_core::document::{Effect, TargetDeclaration, TargetType, ToolManifest};
-use countersign_core::limits::{TARGETS, TOOL_NAME_BYTES};
+use countersign_core::document::{
+    Effect, EffectDeclaration, TargetDeclaration, TargetType, ToolManifest,
+};
+use countersign_core::limits::TOOL_NAME_BYTES;
 use countersign_core::names::ActionName;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::argument_schema::{self, Step};
 use super::arguments::{self, ArgMember};
-use crate::finding::Finding;
-use crate::limits::{TARGET_DECLARATIONS, TOOLS};
+use super::nearest::nearest;
+use super::roles::{self, Roles};
+use super::targets::{self, TargetSet, Targets, is_nothing};
+use super::{argument_schema, schema_leaves};
+use crate::finding::{Finding, Severity};
+use crate::limits::{EFFECTS, TOOLS};
 use crate::value::type_name;
 
 /// One tool's manifest, compiled.
@@ -22,32 +27,38 @@ pub struct Tool {
     /// What policies see of the arguments.
     pub(crate) args: BTreeMap<String, ArgMember>,
     validator: jsonschema::Validator,
-    targets: Vec<Place>,
+    targets: TargetSet,
+    roles: Roles,
+    effects: Vec<ToolEffect>,
 }
 
-/// Where a target stands in the arguments.
-enum Place {
-    Pointer,
-    /// With its steps, if it has only names, indices and wildcards.
-    Path(JsonPath, Option<Vec<Step>>),
+/// One more thing that a call of the tool does.
+pub(crate) struct ToolEffect {
+    pub(crate) declaration: EffectDeclaration,
+    when: Option<JsonPath>,
+    targets: TargetSet,
 }
 
-/// A value at the place of a target declaration.
-pub(crate) struct Found<'a> {
-    pub(crate) declaration: &'a TargetDeclaration,
-    /// The JSON Pointer of the value.
-    pub(crate) at: String,
-    pub(crate) value: &'a Value,
+/// One thing that a call of a tool does.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) action: &'a ActionName,
+    pub(super) effect: Effect,
+    pub(super) targets: &'a [TargetDeclaration],
 }
 
-/// What stands at the places of all target declarations.
-pub(crate) enum Targets<'a> {
-    /// Every declaration that is not optional has a value; there are at most [`TARGETS`].
-    Found(Vec<Found<'a>>),
-    /// This declaration, which is not optional, has none.
-    Missing(&'a TargetDeclaration),
-    /// There are more than [`TARGETS`].
-    TooMany,
+impl ToolEffect {
+    /// Whether a call with these arguments has the effect. `null` and an empty list are nothing.
+    pub(crate) fn applies(&self, args: &Value) -> bool {
+        self.when
+            .as_ref()
+            .is_none_or(|path| path.query(args).iter().any(|found| !is_nothing(found)))
+    }
+
+    /// The values of its targets; those of arrays one by one, `null` counting as absent.
+    pub(crate) fn targets<'a>(&'a self, args: &'a Value) -> Targets<'a> {
+        self.targets.find(args)
+    }
 }
 
 impl Tool {
@@ -82,69 +93,46 @@ impl Tool {
 
     /// The values of all targets; those of arrays one by one, `null` counting as absent.
     pub(crate) fn targets<'a>(&'a self, args: &'a Value) -> Targets<'a> {
-        let mut all = Vec::new();
-        for (declaration, place) in self.manifest.targets.iter().zip(&self.targets) {
-            let before = all.len();
-            let mut take = |at: String, value: &'a Value| {
-                if all.len() <= TARGETS {
-                    all.push(Found {
-                        declaration,
-                        at,
-                        value,
-                    });
-                }
-            };
-            match place {
-                Place::Pointer => {
-                    if let Some(value) = args.pointer(&declaration.at) {
-                        spread(declaration.at.clone(), value, &mut take);
-                    }
-                }
-                Place::Path(path, steps) => {
-                    let mut whole = steps
-                        .as_ref()
-                        .is_none_or(|steps| argument_schema::is_everywhere(args, steps));
-                    for node in path.query_located(args).iter() {
-                        whole &= !is_nothing(node.node());
-                        spread(node.location().to_json_pointer(), node.node(), &mut take);
-                    }
-                    if !whole && !declaration.optional {
-                        return Targets::Missing(declaration);
-                    }
-                }
-            }
-            if all.len() > TARGETS {
-                return Targets::TooMany;
-            }
-            if all.len() == before && !declaration.optional {
-                return Targets::Missing(declaration);
-            }
-        }
-        Targets::Found(all)
+        self.targets.find(args)
+    }
+
+    /// What each argument is for.
+    pub(crate) fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    /// What a call does beside its action.
+    pub(crate) fn effects(&self) -> &[ToolEffect] {
+        &self.effects
+    }
+
+    /// Everything that a call can do: the action first, then its effects.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let own = &self.manifest;
+        let first = Part {
+            action: &own.action,
+            effect: own.effect,
+            targets: &own.targets,
+        };
+        let more = own.effects.iter().map(|more| Part {
+            action: &more.action,
+            effect: more.effect,
+            targets: &more.targets,
+        });
+        std::iter::once(first).chain(more)
+    }
+
+    /// Whether a call can change something.
+    pub(super) fn is_sink(&self) -> bool {
+        self.parts().any(|part| part.effect != Effect::Read)
     }
 }
 
-/// An empty list names nobody, and `null` counts as absent.
-fn is_nothing(value: &Value) -> bool {
-    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
-}
-
-fn spread<'a>(at: String, value: &'a Value, take: &mut impl FnMut(String, &'a Value)) {
-    match value {
-        Value::Null => {}
-        Value::Array(items) => {
-            for (n, item) in items.iter().enumerate().take(TARGETS + 1) {
-                take(format!("{at}/{n}"), item);
-            }
-        }
-        value => take(at, value),
-    }
-}
-
-/// Compiles all manifests.
+/// Compiles all manifests. What is no matter for a bundle of the log goes to `later`.
 pub(crate) fn compile_all(
     manifests: &[ToolManifest],
     findings: &mut Vec<Finding>,
+    later: &mut Vec<Finding>,
 ) -> BTreeMap<String, Tool> {
     let mut out = BTreeMap::new();
     if manifests.len() > TOOLS {
@@ -162,7 +150,8 @@ pub(crate) fn compile_all(
             findings.push(Finding::error(&file, text));
             continue;
         }
-        for target in &manifest.targets {
+        let more = manifest.effects.iter().flat_map(|effect| &effect.targets);
+        for target in manifest.targets.iter().chain(more) {
             let first = *kinds.entry(&target.entity).or_insert(target.kind);
             if first != target.kind {
                 findings.push(Finding::error(
@@ -177,14 +166,19 @@ pub(crate) fn compile_all(
                 .hint("the directory knows an entity under one form of its value; give each type an entity type of its own"));
             }
         }
-        if let Some(tool) = compile(manifest, file, findings) {
+        if let Some(tool) = compile(manifest, file, findings, later) {
             out.insert(manifest.tool.clone(), tool);
         }
     }
     out
 }
 
-fn compile(manifest: &ToolManifest, file: String, findings: &mut Vec<Finding>) -> Option<Tool> {
+fn compile(
+    manifest: &ToolManifest,
+    file: String,
+    findings: &mut Vec<Finding>,
+    later: &mut Vec<Finding>,
+) -> Option<Tool> {
     let before = findings.len();
     let name = &manifest.tool;
     if name.is_empty() || name.len() > TOOL_NAME_BYTES || name.chars().any(char::is_control) {
@@ -193,35 +187,14 @@ fn compile(manifest: &ToolManifest, file: String, findings: &mut Vec<Finding>) -
             format!("a tool's name has 1 to {TOOL_NAME_BYTES} bytes and no control characters"),
         ));
     }
-    if manifest.targets.len() > TARGET_DECLARATIONS {
-        findings.push(Finding::error(
-            &file,
-            format!(
-                "{} targets are more than {TARGET_DECLARATIONS}",
-                manifest.targets.len()
-            ),
-        ));
-    }
-    let validator = argument_schema::compile(&manifest.arguments, &file, findings);
-    if findings
-        .get(before..)
-        .is_none_or(|new| new.iter().any(|f| f.severity == crate::Severity::Error))
-    {
+    let schema = &manifest.arguments;
+    let validator = argument_schema::compile(schema, &file, findings);
+    if has_errors(findings, before) {
         return None;
     }
-    let mut seen = BTreeSet::new();
-    let targets: Vec<Place> = manifest
-        .targets
-        .iter()
-        .filter_map(|target| {
-            if !seen.insert(&target.at) {
-                let text = format!("the target `{}` is declared twice", target.at);
-                findings.push(Finding::error(&file, text));
-            }
-            compile_target(target, &manifest.arguments, &file, findings)
-        })
-        .collect();
-    let (args, left_out) = arguments::of_schema(&manifest.arguments);
+    let targets = targets::compile(&manifest.targets, schema, &file, findings);
+    let effects = compile_effects(manifest, &file, findings);
+    let (args, left_out) = arguments::of_schema(schema);
     for (at, why) in left_out {
         findings.push(Finding::warning(
             &file,
@@ -229,19 +202,117 @@ fn compile(manifest: &ToolManifest, file: String, findings: &mut Vec<Finding>) -
         ));
     }
     warn_of_unbounded(manifest, &file, findings);
-    (targets.len() == manifest.targets.len()).then_some(Tool {
+    let mut tool = Tool {
         manifest: manifest.clone(),
-        file,
         args,
         validator: validator?,
-        targets,
-    })
+        targets: targets?,
+        roles: Roles::default(),
+        effects: effects?,
+        file,
+    };
+    tool.roles = roles::compile(manifest, tool.is_sink(), &tool.file, later);
+    Some(tool)
+}
+
+fn has_errors(findings: &[Finding], from: usize) -> bool {
+    findings
+        .get(from..)
+        .is_none_or(|new| new.iter().any(|f| f.severity == Severity::Error))
+}
+
+/// Compiles what the call does beside its action; `None` if something of it cannot be used.
+fn compile_effects(
+    manifest: &ToolManifest,
+    file: &str,
+    findings: &mut Vec<Finding>,
+) -> Option<Vec<ToolEffect>> {
+    if manifest.effects.len() > EFFECTS {
+        let text = format!("{} effects are more than {EFFECTS}", manifest.effects.len());
+        findings.push(Finding::error(file, text));
+        return None;
+    }
+    let mut actions = BTreeSet::from([&manifest.action]);
+    let effects: Vec<ToolEffect> = manifest
+        .effects
+        .iter()
+        .filter_map(|effect| {
+            if !actions.insert(&effect.action) {
+                let text = format!("two effects of the tool are `{}`", effect.action);
+                let hint =
+                    "each effect has an action of its own; one action may have several targets";
+                findings.push(Finding::error(file, text).hint(hint));
+            }
+            let when = match &effect.when {
+                None => None,
+                Some(when) => Some(compile_when(when, &manifest.arguments, file, findings)?),
+            };
+            Some(ToolEffect {
+                declaration: effect.clone(),
+                when,
+                targets: targets::compile(&effect.targets, &manifest.arguments, file, findings)?,
+            })
+        })
+        .collect();
+    (effects.len() == manifest.effects.len()).then_some(effects)
+}
+
+/// A condition must be able to find something in arguments that fit the schema.
+fn compile_when(
+    when: &str,
+    schema: &Value,
+    file: &str,
+    findings: &mut Vec<Finding>,
+) -> Option<JsonPath> {
+    let path = match JsonPath::parse(when) {
+        Ok(path) => path,
+        Err(error) => {
+            let text = format!("the condition `{when}` of an effect is no JSONPath: {error}");
+            findings.push(Finding::error(file, text));
+            return None;
+        }
+    };
+    // What stands before the first filter or descent is told from the schema.
+    let plain = when
+        .find("[?")
+        .into_iter()
+        .chain(when.find(".."))
+        .min()
+        .and_then(|end| when.get(..end))
+        .unwrap_or(when);
+    match argument_schema::steps(plain) {
+        None => findings.push(Finding::warning(
+            file,
+            format!(
+                "whether the condition `{when}` can find anything cannot be told from the schema"
+            ),
+        )),
+        Some(steps) => {
+            if !argument_schema::exists(schema, &steps) {
+                let known = schema_leaves::pointers(schema);
+                let names = known.iter().map(|at| at.replace('/', "."));
+                let names: Vec<String> = names.map(|at| format!("${at}")).collect();
+                let hint = match nearest(plain, names.iter().map(String::as_str)) {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None => "it names an argument that the schema's `properties` declare".into(),
+                };
+                let text = format!("the condition `{when}` of an effect can find nothing");
+                findings.push(Finding::error(file, text).hint(hint));
+                return None;
+            }
+        }
+    }
+    Some(path)
 }
 
 /// What cannot be taken back deserves to be asked what its texts may hold: a line break in a subject
 /// is a header of its own.
 fn warn_of_unbounded(manifest: &ToolManifest, file: &str, findings: &mut Vec<Finding>) {
-    if manifest.effect != Effect::Irreversible {
+    let more = manifest.effects.iter().map(|effect| effect.effect);
+    if std::iter::once(manifest.effect)
+        .chain(more)
+        .all(|effect| effect != Effect::Irreversible)
+    {
         return;
     }
     let targets: Vec<String> = manifest
@@ -262,50 +333,4 @@ fn warn_of_unbounded(manifest: &ToolManifest, file: &str, findings: &mut Vec<Fin
             "give each a `pattern`, an `enum` or a `maxLength`; one that becomes a header, such as a subject, must refuse line breaks",
         ));
     }
-}
-
-fn compile_target(
-    target: &TargetDeclaration,
-    schema: &Value,
-    file: &str,
-    findings: &mut Vec<Finding>,
-) -> Option<Place> {
-    let at = &target.at;
-    let place = if at.starts_with('/') {
-        Place::Pointer
-    } else if at.starts_with('$') {
-        match JsonPath::parse(at) {
-            Ok(path) => Place::Path(path, argument_schema::steps(at)),
-            Err(error) => {
-                let text = format!("the target `{at}` is no JSONPath: {error}");
-                findings.push(Finding::error(file, text));
-                return None;
-            }
-        }
-    } else {
-        findings.push(
-            Finding::error(
-                file,
-                format!("the target `{at}` is no JSON Pointer and no JSONPath"),
-            )
-            .hint("a JSON Pointer begins with `/`, a JSONPath with `$`"),
-        );
-        return None;
-    };
-    match argument_schema::steps(at) {
-        None => findings.push(Finding::warning(
-            file,
-            format!("whether the target `{at}` can exist cannot be told from the schema"),
-        )),
-        Some(steps) => {
-            if let Err(problem) = argument_schema::can_hold(schema, &steps, target.kind) {
-                findings.push(
-                    Finding::error(file, format!("the target `{at}` {problem}"))
-                        .hint("a target names an argument that the schema's `properties` declare"),
-                );
-                return None;
-            }
-        }
-    }
-    Some(place)
 }

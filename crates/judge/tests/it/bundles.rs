@@ -165,7 +165,10 @@ fn findings_across_files() {
     let as_id = json!([{"at": "/to", "type": "id", "entity": "Contact"}]);
     let kinds = content("", "", json!([tool("a", to_contact()), tool("b", as_id)]));
     let mut counters = content("", "", json!([]));
-    counters.counters = serde_json::from_value(json!([{"name": "mails"}])).unwrap();
+    counters.counters = serde_json::from_value(
+        json!([{"name": "Mails", "kind": "count", "actions": ["mail.send"], "key": "actor"}]),
+    )
+    .unwrap();
     let schema = |text: &str| findings(&content("", text, json!([tool("a", to_contact())])));
     let all = [
         ("two effects", findings(&two)),
