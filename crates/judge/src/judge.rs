@@ -17,6 +17,12 @@ use serde_json::{Map, Value, json};
 
 use crate::bundle::{Action, CompiledBundle, Slice};
 
+mod trace;
+
+pub use trace::{
+    Had, Held, PolicyTrace, SourceComparison, SourceTest, SourcesOf, TargetTrace, Unmet, trace,
+};
+
 /// Judges the facts under the bundle's policies. Pure: the same facts and bundle give the same
 /// verdict. Whatever cannot be evaluated is rejected.
 ///
@@ -137,15 +143,18 @@ impl<'a> Judgement<'a> {
 
     /// The verdict on one target.
     fn target(&self, request: &CedarRequest) -> Verdict {
-        let prepared = self
-            .kinds
-            .get(request.resource.kind.as_str())
-            .filter(|_| request.action == self.facts.action.as_str())
-            .and_then(|kind| Some((kind, self.request(kind, request)?)));
-        match prepared {
+        match self.prepared(request) {
             Some((kind, request)) => self.verdict(kind.slice, &request),
             None => rejected(BuiltinReason::EvaluationError),
         }
+    }
+
+    fn prepared(&self, request: &CedarRequest) -> Option<(&Kind<'a>, Request)> {
+        let kind = self
+            .kinds
+            .get(request.resource.kind.as_str())
+            .filter(|_| request.action == self.facts.action.as_str())?;
+        Some((kind, self.request(kind, request)?))
     }
 
     /// The request, if it fits the schema. What is known to fit is not checked again, and only

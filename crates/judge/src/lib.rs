@@ -9,6 +9,7 @@
 //! (`countersign-service`).
 
 mod bundle;
+pub mod cases;
 mod extract;
 mod finding;
 mod judge;
@@ -22,7 +23,10 @@ mod version;
 pub use bundle::{BundleError, CompiledBundle, PolicyText, Tool, check};
 pub use extract::{ChainTurn, Directory, DirectoryError, ExtractInputs, SeenResult, extract};
 pub use finding::{Finding, Severity};
-pub use judge::judge;
+pub use judge::{
+    Had, Held, PolicyTrace, SourceComparison, SourceTest, SourcesOf, TargetTrace, Unmet, judge,
+    trace,
+};
 pub use mention::{ResultIndex, TurnMentions};
 pub use rejudge::{RejudgeError, RejudgeInputs, rejudge, rejudge_with};
 pub use value::lookup_form;

@@ -32,8 +32,8 @@ struct Head {
 }
 
 /// Reads a bundle from its files, given by path relative to its directory (with `/`) and text.
-/// Files ending in `.md` and hidden files are passed over; any other file out of place is an
-/// error, so that a misnamed policy is not silently missing.
+/// Files ending in `.md`, hidden files and [cases](crate::cases) are passed over; any other file
+/// out of place is an error, so that a misnamed policy is not silently missing.
 pub fn read(files: &[(String, String)]) -> Result<BundleContent, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut head = None;
@@ -62,9 +62,10 @@ pub fn read(files: &[(String, String)]) -> Result<BundleContent, Vec<Finding>> {
             Some(("tools", file)) if is_plain(file, "json") => {
                 read_tools(path, text, &mut tools, &mut findings);
             }
+            _ if crate::cases::is_file_of_cases(path) => {}
             _ => findings.push(
                 Finding::error(path, "the file has no place in a bundle").hint(format!(
-                    "a bundle holds {HEAD}, {SCHEMA}, policies/*.cedar and tools/*.json"
+                    "a bundle holds {HEAD}, {SCHEMA}, policies/*.cedar and tools/*.json, and beside them cases/*.toml"
                 )),
             ),
         }

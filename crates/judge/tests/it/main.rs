@@ -9,6 +9,7 @@
 
 mod attacks;
 mod bundles;
+mod cases;
 mod combining;
 mod corpus;
 mod docs;

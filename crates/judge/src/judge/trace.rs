@@ -1,0 +1,202 @@
+//! A verdict taken apart: of each target, which policies held, and of those that did not, the first
+//! condition that failed, with the sources that it asks for and those that the values had.
+//!
+//! It is for people: tests of policies, reports, explanations. No verdict rests on it.
+
+mod condition;
+mod had;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Effect, Policy, PolicySet, Request};
+use countersign_core::document::{CedarRequest, Facts, Source};
+use countersign_core::names::ReasonId;
+use countersign_core::verdict::{Outcome, Verdict};
+use serde::Serialize;
+
+use super::Judgement;
+use crate::bundle::CompiledBundle;
+
+/// How one target of a call was judged, or the call itself where it has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TargetTrace {
+    /// What is done to it.
+    pub action: String,
+    /// The JSON Pointer of the target in the arguments.
+    pub at: Option<String>,
+    /// The target as the call holds it.
+    pub value: Option<String>,
+    /// The outcome for it.
+    pub outcome: Outcome,
+    /// Why.
+    pub reasons: BTreeSet<ReasonId>,
+    /// The policies that could apply to it.
+    pub policies: BTreeMap<ReasonId, PolicyTrace>,
+}
+
+/// What became of one policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub struct PolicyTrace {
+    /// Whether it permits.
+    pub permits: bool,
+    /// Whether it held.
+    pub held: Held,
+}
+
+/// Whether a policy held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    /// All its conditions did.
+    Yes,
+    /// This one did not.
+    No(Unmet),
+    /// It could not be evaluated.
+    Failed(String),
+}
+
+/// The first condition of a policy that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unmet {
+    /// The condition, as Cedar writes it; with `unless` before it, it held and should not have.
+    /// Empty where it is the scope that excludes the request.
+    pub condition: String,
+    /// What it asks of sources.
+    pub asks: Vec<SourceTest>,
+}
+
+/// What a condition asks of the sources of a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceTest {
+    /// Of which value: the target, an argument, or what stands in texts.
+    pub of: SourcesOf,
+    /// How they are compared.
+    pub test: SourceComparison,
+    /// With which sources.
+    pub sources: Vec<Source>,
+    /// The values with their sources. Of an argument with several, those that the test fails on.
+    pub had: Vec<Had>,
+}
+
+/// Whose sources a condition looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourcesOf {
+    /// The target's.
+    Target,
+    /// An argument's.
+    Argument(String),
+    /// Those of what stands in the text arguments.
+    Text,
+}
+
+/// How sources are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceComparison {
+    /// One of these.
+    AnyOf,
+    /// All of these.
+    AllOf,
+    /// Of each value, one of these and nothing else.
+    OnlyFrom,
+}
+
+/// A value with its sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Had {
+    /// The JSON Pointer of the value, or of the text that holds it.
+    pub at: String,
+    /// The value.
+    pub value: String,
+    /// Its sources.
+    pub sources: Vec<Source>,
+}
+
+/// Takes the verdict apart, target by target. Empty if no policy was asked.
+pub fn trace(bundle: &CompiledBundle, facts: &Facts) -> Vec<TargetTrace> {
+    if facts.obstacle.is_some() {
+        return Vec::new();
+    }
+    let Some(judgement) = Judgement::prepare(bundle, facts) else {
+        return Vec::new();
+    };
+    let requests = facts.requests.iter();
+    requests
+        .map(|request| target(&judgement, request))
+        .collect()
+}
+
+fn target(judgement: &Judgement<'_>, request: &CedarRequest) -> TargetTrace {
+    let own = |member: &str| {
+        let value = request.context.get("target")?.get(member)?;
+        value.as_str().map(str::to_owned)
+    };
+    let Verdict { outcome, reasons } = judgement.target(request);
+    TargetTrace {
+        action: request.action.clone(),
+        at: own("at"),
+        value: own("value"),
+        outcome,
+        reasons,
+        policies: policies(judgement, request).unwrap_or_default(),
+    }
+}
+
+fn policies(
+    judgement: &Judgement<'_>,
+    stated: &CedarRequest,
+) -> Option<BTreeMap<ReasonId, PolicyTrace>> {
+    let (kind, request) = judgement.prepared(stated)?;
+    let escalations = kind.slice.escalations.as_ref();
+    let all = kind.slice.base.policies();
+    let all = all.chain(escalations.into_iter().flat_map(PolicySet::policies));
+    let looked = all.filter_map(|policy| {
+        let id = super::reason(policy.id())?;
+        let held = held(judgement, &request, policy, stated);
+        let permits = policy.effect() == Effect::Permit;
+        Some((id, PolicyTrace { permits, held }))
+    });
+    Some(looked.collect())
+}
+
+fn held(
+    judgement: &Judgement<'_>,
+    request: &Request,
+    policy: &Policy,
+    stated: &CedarRequest,
+) -> Held {
+    match alone(judgement, request, policy) {
+        Ok(true) => Held::Yes,
+        Ok(false) => {
+            let conditions = condition::of(policy);
+            let first = conditions.into_iter().find(|condition| {
+                // A condition that cannot be evaluated alone is not the one that was false.
+                alone(judgement, request, &condition.policy) == Ok(!condition.wanted)
+            });
+            Held::No(match first {
+                Some(condition) => Unmet {
+                    asks: had::tests(judgement.facts, stated, &condition),
+                    condition: condition.text,
+                },
+                None => Unmet {
+                    condition: String::new(),
+                    asks: Vec::new(),
+                },
+            })
+        }
+        Err(error) => Held::Failed(error),
+    }
+}
+
+/// Whether a policy holds by itself.
+fn alone(judgement: &Judgement<'_>, request: &Request, policy: &Policy) -> Result<bool, String> {
+    let set = PolicySet::from_policies([policy.clone()]).map_err(|error| error.to_string())?;
+    let entities = &judgement.entities;
+    let response = judgement.authorizer.is_authorized(request, &set, entities);
+    match response.diagnostics().errors().next() {
+        Some(error) => Err(error.to_string()),
+        None => Ok(response.diagnostics().reason().next().is_some()),
+    }
+}
