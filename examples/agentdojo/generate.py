@@ -31,6 +31,15 @@ PAGE = ("url", "Page")
 
 READ, WRITE, IRREVERSIBLE = "read", "write", "irreversible"
 
+# What the other arguments of tools that change something are for.
+ROLES = {
+    **dict.fromkeys(
+        ("body", "content", "description", "location", "permission", "subject", "title"), "text"
+    ),
+    **dict.fromkeys(("start_time", "end_time", "new_start_time", "new_end_time"), "quantity"),
+    "attachments": "identity",
+}
+
 # tool: (action, effect, {argument: kind of target}). What sends mail or tells somebody something is
 # irreversible, and so is what deletes.
 TABLE = {
@@ -93,6 +102,11 @@ def manifest(function):
         if argument not in required:
             declaration["optional"] = True
         declarations.append(declaration)
+    roles = {
+        f"/{argument}": ROLES[argument]
+        for argument in schema["properties"]
+        if effect != READ and argument not in targets
+    }
     return {
         "tool": function.name,
         "action": action,
@@ -100,6 +114,7 @@ def manifest(function):
         "description": function.description,
         "arguments": schema,
         "targets": declarations,
+        **({"roles": roles} if roles else {}),
     }
 
 

@@ -95,6 +95,7 @@ fn tool(n: usize) -> Value {
             "additionalProperties": false,
         },
         "targets": [{"at": "/to", "type": "email", "entity": "Contact"}],
+        "roles": {"/body": "text"},
     })
 }
 

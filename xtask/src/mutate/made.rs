@@ -241,6 +241,7 @@ fn bundle(more: &str) -> Result<BundleContent, Error> {
                 "additionalProperties": false,
             },
             "targets": [{"at": "/to", "type": "email", "entity": "Contact"}],
+            "roles": {"/body": "text"},
         }],
     });
     serde_json::from_value(content).map_err(Error::server("the bundle"))

@@ -10,9 +10,6 @@ use super::schema_leaves::{self, Declared, pointer};
 use super::{argument_schema, arguments};
 use crate::finding::Finding;
 
-/// Whether an argument of a sink without a role is an error.
-const ROLES_ARE_NEEDED: bool = false;
-
 /// The roles of a tool's arguments. A role holds for everything below, unless something below has
 /// a role of its own.
 #[derive(Default)]
@@ -137,7 +134,7 @@ pub(super) fn compile(
         }
     }
     imply_targets(manifest, &mut roles, file, findings);
-    if is_sink && ROLES_ARE_NEEDED {
+    if is_sink {
         let missing: Vec<String> = declared
             .iter()
             .filter(|argument| argument.is_leaf && roles.at(&argument.path).is_none())

@@ -504,6 +504,7 @@ fn no_element_of_a_list_goes_without_its_target() {
         content.tools.truncate(1);
         content.tools[0].targets[0].at = at.to_owned();
         content.tools[0].targets[0].optional = optional;
+        content.tools[0].roles = serde_json::from_value(json!({"/people": "identity"})).unwrap();
         content.tools[0].arguments = json!({
             "type": "object", "additionalProperties": false,
             "properties": {"people": {"type": "array", "items": {

@@ -10,7 +10,7 @@ fn tool(action: &str, targets: Value) -> Value {
     json!({"tool": action, "action": action, "effect": "write", "arguments": {
         "type": "object", "additionalProperties": false, "properties": {
             "to": {"type": "array", "items": {"type": "string"}}, "n": {"type": "integer"}}},
-        "targets": targets})
+        "targets": targets, "roles": {"/n": "quantity"}})
 }
 
 fn to_contact() -> Value {
@@ -138,6 +138,7 @@ fn findings_of_tools_name_the_tool() {
             "open schema, unseen arguments",
             of_tool(|t| {
                 t["arguments"]["additionalProperties"] = json!(true);
+                t["effect"] = json!("read");
                 t["arguments"]["properties"]["amount"] = json!({"type": "number"});
                 t["arguments"]["properties"]["free"] = json!({"type": "object"});
                 t["arguments"]["properties"]["any"] = json!({});
@@ -339,6 +340,7 @@ fn tools_that_share_an_action_share_what_they_have_in_common() {
     let mut other = tool("mail.send", to_contact());
     other["tool"] = json!("mail.send2");
     other["arguments"]["properties"]["extra"] = json!({"type": "boolean"});
+    other["roles"]["/extra"] = json!("text");
     other["arguments"]["required"] = json!(["n"]);
     let both = json!([tool("mail.send", to_contact()), other]);
     let guarded = r#"@id("a") permit (principal, action, resource)

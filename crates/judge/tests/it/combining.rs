@@ -11,7 +11,8 @@ const TARGETED: &str = r#"{"tool": "send", "action": "mail.send", "effect": "irr
     "arguments": {"type": "object", "additionalProperties": false, "properties": {
         "to": {"type": "array", "items": {"type": "string"}},
         "count": {"type": "integer"}, "note": {"type": ["string", "null"]}}},
-    "targets": [{"at": "/to", "type": "email", "entity": "Contact"}]}"#;
+    "targets": [{"at": "/to", "type": "email", "entity": "Contact"}],
+    "roles": {"/count": "quantity", "/note": "text"}}"#;
 const BARE: &str = r#"{"tool": "ping", "action": "net.ping", "effect": "read",
     "arguments": {"type": "object", "additionalProperties": false, "properties": {
         "count": {"type": "integer"}, "big": {"type": "integer"}}}}"#;
@@ -240,7 +241,8 @@ fn cedars_escapes_in_arguments_are_only_text() {
            when { context.args.o has "__extn" && context.args.o["__extn"] == "x" };"#,
         "",
         json!([{"tool": "t", "action": "t.do", "effect": "write", "arguments": {
-            "type": "object", "required": ["o"], "properties": tool["arguments"]["properties"]}}]),
+            "type": "object", "required": ["o"], "properties": tool["arguments"]["properties"]},
+            "roles": {"/o": "text"}}]),
     )));
     let (outcome, reasons) = scene.verdict("t", json!({"o": {"__extn": "x", "__entity": "y"}}));
     assert_eq!(outcome, Outcome::Approved, "{reasons:?}");

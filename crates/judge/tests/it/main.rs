@@ -16,4 +16,5 @@ mod docs;
 mod entities;
 mod facts;
 mod rejudging;
+mod roles;
 mod support;
