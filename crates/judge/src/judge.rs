@@ -11,7 +11,7 @@ use cedar_policy::{
 };
 use countersign_core::document::{CedarRequest, EntityFact, Facts};
 use countersign_core::limits::LEAF_LIST;
-use countersign_core::names::{BuiltinReason, ReasonId};
+use countersign_core::names::{ActionName, BuiltinReason, ReasonId};
 use countersign_core::verdict::{Outcome, Verdict};
 use serde_json::{Map, Value, json};
 
@@ -36,15 +36,25 @@ pub fn judge(bundle: &CompiledBundle, facts: &Facts) -> Verdict {
             .unwrap_or(BuiltinReason::EvaluationError);
         return rejected(reason);
     }
-    let per_target = match Judgement::prepare(bundle, facts) {
-        Some(judgement) => facts
-            .requests
-            .iter()
-            .map(|request| judgement.target(request))
-            .collect(),
-        None => Vec::new(),
+    let judgements = judgements(bundle, facts);
+    let verdict = |request: &CedarRequest| match judgements.get(request.action.as_str()) {
+        Some(Some(judgement)) => judgement.target(request),
+        _ => rejected(BuiltinReason::EvaluationError),
     };
-    combine(per_target)
+    combine(facts.requests.iter().map(verdict).collect())
+}
+
+/// One judgement for each thing that the call does; none where the facts do not fit the bundle.
+fn judgements<'a>(
+    bundle: &'a CompiledBundle,
+    facts: &'a Facts,
+) -> BTreeMap<&'a str, Option<Judgement<'a>>> {
+    let mut all = BTreeMap::new();
+    let several = facts.actions.iter().filter(|other| **other != facts.action);
+    for action in once(&facts.action).chain(several) {
+        all.insert(action.as_str(), Judgement::prepare(bundle, facts, action));
+    }
+    all
 }
 
 /// The worst outcome, with the reasons of the targets that have it.
@@ -79,10 +89,11 @@ fn rejected(reason: BuiltinReason) -> Verdict {
     }
 }
 
-/// What all targets of one call share.
+/// What all targets of one call share that the same thing is done to.
 struct Judgement<'a> {
     bundle: &'a CompiledBundle,
     facts: &'a Facts,
+    name: &'a ActionName,
     action: &'a Action,
     /// Whether the shared members of the context are of their types.
     is_typed: bool,
@@ -101,10 +112,15 @@ struct Kind<'a> {
 
 impl<'a> Judgement<'a> {
     /// `None` if the facts do not fit the bundle's schema.
-    fn prepare(bundle: &'a CompiledBundle, facts: &'a Facts) -> Option<Self> {
-        let action = bundle.action(&facts.action)?;
+    fn prepare(
+        bundle: &'a CompiledBundle,
+        facts: &'a Facts,
+        name: &'a ActionName,
+    ) -> Option<Self> {
+        let action = bundle.action(name)?;
         let mut kinds = BTreeMap::new();
-        for request in &facts.requests {
+        let own = |request: &&CedarRequest| request.action == name.as_str();
+        for request in facts.requests.iter().filter(own) {
             let kind = request.resource.kind.as_str();
             // A target of any other type is no target of this action, and rejected.
             if !kinds.contains_key(kind)
@@ -133,6 +149,7 @@ impl<'a> Judgement<'a> {
         Some(Self {
             bundle,
             facts,
+            name,
             action,
             is_typed: action.types(&facts.context),
             entities,
@@ -153,7 +170,7 @@ impl<'a> Judgement<'a> {
         let kind = self
             .kinds
             .get(request.resource.kind.as_str())
-            .filter(|_| request.action == self.facts.action.as_str())?;
+            .filter(|_| request.action == self.name.as_str())?;
         Some((kind, self.request(kind, request)?))
     }
 

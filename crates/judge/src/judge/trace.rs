@@ -14,7 +14,7 @@ use countersign_core::names::ReasonId;
 use countersign_core::verdict::{Outcome, Verdict};
 use serde::Serialize;
 
-use super::Judgement;
+use super::{Judgement, judgements};
 use crate::bundle::CompiledBundle;
 
 /// How one target of a call was judged, or the call itself where it has none.
@@ -119,13 +119,12 @@ pub fn trace(bundle: &CompiledBundle, facts: &Facts) -> Vec<TargetTrace> {
     if facts.obstacle.is_some() {
         return Vec::new();
     }
-    let Some(judgement) = Judgement::prepare(bundle, facts) else {
-        return Vec::new();
-    };
-    let requests = facts.requests.iter();
-    requests
-        .map(|request| target(&judgement, request))
-        .collect()
+    let judgements = judgements(bundle, facts);
+    let judged = facts.requests.iter().filter_map(|request| {
+        let judgement = judgements.get(request.action.as_str())?.as_ref()?;
+        Some(target(judgement, request))
+    });
+    judged.collect()
 }
 
 fn target(judgement: &Judgement<'_>, request: &CedarRequest) -> TargetTrace {
