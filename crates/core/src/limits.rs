@@ -28,3 +28,5 @@ pub const CALL_ARGS_BYTES: usize = 4 * 1024 * 1024;
 pub const REASONING_BYTES: usize = 64 * 1024;
 /// Longest tool name, in bytes.
 pub const TOOL_NAME_BYTES: usize = 256;
+/// How long a replay is good for putting its bundle in force, in milliseconds: a day.
+pub const REPLAY_GOOD_MS: i64 = 24 * 60 * 60 * 1_000;

@@ -1,7 +1,7 @@
 //! What an entry is found by, derived from the entry alone, so that the index can be rebuilt.
 
 use crate::store::Filter;
-use countersign_core::entry::{AnyEntry, Body, Decision};
+use countersign_core::entry::{AnyEntry, Body, Decision, Mode};
 use countersign_core::ids::EntryId;
 use countersign_core::time::Timestamp;
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub enum Field {
     Actor,
     /// Every action that it names.
     Action,
-    /// The outcome of a decision.
+    /// The outcome of a decision that was enforced.
     Outcome,
     /// Every intent that it rests on or claims.
     Intent,
@@ -162,7 +162,10 @@ impl Terms {
         self.add(Field::Action, &decision.action);
         self.add_all(Field::Action, decision.actions.iter().flatten());
         self.add(Field::Actor, &decision.actor);
-        self.add(Field::Outcome, decision.outcome.name());
+        // A verdict in shadow had no outcome.
+        if decision.mode == Mode::Enforced {
+            self.add(Field::Outcome, decision.outcome.name());
+        }
         self.add_all(Field::Intent, decision.intent_ref);
         self.add_all(Field::Intent, decision.claimed_intent_ref);
         self.add_all(Field::Session, decision.session);

@@ -3,8 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::document::{
-    Assurance, Author, Bundle, BundleContent, Call, Changeset, Document, Facts, Inputs,
-    IntentInput, PartBy, PolicyFile, Reasoning, Salt, Settings, Statement, ToolResult, TurnPart,
+    Assurance, Author, Bundle, BundleContent, Call, Changeset, CounterDeclaration, CounterKey,
+    CounterKind, Document, Facts, Inputs, IntentInput, PartBy, PolicyFile, PublishingSettings,
+    Reasoning, Salt, Settings, Statement, ToolResult, TurnPart,
 };
 use countersign_core::document::{DirectoryChange, EntityUid, Intent as IntentDocument};
 use countersign_core::entry::*;
@@ -69,6 +70,7 @@ const AGENT: usize = 4;
 const TOOL: usize = 5;
 const REVIEWER: usize = 6;
 const READER: usize = 7;
+const SECOND_AUTHOR: usize = 8;
 const START: i64 = 1_776_478_424_000;
 const PRINCIPAL: u8 = 1;
 const SESSION: u8 = 2;
@@ -165,6 +167,7 @@ pub fn beginning() -> Story {
         ("tool", TOOL, Role::Tool),
         ("reviewer", REVIEWER, Role::Reviewer),
         ("reader", READER, Role::VaultReader),
+        ("second author", SECOND_AUTHOR, Role::Author),
     ] {
         story.push(name, granted(n, role));
     }
@@ -268,10 +271,22 @@ pub fn bundle(name: &str) -> Bundle {
             }],
             schema: String::new(),
             tools: Vec::new(),
-            counters: Vec::new(),
+            counters: counters(),
             acknowledged: Vec::new(),
-            settings: Settings::default(),
+            settings: settings(name),
         },
+    }
+}
+
+/// Only the first bundle asks for something of the one that follows it.
+fn settings(name: &str) -> Settings {
+    let asks = name == "first";
+    Settings {
+        publishing: PublishingSettings {
+            two_person: asks,
+            replay: asks,
+        },
+        ..Settings::default()
     }
 }
 
@@ -295,6 +310,14 @@ fn in_force(name: &str, previous: Option<&str>, by: Option<usize>) -> Policy {
         parts: Vec::new(),
         previous: previous.map(|name| bundle(name).reference().unwrap()),
         ..stored(name, by)
+    }
+}
+
+/// An entry that names a stored bundle.
+fn of_bundle(phase: PolicyPhase, name: &str, previous: Option<&str>, by: usize) -> Policy {
+    Policy {
+        phase,
+        ..in_force(name, previous, Some(by))
     }
 }
 
@@ -374,11 +397,10 @@ fn decided(story: &mut Story, n: u8, outcome: Outcome, reason: &str) -> Decision
         principal: Some(stands_for(PRINCIPAL)),
         session: Some(stands_for(SESSION)),
         targets: vec![stands_for(TARGET)],
-        counts: vec![Count {
-            counter: x::<ReasonId>("mails_24h"),
-            key: stands_for(TARGET),
-            delta: 0,
-        }],
+        counts: match outcome {
+            Outcome::Approved => counted("agent:support-v3", n == 10),
+            _ => Vec::new(),
+        },
         credential: credential(AGENT),
         surface: Surface::Api,
         mode: Mode::Enforced,
@@ -390,7 +412,46 @@ fn decided(story: &mut Story, n: u8, outcome: Outcome, reason: &str) -> Decision
     }
 }
 
+/// What an approved call adds: a mail to its target, and the target as one that the actor writes to.
+fn counted(actor: &str, is_first: bool) -> Vec<Count> {
+    vec![
+        Count {
+            counter: x::<ReasonId>("mails_24h"),
+            key: stands_for(TARGET),
+            delta: 1,
+            value: None,
+        },
+        Count {
+            counter: x::<ReasonId>("payees"),
+            key: Pseudonym::of_public("actor", actor),
+            delta: i64::from(is_first),
+            value: Some(stands_for(TARGET)),
+        },
+    ]
+}
+
+fn counters() -> Vec<CounterDeclaration> {
+    let mails = CounterDeclaration {
+        name: "mails_24h".into(),
+        kind: CounterKind::Count,
+        actions: vec![x("email.send")],
+        over: None,
+        decimals: 0,
+        key: CounterKey::Target,
+        window_s: Some(86_400),
+    };
+    let payees = CounterDeclaration {
+        name: "payees".into(),
+        kind: CounterKind::CountDistinct,
+        key: CounterKey::Actor,
+        ..mails.clone()
+    };
+    vec![mails, payees]
+}
+
 fn facts(story: &Story, call: CallRef, intent_ref: IntentRef, n: u8) -> Facts {
+    let named = |(name, _): &(&str, Entry)| *name == "directory";
+    let revision = story.entries.iter().position(named).map(|n| n as u64);
     Facts {
         tenant: x("acme"),
         extractor: 1,
@@ -407,7 +468,7 @@ fn facts(story: &Story, call: CallRef, intent_ref: IntentRef, n: u8) -> Facts {
                 entry: story.id("turn"),
             }],
             results: Vec::new(),
-            directory_revision: None,
+            directory_revision: revision,
             counters: Vec::new(),
             history: None,
             review: None,
@@ -570,6 +631,7 @@ fn people(story: &mut Story) {
         outcome: Outcome::Approved,
         reasons: vec![x("named-addresses")],
         facts_ref: Some(Sha256::of(b"facts with the review").into()),
+        counts: counted("agent:support-v3", false),
         ..escalated
     };
     story.push("resolved", resolved);
@@ -592,6 +654,7 @@ fn people(story: &mut Story) {
     let delegated = Decision {
         actor: helper,
         facts_ref: Some(Sha256::of(b"facts of the helper").into()),
+        counts: counted("agent:team/mailer", true),
         links: link(|l| {
             l.delegation = Some(story.id("delegation"));
             l.continues = Some(story.id("approved"));
@@ -711,16 +774,17 @@ fn endings(story: &mut Story) {
         story.push("second part", part);
     }
     story.push("second stored", stored("second", Some(AUTHOR)));
+    shadowed(story);
     story.push(
         "second in force",
-        in_force("second", Some("first"), Some(AUTHOR)),
+        in_force("second", Some("first"), Some(SECOND_AUTHOR)),
     );
     story.push(
         "session-close",
         SessionClose {
             session: stands_for(SESSION),
             turns: 2,
-            decisions: 10,
+            decisions: 11,
             executions: 2,
             credential: Some(credential(INGRESS)),
         },
@@ -735,4 +799,30 @@ fn endings(story: &mut Story) {
             requests: 1000,
         },
     );
+}
+
+/// A call that a bundle in shadow judges, too, and a replay under that bundle.
+fn shadowed(story: &mut Story) {
+    let shadow = of_bundle(PolicyPhase::Shadow, "second", None, AUTHOR);
+    story.push("second in shadow", shadow);
+    let enforced = decided(story, 24, Outcome::Approved, "named-addresses");
+    story.push("beside", enforced.clone());
+    let (call, intent) = (enforced.call_ref.unwrap(), enforced.intent_ref.unwrap());
+    let mut facts = facts(story, call, intent, 25);
+    facts.inputs.bundle = bundle("second").reference().unwrap();
+    let tried = Decision {
+        policy_ref: facts.inputs.bundle,
+        facts_ref: Some(story.keep(&facts)),
+        outcome: Outcome::Rejected,
+        reasons: vec![x("no-churned-contacts")],
+        counts: Vec::new(),
+        mode: Mode::Shadow,
+        links: link(|l| l.shadows = Some(story.id("beside"))),
+        ..enforced
+    };
+    story.push("tried", tried);
+    let replayed = of_bundle(PolicyPhase::Replayed, "second", Some("first"), READER);
+    story.push("second replayed", replayed);
+    let end = of_bundle(PolicyPhase::ShadowEnd, "second", None, AUTHOR);
+    story.push("second no longer in shadow", end);
 }

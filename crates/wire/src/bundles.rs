@@ -56,6 +56,16 @@ pub struct BundleCurrent {
     pub entry: RawJson,
 }
 
+/// A bundle that is no longer in shadow.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ShadowEnded {
+    /// Commits to the bundle.
+    pub policy_ref: String,
+    /// The entry since which it is not.
+    #[schema(value_type = Object)]
+    pub entry: RawJson,
+}
+
 /// One line of a bulk change of the directory.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -15,6 +15,7 @@ mod vault;
 
 pub use bundles::{
     BundleCurrent, BundleStored, DirectoryChanged, DirectoryLine, FindingView, SetCurrentBundle,
+    ShadowEnded,
 };
 pub use credentials::{CredentialCreated, CredentialList, CredentialView, NewCredential};
 pub use decisions::{

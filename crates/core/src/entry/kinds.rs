@@ -140,17 +140,17 @@ entry_kind! {
 }
 
 entry_kind! {
-    #[doc = "A bundle was stored, or came into force."]
+    #[doc = "A bundle was stored, came into force, was tried beside the one in force, or was replayed."]
     Policy = "policy" {
         #[doc = "Commits to the bundle."]
         policy_ref: PolicyRef,
-        #[doc = "`stored`, or `in-force` from this entry on."]
+        #[doc = "`stored`; `in-force` from this entry on; `shadow` from this entry on, until another one is or it is `shadow-end`; `replayed`, when recorded decisions were judged under it."]
         phase: PolicyPhase,
         #[doc = "The bundle's canonical JSON, as the SHA-256 of each of its `part` entries' bytes, in order; for `stored`."]
         parts: Vec<Sha256>,
-        #[doc = "The bundle that was in force until now; for `in-force`."]
+        #[doc = "The bundle that was in force until now, for `in-force`; that was in shadow until now, for `shadow`; that is in force, for `replayed`."]
         previous: Option<PolicyRef>,
-        #[doc = "The credential of the author; `null` when the bundle was there from the start."]
+        #[doc = "The credential that asked for it; `null` when the bundle was there from the start."]
         credential: Option<CredentialId>,
     }
 }

@@ -38,6 +38,9 @@ pub struct Links {
     /// The decision that this one follows up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub continues: Option<EntryId>,
+    /// The enforced decision beside which this verdict of a bundle in shadow was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadows: Option<EntryId>,
     /// The flag that this is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flag: Option<EntryId>,
@@ -53,6 +56,9 @@ pub struct Count {
     pub key: Pseudonym,
     /// What was added.
     pub delta: i64,
+    /// Stands for the value that was met, where different values are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Pseudonym>,
 }
 
 /// Actors that a credential may speak for: an exact name, or a prefix that ends in `/`.
@@ -164,6 +170,12 @@ closed_set! {
         Stored = "stored",
         /// It judges from now on.
         InForce = "in-force",
+        /// It judges beside the one in force from now on, and nothing comes of it.
+        Shadow = "shadow",
+        /// It no longer judges beside the one in force.
+        ShadowEnd = "shadow-end",
+        /// The newest decisions were judged under it again.
+        Replayed = "replayed",
     }
 }
 closed_set! {

@@ -117,6 +117,19 @@ fn log_and_policy() -> Vec<(&'static str, Body)> {
         credential: Some(x(CREDENTIAL)),
         ..stored.clone()
     };
+    let shadow = Policy {
+        phase: PolicyPhase::Shadow,
+        previous: None,
+        ..in_force.clone()
+    };
+    let shadow_end = Policy {
+        phase: PolicyPhase::ShadowEnd,
+        ..shadow.clone()
+    };
+    let replayed = Policy {
+        phase: PolicyPhase::Replayed,
+        ..in_force.clone()
+    };
     let key_granted = Key {
         purpose: KeyPurpose::Log,
         change: GrantChange::Granted,
@@ -141,6 +154,9 @@ fn log_and_policy() -> Vec<(&'static str, Body)> {
         ("part", part.into()),
         ("policy stored", stored.into()),
         ("policy in force", in_force.into()),
+        ("policy in shadow", shadow.into()),
+        ("policy no longer in shadow", shadow_end.into()),
+        ("policy replayed", replayed.into()),
         ("key granted", key_granted.into()),
         ("key revoked", key_revoked.into()),
         ("directory", directory.into()),
@@ -161,11 +177,20 @@ fn turns_and_calls() -> Vec<(&'static str, Body)> {
     let approved = Decision {
         outcome: Outcome::Approved,
         reasons: vec![x("only-addresses-named-in-the-turn")],
-        counts: vec![Count {
-            counter: x("mails_24h"),
-            key: stands_for(4),
-            delta: 1,
-        }],
+        counts: vec![
+            Count {
+                counter: x("mails_24h"),
+                key: stands_for(4),
+                delta: 1,
+                value: None,
+            },
+            Count {
+                counter: x("payees"),
+                key: stands_for(4),
+                delta: 1,
+                value: Some(stands_for(5)),
+            },
+        ],
         ..rejected.clone()
     };
     let unmandated = Decision {
@@ -189,6 +214,7 @@ fn turns_and_calls() -> Vec<(&'static str, Body)> {
             delegation: Some(x(DECISION)),
             modifies: Some(x(DECISION)),
             continues: Some(x(DECISION)),
+            shadows: Some(x(DECISION)),
             flag: None,
         },
         actions: Some(vec![x("file.read"), x("email.send")]),

@@ -381,12 +381,14 @@ fn record(base: &str) -> Option<&'static [(&'static str, &'static str)]> {
             ("delegation", "EntryId"),
             ("modifies", "EntryId"),
             ("continues", "EntryId"),
+            ("shadows", "EntryId"),
             ("flag", "EntryId"),
         ]),
         "Count" => Some(&[
             ("counter", "ReasonId"),
             ("key", "Pseudonym"),
             ("delta", "i64"),
+            ("value", "Option<Pseudonym>"),
         ]),
         "Predecessor" => Some(&[
             ("origin", "Origin"),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use countersign_core::entry::{Detector, Flag, FlagChange, FlagClose, FlagUpdate};
+use countersign_core::entry::{Detector, Flag, FlagChange, FlagClose, FlagUpdate, Mode};
 use countersign_core::ids::EntryId;
 use countersign_core::names::ActorName;
 use countersign_core::refs::IntentRef;
@@ -141,6 +141,6 @@ impl Subject {
         };
         let actor = self.actor.as_ref().is_none_or(|actor| *actor == seen.actor);
         let intent = self.intent_ref.is_none() || self.intent_ref == seen.intent_ref;
-        is_sought && actor && intent
+        is_sought && actor && intent && seen.mode == Mode::Enforced
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use countersign_core::document::{Bundle, Document};
-use countersign_core::entry::{Decision, Part, Policy, PolicyPhase};
+use countersign_core::entry::{Decision, Mode, Part, Policy, PolicyPhase};
 use countersign_core::names::{BuiltinReason, ReasonId, TenantId};
 use countersign_core::refs::{PolicyRef, Sha256};
 use countersign_core::verdict::Outcome;
 
+use super::publishing::Publishing;
 use crate::report::{At, Check, Findings};
 
 /// Every bundle of the log.
@@ -16,6 +17,7 @@ pub(crate) struct Bundles {
     parts: HashMap<Sha256, Piece>,
     stored: BTreeMap<PolicyRef, Stored>,
     in_force: Option<PolicyRef>,
+    publishing: Publishing,
     /// The bundle that was read last. No other is kept: a small entry can name many large parts.
     read: Option<(PolicyRef, Bundle)>,
     /// Reasons that were found in their bundle already.
@@ -57,14 +59,27 @@ impl Bundles {
         match body.phase {
             PolicyPhase::Stored => self.store(at, body, tenant),
             PolicyPhase::InForce => self.enforce(at, body, tenant),
+            PolicyPhase::Shadow | PolicyPhase::ShadowEnd | PolicyPhase::Replayed => {
+                self.named(at, body, tenant);
+                match body.phase {
+                    PolicyPhase::Shadow => self.publishing.shadow(at, body, self.in_force),
+                    PolicyPhase::ShadowEnd => self.publishing.end_shadow(at, body),
+                    _ => self.publishing.replayed(at, body, self.in_force),
+                }
+            }
         }
     }
 
-    /// The decision was made under the bundle in force, for reasons that stand in it.
+    /// The decision was made under the bundle in force, or the one in shadow, for reasons that stand
+    /// in it.
     pub(crate) fn judged(&mut self, at: &mut At<'_>, body: &Decision) {
-        let in_force = self.in_force.map_or("none".to_owned(), |r| r.to_string());
-        let holds = self.in_force == Some(body.policy_ref);
-        let expected = format_args!("{in_force}, which was in force");
+        let (bundle, what) = match body.mode {
+            Mode::Enforced => (self.in_force, "in force"),
+            Mode::Shadow => (self.publishing.in_shadow, "in shadow"),
+        };
+        let name = bundle.map_or("none".to_owned(), |r| r.to_string());
+        let holds = bundle == Some(body.policy_ref);
+        let expected = format_args!("{name}, which was {what}");
         at.require(holds, Check::PolicyInForce, body.policy_ref, expected);
         let is_sorted = body.reasons.is_sorted_by(|a, b| a < b) && !body.reasons.is_empty();
         let expected = "at least one, sorted, none twice";
@@ -124,6 +139,7 @@ impl Bundles {
         let is_plain = body.previous.is_none() && !body.parts.is_empty();
         let expected = "parts, and no `previous`";
         at.require(is_plain, Check::Members, "a stored bundle", expected);
+        self.publishing.stored(body);
         let stored = Stored {
             index: at.index,
             parts: body.parts.clone(),
@@ -135,13 +151,6 @@ impl Bundles {
     }
 
     fn enforce(&mut self, at: &mut At<'_>, body: &Policy, tenant: Option<&TenantId>) {
-        let is_plain = body.parts.is_empty();
-        at.require(
-            is_plain,
-            Check::Members,
-            "parts",
-            "none at a bundle in force",
-        );
         let found = format_args!("{:?}", body.previous);
         let expected = format_args!("{:?}, which was in force", self.in_force);
         at.require(
@@ -150,6 +159,18 @@ impl Bundles {
             found,
             expected,
         );
+        self.named(at, body, tenant);
+        let before = self.in_force.and_then(|before| self.bundle(&before));
+        let demanded = before.map(|bundle| bundle.content.settings.publishing);
+        self.publishing.enforced(at, body, demanded.as_ref());
+        self.in_force = Some(body.policy_ref);
+    }
+
+    /// An entry that only names a bundle names one that was stored before.
+    fn named(&mut self, at: &mut At<'_>, body: &Policy, tenant: Option<&TenantId>) {
+        let is_plain = body.parts.is_empty();
+        let expected = "none but at a stored bundle";
+        at.require(is_plain, Check::Members, "parts", expected);
         self.settle(at, &body.policy_ref, tenant);
         let is_there = self
             .stored
@@ -157,7 +178,6 @@ impl Bundles {
             .is_some_and(|stored| stored.is_settled);
         let expected = "a bundle that was stored before, with all its parts";
         at.require(is_there, Check::PolicyHistory, body.policy_ref, expected);
-        self.in_force = Some(body.policy_ref);
     }
 
     /// Looks at what the parts are together, once all are there.

@@ -27,6 +27,8 @@ pub(crate) struct Decisions {
     outcomes: BTreeMap<&'static str, u64>,
     escalated: u64,
     closed: HashSet<EntryId>,
+    /// Decisions beside which a bundle in shadow judged.
+    shadowed: HashSet<EntryId>,
     /// Whether the decisions are kept, to be judged again.
     #[cfg(feature = "rejudge")]
     is_keeping: bool,
@@ -77,7 +79,7 @@ impl Decisions {
 
     pub(crate) fn is_escalation(&self, id: &EntryId) -> bool {
         self.get(id)
-            .is_some_and(|seen| seen.outcome == Outcome::Escalated)
+            .is_some_and(|seen| seen.outcome == Outcome::Escalated && seen.mode == Mode::Enforced)
     }
 
     pub(crate) fn by_outcome(&self) -> BTreeMap<String, u64> {
@@ -111,23 +113,9 @@ impl Decisions {
 
     pub(crate) fn decide(&mut self, at: &mut At<'_>, body: &Decision) {
         check_members(at, body);
-        let stops = |pattern: &ActorName| body.actor.matches(pattern.as_str());
-        let is_stopped = self.is_all_stopped || self.stopped.iter().any(stops);
-        let is_refused = body.outcome == Outcome::Rejected || body.mode == Mode::Shadow;
-        let found = format_args!("`{}` while a stop is in force", body.outcome.name());
-        at.require(
-            is_refused || !is_stopped,
-            Check::Stopped,
-            found,
-            "`rejected`",
-        );
-        self.use_review(at, body);
-        if body.links.resolves.is_some() {
-            self.close(at, body.links.resolves);
-        }
-        *self.outcomes.entry(body.outcome.name()).or_default() += 1;
-        if body.outcome == Outcome::Escalated {
-            self.escalated += 1;
+        match body.mode {
+            Mode::Enforced => self.enforce(at, body),
+            Mode::Shadow => self.shadow(at, body),
         }
         let seen = Seen {
             index: at.index,
@@ -145,6 +133,63 @@ impl Decisions {
             let kept = Box::new(body.clone());
             self.all.push((at.index, at.entry.entry_id, kept));
         }
+    }
+
+    fn enforce(&mut self, at: &mut At<'_>, body: &Decision) {
+        let stops = |pattern: &ActorName| body.actor.matches(pattern.as_str());
+        let is_stopped = self.is_all_stopped || self.stopped.iter().any(stops);
+        let is_refused = body.outcome == Outcome::Rejected;
+        let found = format_args!("`{}` while a stop is in force", body.outcome.name());
+        at.require(
+            is_refused || !is_stopped,
+            Check::Stopped,
+            found,
+            "`rejected`",
+        );
+        let is_own = body.links.shadows.is_none();
+        let expected = "only where the mode is `shadow`";
+        at.require(is_own, Check::Members, "`shadows`", expected);
+        self.use_review(at, body);
+        if body.links.resolves.is_some() {
+            self.close(at, body.links.resolves);
+        }
+        *self.outcomes.entry(body.outcome.name()).or_default() += 1;
+        if body.outcome == Outcome::Escalated {
+            self.escalated += 1;
+        }
+    }
+
+    /// A verdict of a bundle in shadow stands beside one enforced decision, and does nothing.
+    fn shadow(&mut self, at: &mut At<'_>, body: &Decision) {
+        *self.outcomes.entry(Mode::Shadow.name()).or_default() += 1;
+        let links = &body.links;
+        let does_nothing = body.counts.is_empty()
+            && links.review.is_none()
+            && links.resolves.is_none()
+            && links.modifies.is_none()
+            && links.continues.is_none();
+        let expected = "nothing counted, resolved or followed up in shadow";
+        at.require(does_nothing, Check::Members, "an effect", expected);
+        let Some(id) = links.shadows else {
+            let expected = "`shadows` names the enforced decision";
+            at.fail(Check::Link, "no `shadows`", expected);
+            return;
+        };
+        let Some(beside) = self.get(&id) else {
+            return; // The link itself is a finding then.
+        };
+        let is_same = beside.mode == Mode::Enforced
+            && beside.actor == body.actor
+            && beside.intent_ref == body.intent_ref
+            && beside.session == body.session
+            && beside.call_ref == body.call_ref;
+        let found = format_args!("entry {}", beside.index);
+        let expected = "the enforced decision on the same call";
+        at.require(is_same, Check::Link, found, expected);
+        let is_first = self.shadowed.insert(id);
+        let found = format_args!("{id}, beside which a bundle judged before");
+        let expected = "one verdict in shadow for a decision";
+        at.require(is_first, Check::UsedOnce, found, expected);
     }
 
     pub(crate) fn review(

@@ -46,7 +46,7 @@ impl Executions {
         let Some(decision) = decisions.get(&id) else {
             return;
         };
-        let may_run = decision.outcome == Outcome::Approved || decision.mode == Mode::Shadow;
+        let may_run = decision.outcome == Outcome::Approved && decision.mode == Mode::Enforced;
         let found = format_args!("entry {}: `{}`", decision.index, decision.outcome.name());
         at.require(may_run, Check::Execution, found, "an approved decision");
         let is_theirs = body.intent_ref == decision.intent_ref && body.session == decision.session;

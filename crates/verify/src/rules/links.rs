@@ -47,6 +47,7 @@ const OF_DECISION: &[Allowed] = &[
     may("delegation", Delegation::KIND),
     may("modifies", Decision::KIND),
     may("continues", Decision::KIND),
+    may("shadows", Decision::KIND),
 ];
 const OF_EXECUTION: &[Allowed] = &[must("decision", Decision::KIND)];
 const OF_PERMIT_REFUSED: &[Allowed] = &[may("decision", Decision::KIND)];
@@ -140,7 +141,7 @@ fn of(body: &Body) -> Option<(&Links, &'static [Allowed])> {
     }
 }
 
-fn each(links: &Links) -> [(&'static str, Option<EntryId>); 7] {
+fn each(links: &Links) -> [(&'static str, Option<EntryId>); 8] {
     // Taken apart by name, so that a new link cannot be forgotten here.
     let Links {
         decision,
@@ -149,6 +150,7 @@ fn each(links: &Links) -> [(&'static str, Option<EntryId>); 7] {
         delegation,
         modifies,
         continues,
+        shadows,
         flag,
     } = links;
     [
@@ -158,6 +160,7 @@ fn each(links: &Links) -> [(&'static str, Option<EntryId>); 7] {
         ("delegation", *delegation),
         ("modifies", *modifies),
         ("continues", *continues),
+        ("shadows", *shadows),
         ("flag", *flag),
     ]
 }

@@ -7,14 +7,16 @@ mod decisions;
 mod directory;
 mod executions;
 mod genesis;
+mod history;
 mod intents;
 mod links;
+mod publishing;
 mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use countersign_core::document::{Author, Statement};
-use countersign_core::entry::{AnyEntry, Body, Entry};
+use countersign_core::entry::{AnyEntry, Body, Entry, Mode, PolicyPhase};
 use countersign_core::ids::EntryId;
 use countersign_core::names::Origin;
 use countersign_core::refs::Sha256;
@@ -32,6 +34,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) bundles: bundles::Bundles,
     pub(crate) decisions: decisions::Decisions,
     pub(crate) directory: directory::Directory,
+    history: history::History,
     /// Refs that an erasure names.
     pub(crate) erased: BTreeSet<Sha256>,
     audit: &'a Audit,
@@ -65,6 +68,7 @@ impl<'a> Rules<'a> {
             #[cfg(not(feature = "rejudge"))]
             decisions: decisions::Decisions::default(),
             directory: directory::Directory::default(),
+            history: history::History::new(!audit.documents.is_empty()),
             erased: BTreeSet::new(),
             audit,
             genesis: genesis::Keys::new(origin),
@@ -159,7 +163,10 @@ impl<'a> Rules<'a> {
             Body::Key(body) => self.genesis.key(at, body),
             Body::Part(body) => self.bundles.part(at, body),
             Body::Policy(body) => {
-                self.credentials.author(at, body.credential, is_setup);
+                match (body.phase, body.credential) {
+                    (PolicyPhase::Replayed, Some(by)) => self.credentials.vault_reader(at, by),
+                    (_, by) => self.credentials.author(at, by, is_setup),
+                }
                 self.bundles.policy(at, body, self.genesis.tenant());
             }
             Body::Directory(body) => {
@@ -229,14 +236,20 @@ impl<'a> Rules<'a> {
         self.bundles.judged(at, body);
         self.intents.grounds(at, body);
         self.decisions.decide(at, body);
-        if let Some(facts) = self.documents.decision(at, body) {
+        let (facts, call) = self.documents.decision(at, body);
+        let opened = (facts.as_ref(), call.as_ref());
+        self.history.decide(at, body, &self.bundles, opened);
+        if let Some(facts) = facts {
             self.intents.chain(at, body, &facts);
             self.executions.results(at, body, &facts);
             let revision = facts.inputs.directory_revision;
             let holds = revision == self.directory.revision();
             agree(at, "facts", "inputs.directory_revision", holds);
         }
-        self.sessions.decision(at, body.session.as_ref());
+        // What was only tried out is no part of what a session held.
+        if body.mode == Mode::Enforced {
+            self.sessions.decision(at, body.session.as_ref());
+        }
     }
 
     fn records(&mut self, at: &mut At<'_>) {

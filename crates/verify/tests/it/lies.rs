@@ -146,6 +146,104 @@ const POLICY: &[(&str, Check, Lie)] = &[
     ("another bundle before", Check::PolicyHistory, |s| {
         body!(s, "second in force", Policy).previous = None;
     }),
+    ("one person who publishes", Check::PolicyHistory, |s| {
+        let author = body!(s, "second stored", Policy).credential;
+        body!(s, "second in force", Policy).credential = author;
+    }),
+    (
+        "the person who had it in shadow",
+        Check::PolicyHistory,
+        |s| {
+            let second = body!(s, "second in force", Policy).credential;
+            body!(s, "second in shadow", Policy).credential = second;
+        },
+    ),
+    ("no replay before", Check::PolicyHistory, |s| {
+        drop(s, "second replayed")
+    }),
+    ("a replay of too long ago", Check::PolicyHistory, |s| {
+        let late = s.entry("second in force").timestamp;
+        let position = s.position("second in force");
+        for (_, entry) in &mut s.entries[position..] {
+            entry.timestamp = late.plus_millis(24 * 60 * 60 * 1_000);
+        }
+    }),
+    (
+        "a replay beside another bundle",
+        Check::PolicyHistory,
+        |s| {
+            body!(s, "second replayed", Policy).previous = Some(zero());
+        },
+    ),
+    (
+        "another bundle in shadow before",
+        Check::PolicyHistory,
+        |s| {
+            body!(s, "second in shadow", Policy).previous = Some(zero());
+        },
+    ),
+    (
+        "the end of what is not in shadow",
+        Check::PolicyHistory,
+        |s| {
+            drop(s, "second in shadow");
+        },
+    ),
+    ("in force while in shadow", Check::PolicyHistory, |s| {
+        drop(s, "second no longer in shadow")
+    }),
+    (
+        "a verdict in shadow of no bundle in shadow",
+        Check::PolicyInForce,
+        |s| drop(s, "second in shadow"),
+    ),
+    (
+        "a verdict in shadow under the bundle in force",
+        Check::PolicyInForce,
+        |s| {
+            body!(s, "tried", Decision).policy_ref = body!(s, "beside", Decision).policy_ref;
+        },
+    ),
+    ("a verdict in shadow beside nothing", Check::Link, |s| {
+        body!(s, "tried", Decision).links.shadows = None;
+    }),
+    (
+        "a verdict in shadow beside another call",
+        Check::Link,
+        |s| {
+            let other = s.id("approved");
+            body!(s, "tried", Decision).links.shadows = Some(other);
+        },
+    ),
+    ("two verdicts in shadow", Check::UsedOnce, |s| {
+        again(s, "tried", "tried")
+    }),
+    ("a verdict in shadow that counts", Check::Members, |s| {
+        let counts = body!(s, "approved", Decision).counts.clone();
+        body!(s, "tried", Decision).counts = counts;
+    }),
+    ("an enforced verdict beside another", Check::Members, |s| {
+        let other = s.id("approved");
+        body!(s, "beside", Decision).links.shadows = Some(other);
+    }),
+    (
+        "a call that was approved in shadow only",
+        Check::Execution,
+        |s| {
+            let id = s.id("tried");
+            body!(s, "tried", Decision).outcome = Outcome::Approved;
+            let call = body!(s, "started", Execution).clone();
+            again(s, "started", "tried");
+            s.entry("again").body = Execution {
+                links: Links {
+                    decision: Some(id),
+                    ..Links::default()
+                },
+                ..call
+            }
+            .into();
+        },
+    ),
     ("a part that is missing", Check::Bundle, |s| {
         drop(s, "second part")
     }),
@@ -460,7 +558,11 @@ fn a_refusal_of_what_could_not_be_read_may_name_its_credential_even_a_revoked_on
         let mut revoked = body!(story, "agent", Credential).clone();
         revoked.change = GrantChange::Revoked;
         revoked.credential = Some(credential(1));
-        again(&mut story, "credential revoked", "directory");
+        again(
+            &mut story,
+            "credential revoked",
+            "second no longer in shadow",
+        );
         story.entry("again").body = revoked.into();
         let mut late = story.entry("unmandated").clone();
         late.entry_id = entry_id(901);
