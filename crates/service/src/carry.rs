@@ -66,6 +66,7 @@ impl Policies {
                     let parts = policy.parts.clone();
                     self.stored.insert(policy.policy_ref, parts);
                 }
+                PolicyPhase::Shadow | PolicyPhase::ShadowEnd | PolicyPhase::Replayed => {}
             },
             Body::Part(part) => {
                 self.parts.insert(part.bytes.digest(), index);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::document::{Document as _, Salt, ToolResult};
-use countersign_core::entry::{Body, Decision, Execution, ExecutionPhase, Links, Role};
+use countersign_core::entry::{Decision, Execution, ExecutionPhase, Links, Role};
 use countersign_core::ids::EntryId;
 use countersign_core::json;
 use countersign_core::pseudonym::Pseudonym;
@@ -15,6 +15,7 @@ use countersign_wire::{ExecutionAnswer, ExecutionRequest};
 
 use crate::Service;
 use crate::caller::Caller;
+use crate::decide::enforced;
 use crate::error::{ErrorCode, ServiceError};
 use crate::render::as_hashed;
 use crate::sessions::{self, Counted};
@@ -154,7 +155,7 @@ impl Service {
     fn approved_decision(&self, entry_id: EntryId) -> Result<(Decision, String), ServiceError> {
         let not_found = || ServiceError::not_found(format!("decision `{entry_id}`"));
         let (_, entry) = self.known_entry(entry_id)?.ok_or_else(not_found)?;
-        let Some(Body::Decision(decision)) = entry.body() else {
+        let Some(decision) = entry.body().and_then(enforced) else {
             return Err(not_found());
         };
         let Some(call_ref) = decision

@@ -95,6 +95,11 @@ impl Service {
     ) -> Result<Vec<String>, ServiceError> {
         let is = |reason| decision.reasons.contains(&ReasonId::builtin(reason));
         let mut notes = Vec::new();
+        if let Some(beside) = decision.links.shadows {
+            notes.push(format!(
+                "a bundle in shadow said this, and nothing came of it; what counted is `{beside}`"
+            ));
+        }
         if decision.intent_ref.is_none() && decision.call_ref.is_some() {
             let unlooked = is(BuiltinReason::Stopped) || is(BuiltinReason::Contended);
             notes.push(match decision.claimed_intent_ref {

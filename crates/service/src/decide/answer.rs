@@ -13,6 +13,7 @@ use countersign_ledger::CommittedEntry;
 use countersign_permit::Claims;
 use countersign_wire::{DecisionAnswer, ReasonView, ResolutionView};
 
+use super::enforced;
 use super::record::Fresh;
 use super::request::CallRequest;
 use crate::Service;
@@ -37,7 +38,7 @@ impl Service {
         caller.require_any(&[Role::Agent, Role::Auditor, Role::Tool, Role::Reviewer])?;
         let not_found = || ServiceError::not_found(format!("decision `{entry_id}`"));
         let (_, entry) = self.known_entry(entry_id)?.ok_or_else(not_found)?;
-        let Some(Body::Decision(decision)) = entry.body() else {
+        let Some(decision) = entry.body().and_then(enforced) else {
             return Err(not_found());
         };
         let own = decision.credential == caller.id();

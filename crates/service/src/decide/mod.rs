@@ -7,12 +7,14 @@ mod answer;
 mod prepare;
 mod record;
 mod request;
+mod shadow;
 
 pub(crate) use answer::reasons;
+pub(crate) use prepare::rejected;
 pub use answer::{WAIT_MAX, permit_audience};
 pub use request::CALL_BODY_BYTES;
 
-use countersign_core::entry::{Role, Surface};
+use countersign_core::entry::{Body, Decision, Mode, Role, Surface};
 use countersign_core::names::BuiltinReason;
 use countersign_ledger::CommitError;
 use countersign_wire::DecisionAnswer;
@@ -25,6 +27,15 @@ use crate::published::Undelivered;
 use crate::state::{self, IdempotencyRow};
 use record::{Recorded, Settled};
 use request::CallRequest;
+
+/// What a decision's entry says, if it was enforced: a verdict in shadow is no decision to anybody
+/// who asks what may be done.
+pub(crate) fn enforced(body: &Body) -> Option<&Decision> {
+    match body {
+        Body::Decision(decision) if decision.mode == Mode::Enforced => Some(decision),
+        _ => None,
+    }
+}
 
 /// How often a call is judged again when what its verdict rested on has changed.
 const JUDGED_AGAIN: usize = 2;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use countersign_core::entry::{
-    Body, Credential, Decision, Entry, Execution, ExecutionPhase, GrantChange, Intent, Policy,
+    Body, Credential, Decision, Entry, Execution, ExecutionPhase, GrantChange, Intent, Mode, Policy,
     PolicyPhase, Revocation, RevocationEffect, RevocationScope, SessionOpen,
 };
 use countersign_core::ids::{CredentialId, EntryId};
@@ -17,10 +17,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::escalations::ESCALATION_TTL_MS;
+use crate::history::HistoryFold;
 use crate::sessions::Counted;
 use crate::state::{
-    ClosedBy, EscalationRow, ExecutionRow, InForceRow, IntentRow, PartRow, ResultRow,
-    SessionCountRow, SessionRow, StopRow, StoredBundleRow, key,
+    ClosedBy, EscalationRow, ExecutionRow, InForceRow, InShadowRow, IntentRow, PartRow,
+    ReplayedRow, ResultRow, SessionCountRow, SessionRow, StopRow, StoredBundleRow, key,
 };
 
 /// A row as the entries give it.
@@ -51,7 +52,7 @@ impl Folded {
                 let row = PartRow { index: index.get() };
                 self.put_first(index, key::part(&part.bytes.digest()), &row);
             }
-            Body::Policy(policy) => self.policy(index, id, policy),
+            Body::Policy(policy) => self.policy(index, entry, policy),
             Body::SessionOpen(open) => self.open(index, id, open),
             Body::SessionClose(close) => self.close(index, &close.session),
             Body::Intent(intent) => self.intent(index, entry, intent),
@@ -66,7 +67,11 @@ impl Folded {
     }
 
     /// Every row that can be told.
-    pub(super) fn rows(mut self) -> BTreeMap<String, Expected> {
+    pub(super) fn rows(mut self, history: HistoryFold) -> BTreeMap<String, Expected> {
+        for (key, (at, row)) in history.rows() {
+            let (at, row) = (LeafIndex::new(at), Some(row));
+            self.rows.insert(key, Expected { at, row });
+        }
         for (intent_ref, (at, row)) in std::mem::take(&mut self.intents) {
             self.put(at, key::intent(&intent_ref), &row);
         }
@@ -93,8 +98,8 @@ impl Folded {
         self.rows
     }
 
-    fn policy(&mut self, index: LeafIndex, id: EntryId, policy: &Policy) {
-        let policy_ref = policy.policy_ref;
+    fn policy(&mut self, index: LeafIndex, entry: &Entry, policy: &Policy) {
+        let (id, policy_ref) = (entry.entry_id, policy.policy_ref);
         match policy.phase {
             PolicyPhase::Stored => {
                 let parts = policy.parts.clone();
@@ -107,6 +112,27 @@ impl Folded {
                     entry: id,
                 };
                 self.put(index, key::policy_in_force(), &row);
+            }
+            PolicyPhase::Shadow => {
+                let row = InShadowRow {
+                    policy_ref,
+                    entry: id,
+                };
+                self.put(index, key::policy_in_shadow(), &row);
+                if let Some(by) = policy.credential {
+                    self.put_first(index, key::policy_shadowed(&policy_ref, by), &id);
+                }
+            }
+            PolicyPhase::ShadowEnd => self.gone(index, key::policy_in_shadow()),
+            PolicyPhase::Replayed => {
+                if let Some(in_force) = policy.previous {
+                    let row = ReplayedRow {
+                        entry: id,
+                        in_force,
+                        at: entry.timestamp,
+                    };
+                    self.put(index, key::policy_replayed(&policy_ref), &row);
+                }
             }
         }
     }
@@ -213,6 +239,9 @@ impl Folded {
     }
 
     fn decision(&mut self, index: LeafIndex, id: EntryId, time: Timestamp, body: &Decision) {
+        if body.mode == Mode::Shadow {
+            return; // Nothing comes of it.
+        }
         if let Some(session) = body.session {
             self.count(index, session, Counted::Decision, time);
         }

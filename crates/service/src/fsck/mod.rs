@@ -8,7 +8,7 @@ mod expect;
 
 use std::collections::{HashMap, HashSet};
 
-use countersign_core::entry::{AnyEntry, Body};
+use countersign_core::entry::{AnyEntry, Body, Mode};
 use countersign_core::ids::EntryId;
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
 use countersign_core::refs::Sha256;
@@ -16,6 +16,7 @@ use countersign_ledger::fsck::{Findings, Flaw, Inspect, Part};
 use countersign_ledger::store::StoreReadError;
 use countersign_merkle::LeafIndex;
 
+use crate::history::HistoryFold;
 use compare::Rows;
 use expect::Folded;
 
@@ -38,6 +39,7 @@ const MISSING: usize = 100_000;
 pub struct StateCheck<'a> {
     store: &'a dyn Inspect,
     folded: Folded,
+    history: HistoryFold,
     named: HashMap<Pseudonym, PseudonymKind>,
     approved: HashSet<EntryId>,
     results: HashMap<u64, Pseudonym>,
@@ -52,6 +54,7 @@ impl<'a> StateCheck<'a> {
         Self {
             store,
             folded: Folded::default(),
+            history: HistoryFold::default(),
             named: HashMap::new(),
             approved: HashSet::new(),
             results: HashMap::new(),
@@ -73,10 +76,12 @@ impl<'a> StateCheck<'a> {
             return Ok(());
         };
         self.folded.fold(index, entry);
+        let store = self.store;
+        self.history.fold(index, entry, &|at| entry_at(store, at));
         self.note_pseudonyms(&entry.body);
         self.note_sealed(index, &entry.body)?;
         match &entry.body {
-            Body::Decision(decision) => {
+            Body::Decision(decision) if decision.mode == Mode::Enforced => {
                 if let Some(flaw) = compare::permit(self.store, entry, decision)? {
                     findings.add(flaw.at(index));
                 }
@@ -109,7 +114,7 @@ impl<'a> StateCheck<'a> {
         }
         let rows = Rows {
             store: self.store,
-            expected: self.folded.rows(),
+            expected: self.folded.rows(self.history),
             named: self.named,
             approved: self.approved,
             results: self.results,
@@ -119,7 +124,7 @@ impl<'a> StateCheck<'a> {
     }
 
     fn note_pseudonyms(&mut self, body: &Body) {
-        use PseudonymKind::{Principal, Session, Target};
+        use PseudonymKind::{Principal, Session, Target, Value};
         let mut note = |kind, pseudonym: Option<Pseudonym>| {
             if let Some(pseudonym) = pseudonym {
                 self.named.insert(pseudonym, kind);
@@ -134,6 +139,11 @@ impl<'a> StateCheck<'a> {
             Body::Decision(body) => {
                 for target in &body.targets {
                     note(Target, Some(*target));
+                }
+                // What is told apart is a target, or a value of an argument.
+                let values = body.counts.iter().filter_map(|count| count.value);
+                for value in values.filter(|value| !body.targets.contains(value)) {
+                    note(Value, Some(value));
                 }
             }
             _ => {}
@@ -163,4 +173,10 @@ impl<'a> StateCheck<'a> {
         }
         Ok(())
     }
+}
+
+fn entry_at(store: &dyn Inspect, at: LeafIndex) -> Option<AnyEntry> {
+    let range = at.get()..at.get().saturating_add(1);
+    let leaf = store.leaves(range).ok()?.pop()?;
+    AnyEntry::from_leaf(&leaf.bytes).ok()
 }
