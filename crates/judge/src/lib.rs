@@ -12,10 +12,12 @@ mod bundle;
 pub mod cases;
 mod extract;
 mod finding;
+mod gate;
 mod judge;
 pub mod limits;
 mod mention;
 mod rejudge;
+mod result;
 pub mod source;
 mod value;
 mod version;
@@ -28,6 +30,7 @@ pub use judge::{
     trace,
 };
 pub use mention::{ResultIndex, TurnMentions};
-pub use rejudge::{RejudgeError, RejudgeInputs, rejudge, rejudge_with};
+pub use rejudge::{RejudgeError, RejudgeInputs, redraw, rejudge, rejudge_with};
+pub use result::SessionResults;
 pub use value::lookup_form;
 pub use version::{EXTRACTOR, judge_version};

@@ -93,6 +93,19 @@ pub fn rejudge_with(
     Ok(judge(inputs.bundle, &again))
 }
 
+/// Draws the facts of a recorded call under another bundle, from what the recorded facts were drawn
+/// from: the same call, turns, results and time. They are drawn as this build draws facts, whatever
+/// extractor drew the recorded ones.
+///
+/// `inputs.bundle` is the other bundle; the documents must be those that the facts name. Counters
+/// and history are taken as they were recorded.
+pub fn redraw(
+    inputs: &RejudgeInputs<'_>,
+    directory: &dyn Directory,
+) -> Result<Facts, RejudgeError> {
+    draw_again(inputs, directory)
+}
+
 fn compare_documents(inputs: &RejudgeInputs<'_>) -> Result<(), RejudgeError> {
     let named = &inputs.facts.inputs;
     let tenant = &inputs.facts.tenant;
