@@ -9,6 +9,7 @@
 
 pub mod document;
 pub mod entry;
+pub mod history;
 pub mod ids;
 pub mod json;
 pub mod limits;

@@ -157,6 +157,8 @@ pub enum BuiltinReason {
     TooManyTargets,
     /// The call holds more values than can be traced to where they came from.
     TooManyValues,
+    /// A declared counter cannot count the call.
+    Uncountable,
     /// No manifest names the tool.
     UnknownTool,
     /// A target's value does not parse as its declared type.
@@ -177,6 +179,7 @@ impl BuiltinReason {
             Self::Stopped => "stopped",
             Self::TooManyTargets => "too-many-targets",
             Self::TooManyValues => "too-many-values",
+            Self::Uncountable => "uncountable",
             Self::UnknownTool => "unknown-tool",
             Self::UnreadableTarget => "unreadable-target",
         }
@@ -197,6 +200,9 @@ impl BuiltinReason {
             Self::TooManyValues => {
                 "the call holds more values than can be traced to where they came from"
             }
+            Self::Uncountable => {
+                "a declared counter cannot count the call: an amount is below 0, has too many decimal places or is too large"
+            }
             Self::UnknownTool => "no manifest in the bundle names this tool",
             Self::UnreadableTarget => {
                 "a target could not be read as the type that its manifest declares"
@@ -205,7 +211,7 @@ impl BuiltinReason {
     }
 
     /// Every built-in reason.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Contended,
         Self::EvaluationError,
         Self::ForeignActor,
@@ -216,6 +222,7 @@ impl BuiltinReason {
         Self::Stopped,
         Self::TooManyTargets,
         Self::TooManyValues,
+        Self::Uncountable,
         Self::UnknownTool,
         Self::UnreadableTarget,
     ];

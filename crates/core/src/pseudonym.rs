@@ -1,6 +1,7 @@
 //! Random refs that stand for a principal, a session or a target in the log.
 
 use crate::random::{Random, bytes32};
+use crate::refs::Sha256;
 use crate::text::{base64url32, serde_as_text, to_base64url};
 
 /// `ref:` and base64url of 32 random bytes. Says nothing of what it stands for.
@@ -16,6 +17,14 @@ impl Pseudonym {
     /// A new one, unlike every other.
     pub fn fresh(random: &dyn Random) -> Self {
         Self(bytes32(random))
+    }
+
+    /// Stands for what is in the same entry anyhow, such as an actor's name, where the key of a
+    /// counter is asked for. It is made from it, so that a reader can tell what it stands for; there
+    /// is no sealed record of it.
+    pub fn of_public(kind: &str, value: &str) -> Self {
+        let text = format!("countersign/public-ref/v1\n{kind}\n{value}");
+        Self(*Sha256::of(text.as_bytes()).as_bytes())
     }
 }
 
@@ -55,6 +64,8 @@ pub enum PseudonymKind {
     Session,
     /// What a call acts on.
     Target,
+    /// A value of an argument, which a declared counter tells apart from others.
+    Value,
 }
 
 impl PseudonymKind {
@@ -64,6 +75,7 @@ impl PseudonymKind {
             Self::Principal => "principal",
             Self::Session => "session",
             Self::Target => "target",
+            Self::Value => "value",
         }
     }
 }

@@ -3,9 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::document::{
-    Assurance, Author, Bundle, BundleContent, Call, Changeset, CounterDeclaration, CounterKey,
-    CounterKind, Document, Facts, Inputs, IntentInput, PartBy, PolicyFile, PublishingSettings,
-    Reasoning, Salt, Settings, Statement, ToolResult, TurnPart,
+    Assurance, Author, Bundle, BundleContent, Call, CedarRequest, Changeset, CounterDeclaration,
+    CounterFact, CounterKey, CounterKind, Document, Facts, Inputs, IntentInput, PartBy, PolicyFile,
+    PublishingSettings, Reasoning, Salt, Settings, Source, Statement, TargetFact, ToolResult,
+    TurnPart,
 };
 use countersign_core::document::{DirectoryChange, EntityUid, Intent as IntentDocument};
 use countersign_core::entry::*;
@@ -430,6 +431,30 @@ fn counted(actor: &str, is_first: bool) -> Vec<Count> {
     ]
 }
 
+/// What the counters came to before the call of this number.
+fn counted_before(n: u8) -> Vec<CounterFact> {
+    let mails = CounterFact {
+        counter: "mails_24h".into(),
+        key: Some(stands_for(TARGET)),
+        target: Some(0),
+        value: match n {
+            ..=10 => 0,
+            11..=20 => 1,
+            21 | 22 => 2,
+            _ => 3,
+        },
+        adds: 1,
+    };
+    let payees = CounterFact {
+        counter: "payees".into(),
+        key: Some(Pseudonym::of_public("actor", "agent:support-v3")),
+        target: None,
+        value: i64::from(n != 10),
+        adds: i64::from(n == 10),
+    };
+    vec![mails, payees]
+}
+
 fn counters() -> Vec<CounterDeclaration> {
     let mails = CounterDeclaration {
         name: "mails_24h".into(),
@@ -452,6 +477,17 @@ fn counters() -> Vec<CounterDeclaration> {
 fn facts(story: &Story, call: CallRef, intent_ref: IntentRef, n: u8) -> Facts {
     let named = |(name, _): &(&str, Entry)| *name == "directory";
     let revision = story.entries.iter().position(named).map(|n| n as u64);
+    let target = TargetFact {
+        at: "/to".into(),
+        value: "billing@customer.example".into(),
+        entity: EntityUid {
+            kind: "Contact".into(),
+            id: "billing@customer.example".into(),
+        },
+        sources: [Source::User].into(),
+        evidence: Vec::new(),
+        named_in: Default::default(),
+    };
     Facts {
         tenant: x("acme"),
         extractor: 1,
@@ -469,16 +505,21 @@ fn facts(story: &Story, call: CallRef, intent_ref: IntentRef, n: u8) -> Facts {
             }],
             results: Vec::new(),
             directory_revision: revision,
-            counters: Vec::new(),
+            counters: counted_before(n),
             history: None,
             review: None,
             credential: credential(AGENT),
         },
-        targets: Vec::new(),
+        targets: vec![target.clone()],
         values: Vec::new(),
         carried: Vec::new(),
         context: Map::new(),
-        requests: Vec::new(),
+        requests: vec![CedarRequest {
+            principal: "agent:support-v3".into(),
+            action: "email.send".into(),
+            resource: target.entity,
+            context: Map::new(),
+        }],
         entities: Vec::new(),
         obstacle: None,
         obstacle_at: None,

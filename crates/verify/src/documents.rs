@@ -101,11 +101,15 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// The documents of a decision; its facts, if they were given.
-    pub(crate) fn decision(&mut self, at: &mut At<'_>, body: &Decision) -> Option<Facts> {
-        if let Some(reference) = body.call_ref
-            && let Some(call) = self.open::<Call>(at, reference.into())
-        {
+    /// The documents of a decision; its facts and its call, if they were given.
+    pub(crate) fn decision(
+        &mut self,
+        at: &mut At<'_>,
+        body: &Decision,
+    ) -> (Option<Facts>, Option<Call>) {
+        let call = body.call_ref;
+        let call = call.and_then(|reference| self.open::<Call>(at, reference.into()));
+        if let Some(call) = &call {
             let digest = CanonicalJson::of(&call.args).map(|args| args.digest());
             let holds = digest.is_ok_and(|digest| digest == call.args_sha256);
             agree(at, "call", "args_sha256", holds);
@@ -113,9 +117,12 @@ impl<'a> Documents<'a> {
         if let Some(reference) = body.reasoning_ref {
             let _reasoning = self.open::<Reasoning>(at, reference.into());
         }
-        let facts = self.open::<Facts>(at, body.facts_ref?.into())?;
-        facts_agree(at, body, &facts);
-        Some(facts)
+        let facts = body.facts_ref;
+        let facts = facts.and_then(|reference| self.open::<Facts>(at, reference.into()));
+        if let Some(facts) = &facts {
+            facts_agree(at, body, facts);
+        }
+        (facts, call)
     }
 
     /// A document that was given under this ref and is of this kind; whether it hashes to its ref

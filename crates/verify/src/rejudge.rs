@@ -15,11 +15,12 @@ use crate::report::{Check, Findings, NotRejudged, Rejudged};
 use crate::rules::Rules;
 
 /// Reasons that are found beside the judge: before there are facts, or at the commit.
-const BESIDE: [BuiltinReason; 4] = [
+const BESIDE: [BuiltinReason; 5] = [
     BuiltinReason::Stopped,
     BuiltinReason::Contended,
     BuiltinReason::ForeignActor,
     BuiltinReason::MalformedCall,
+    BuiltinReason::Uncountable,
 ];
 
 /// Judges every decision of the log again.

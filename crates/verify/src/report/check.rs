@@ -96,6 +96,8 @@ checks! {
     Flag = "flag",
     /// Sessions open before they close and hold nothing in between, and each held as many turns, decisions and executions as its end says.
     SessionCounts = "session-counts",
+    /// A decision adds to the counters of its bundle what the call does if it was approved, and nothing else; and its facts say of counters and earlier decisions what the entries do.
+    Counts = "counts",
     /// A document hashes to the ref that names it.
     DocumentHash = "document-hash",
     /// A document is of the kind that its ref stands for, and of this tenant.

@@ -159,19 +159,15 @@ impl History {
     }
 
     /// What can be said of a count by itself.
-    fn check_form(
-        &self,
-        at: &mut At<'_>,
-        body: &Decision,
-        counters: &[Counter],
-        count: &Count,
-    ) {
+    fn check_form(&self, at: &mut At<'_>, body: &Decision, counters: &[Counter], count: &Count) {
         let found = format_args!("{count:?}");
         let named = |counter: &&Counter| counter.declaration().name == count.counter.as_str();
         let actions = body.actions.as_deref().unwrap_or_default();
         let mut done = std::iter::once(&body.action).chain(actions);
         let counter = counters.iter().find(named);
-        let Some(counter) = counter.filter(|counter| done.any(|it| counter.counts_any([it].into_iter()))) else {
+        let Some(counter) =
+            counter.filter(|counter| done.any(|it| counter.counts_any([it].into_iter())))
+        else {
             let expected = "a counter of the bundle that counts the action";
             at.fail(Check::Counts, found, expected);
             return;
@@ -195,13 +191,7 @@ impl History {
     }
 
     /// What the facts say of earlier decisions is what the entries say.
-    fn check_before(
-        &self,
-        at: &mut At<'_>,
-        body: &Decision,
-        facts: &Facts,
-        history: &HistoryFact,
-    ) {
+    fn check_before(&self, at: &mut At<'_>, body: &Decision, facts: &Facts, history: &HistoryFact) {
         let actions = body.actions.as_deref().unwrap_or_default();
         let is_there = |row: String| {
             let Ok(row) = self.rows.read::<bool>(&row);
@@ -226,8 +216,9 @@ impl History {
         let holds = history.rejected_before == rejected;
         at.require(holds, Check::Counts, found, expected);
         let found = format_args!("read as of {} entries", history.as_of);
-        let expected = format_args!("no more than {}", at.index);
-        let holds = history.as_of <= at.index;
+        let index = at.index;
+        let expected = format_args!("no more than {index}");
+        let holds = history.as_of <= index;
         at.require(holds, Check::Counts, found, expected);
     }
 }
