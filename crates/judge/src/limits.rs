@@ -45,12 +45,40 @@ pub const SCHEMA_DEPTH: usize = countersign_core::limits::JSON_DEPTH - 4;
 pub const ARGUMENT_TYPE_DEPTH: usize = 16;
 /// Most bytes of text of one result that are searched.
 pub const RESULT_TEXT_BYTES: usize = 1024 * 1024;
+/// Most bytes of a result's text that is read as JSON or YAML.
+pub const PARSED_RESULT_BYTES: usize = 4 * 1024 * 1024;
+/// How many of a session's newest results count.
+pub const RESULTS_SEEN: usize = 256;
+/// Most labels of fields in one tool's manifest.
+pub const RESULT_LABELS: usize = 256;
+/// Most steps from a result to a field that a label names.
+pub const LABEL_STEPS: usize = 32;
+/// Most places of one value in one result, and most whole fields that hold it, that are looked at.
+pub const RESULT_PLACES: usize = 16;
+/// Most fields by which a turn can name one record of a result.
+pub const RECORD_NAMES: usize = 32;
+/// Longest pointer into a result that facts show, in bytes.
+pub const POINTER_BYTES: usize = 1024;
+/// Most fields of one label that the facts show of what a text carries.
+pub const CARRIED: usize = 32;
+/// Most steps of one search for carried values; when it takes more, what is left counts as found.
+pub const CARRIED_STEPS: usize = 4_000_000;
 /// Most distinct values of one kind that are kept of one turn or result.
 pub const MENTIONS: usize = 65_536;
 /// Most places that are kept of one value in one turn or result.
 pub const PLACES: usize = 4;
 /// Most places that the facts give for one target.
 pub const EVIDENCE: usize = 32;
+/// Most different dates, and most different times, of one part of a turn that are put together.
+pub const MOMENTS: usize = 64;
+/// Most words of a turn's principal that the action gate looks at.
+pub const SPOKEN_WORDS: usize = 65_536;
+/// Most verbs, and most nouns, of one action in one language.
+pub const ACTION_WORDS: usize = 64;
+/// Most bytes of a verb or noun of an action.
+pub const ACTION_WORD_BYTES: usize = 64;
+/// Most different addresses, links, accounts and the like in one text argument.
+pub const TEXT_ENTITIES: usize = 256;
 /// Most items in each set of `context.mentioned`.
 pub const MENTIONED: usize = 256;
 /// Longest quoted string that counts as a mention, in bytes.

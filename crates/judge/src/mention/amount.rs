@@ -47,6 +47,33 @@ pub(super) fn amounts(text: &str) -> Vec<String> {
     out
 }
 
+/// Currency and number of `$1,250.00`, `1250€`, `EUR20`: written without a space.
+pub(super) fn split(word: &str) -> Option<(&'static str, &str)> {
+    let mut chars = word.chars();
+    if let Some(currency) = chars.next().and_then(symbol) {
+        return Some((currency, chars.as_str()));
+    }
+    let mut chars = word.chars();
+    if let Some(currency) = chars.next_back().and_then(symbol) {
+        return Some((currency, chars.as_str()));
+    }
+    CODES.into_iter().find_map(|code| {
+        let number = word
+            .strip_prefix(code)
+            .or_else(|| word.strip_suffix(code))?;
+        (!number.is_empty()).then_some((code, number))
+    })
+}
+
+/// A currency by itself.
+pub(super) fn currency(word: &str) -> Option<&'static str> {
+    let mut chars = word.chars();
+    match (chars.next().and_then(symbol), chars.next()) {
+        (Some(currency), None) => Some(currency),
+        _ => CODES.into_iter().find(|code| *code == word),
+    }
+}
+
 /// `USD20`: a code directly before its number.
 fn is_code_end(left: &str) -> bool {
     before(left).is_some()

@@ -21,6 +21,8 @@ pub(crate) struct Spot {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     by_key: HashMap<Key, Vec<Spot>>,
+    /// Numbers, dates, phone numbers and the like, with limits of their own.
+    by_measure: HashMap<Key, Vec<Spot>>,
     by_skeleton: HashMap<String, Vec<Spot>>,
 }
 
@@ -34,14 +36,26 @@ impl Index {
         if let Some(skeleton) = found.skeleton {
             push(&mut self.by_skeleton, skeleton, spot.clone());
         }
-        push(&mut self.by_key, found.key, spot);
+        let map = if found.key.kind.is_measure() {
+            &mut self.by_measure
+        } else {
+            &mut self.by_key
+        };
+        push(map, found.key, spot);
     }
 
     /// Where the value itself stands.
     pub(crate) fn find<'a>(&'a self, keys: &[Key]) -> Vec<&'a Spot> {
         let mut spots: Vec<&Spot> = keys
             .iter()
-            .filter_map(|key| self.by_key.get(key))
+            .filter_map(|key| {
+                let map = if key.kind.is_measure() {
+                    &self.by_measure
+                } else {
+                    &self.by_key
+                };
+                map.get(key)
+            })
             .flatten()
             .collect();
         spots.sort_by_key(|spot| (spot.field, spot.offset, spot.written.len()));

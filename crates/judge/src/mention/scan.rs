@@ -22,7 +22,7 @@ pub(crate) struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    pub(super) fn whole(written: &'a str, key: Key) -> Self {
+    pub(crate) fn whole(written: &'a str, key: Key) -> Self {
         Self {
             key,
             skeleton: None,
@@ -92,16 +92,16 @@ fn emails<'a>(text: &'a str, sink: Sink<'_, 'a>) {
 }
 
 /// What a local part may hold in running text: fewer characters than an address may.
-fn is_local(c: char) -> bool {
+pub(super) fn is_local(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '.' | '_' | '+' | '-')
 }
 
-fn is_domain(c: char) -> bool {
+pub(super) fn is_domain(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '.' | '-')
 }
 
 /// Whether a value can begin where `left` ends.
-fn ends_boundary(left: &str) -> bool {
+pub(super) fn ends_boundary(left: &str) -> bool {
     match left.chars().next_back() {
         None => true,
         Some(c) if c.is_ascii() => c.is_ascii_whitespace() || "<>()[]{},;:\"'`*|\\".contains(c),
@@ -110,7 +110,7 @@ fn ends_boundary(left: &str) -> bool {
 }
 
 /// Whether a value can end where `right` begins.
-fn starts_boundary(right: &str) -> bool {
+pub(super) fn starts_boundary(right: &str) -> bool {
     let mut rest = right.chars();
     let closes = |c: char| ">)]},;\"'`*|\\”’»›、，；）】」』".contains(c);
     match rest.next() {

@@ -6,8 +6,13 @@
 
 mod domain;
 mod email;
+pub(crate) mod iban;
 mod id;
+pub(crate) mod moment;
+pub(crate) mod number;
 mod path;
+pub(crate) mod phone;
+mod quantity;
 pub(crate) mod text;
 mod url;
 
@@ -32,6 +37,37 @@ pub(crate) enum KeyKind {
     HashToken,
     /// A path, lexically normalised.
     Path,
+    /// A number; with a currency before it, an amount.
+    Number,
+    /// A date; one without a year begins with `--`.
+    Date,
+    /// A time of day.
+    Time,
+    /// A date and a time of day.
+    DateTime,
+    /// A phone number.
+    Phone,
+    /// A bank account.
+    Iban,
+}
+
+impl KeyKind {
+    /// Whether the value is read by its own rules, beside the types of targets. Such mentions have
+    /// limits of their own: they cannot use up those of targets.
+    pub(crate) fn is_measure(self) -> bool {
+        match self {
+            Self::Number | Self::Date | Self::Time | Self::DateTime | Self::Phone | Self::Iban => {
+                true
+            }
+            Self::Email
+            | Self::Domain
+            | Self::Url
+            | Self::UrlOfAnyScheme
+            | Self::Token
+            | Self::HashToken
+            | Self::Path => false,
+        }
+    }
 }
 
 /// A strict key.
@@ -110,6 +146,7 @@ pub(crate) fn type_name(kind: TargetType) -> &'static str {
 pub(crate) use domain::Domain;
 pub(crate) use id::token_key;
 pub(crate) use path::strict_key as path_key;
+pub(crate) use quantity::{plain_keys, quantity_keys};
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,70 @@
+//! Phone numbers and bank accounts in a text.
+
+use super::scan::{Found, Sink};
+use crate::value::text::{is_hidden, is_mark};
+use crate::value::{Key, KeyKind, iban, phone};
+
+/// Something that stands in a text: its form, where it begins, and where it ends.
+pub(super) struct Account {
+    pub(super) kind: KeyKind,
+    pub(super) form: String,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// What a text mentions. Nothing hidden may stand beside it.
+pub(super) fn scan<'a>(text: &'a str, sink: Sink<'_, 'a>) {
+    accounts(text, &mut |account| {
+        let Account { start, end, .. } = account;
+        let before = text.get(..start).and_then(|left| left.chars().next_back());
+        let after = text.get(end..).and_then(|right| right.chars().next());
+        let tricks = |c: char| is_mark(c) || is_hidden(c) && !c.is_whitespace();
+        if before.is_some_and(tricks) || after.is_some_and(tricks) {
+            return;
+        }
+        if let Some(written) = text.get(start..end) {
+            sink(Found {
+                offset: start,
+                ..Found::whole(written, Key::new(account.kind, account.form))
+            });
+        }
+    });
+}
+
+/// Every phone number and bank account.
+pub(super) fn accounts(text: &str, sink: &mut dyn FnMut(Account)) {
+    let mut before: [Option<char>; 2] = [None, None];
+    let mut next = 0;
+    for (at, c) in text.char_indices() {
+        let [earlier, last] = before;
+        before = [last, Some(c)];
+        if at < next || last.is_some_and(char::is_alphanumeric) {
+            continue;
+        }
+        let found = if c.is_ascii_alphabetic() {
+            text.get(at..)
+                .and_then(iban::at_start)
+                .map(|found| (KeyKind::Iban, found))
+        } else if c.is_ascii_digit() || matches!(c, '+' | '(') {
+            // What follows a digit and a mark is the rest of a number, a date or a time.
+            let rest = last.is_some_and(|c| ".,-/:+".contains(c))
+                && earlier.is_some_and(|c| c.is_ascii_digit());
+            let money = last.is_some_and(|c| "$€£¥₹₩₽₺#".contains(c));
+            text.get(at..)
+                .filter(|_| !rest && !money)
+                .and_then(phone::at_start)
+                .map(|found| (KeyKind::Phone, found))
+        } else {
+            None
+        };
+        if let Some((kind, (form, used))) = found {
+            next = at + used;
+            sink(Account {
+                kind,
+                form,
+                start: at,
+                end: next,
+            });
+        }
+    }
+}

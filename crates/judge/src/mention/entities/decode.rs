@@ -1,0 +1,227 @@
+//! Undoes what hides an address in a text: characters that cannot be seen or that fold to ASCII,
+//! percent-encoding, HTML references, JSON escapes, and `[.]`, `(at)`, `hxxp`.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::value::text::is_hidden;
+
+/// How often a text is decoded: what is encoded twice is found, too.
+const ROUNDS: usize = 3;
+
+/// A text and where each byte of it came from.
+pub(super) struct View {
+    pub(super) text: String,
+    /// Of each round, where the texts begin to differ: a place in the new one and one in the old.
+    rounds: Vec<Vec<(usize, usize)>>,
+}
+
+impl View {
+    /// The decoded text, if anything was encoded.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let mut view = Self {
+            text: round(text)?.0,
+            rounds: Vec::new(),
+        };
+        let mut from = text.to_owned();
+        for _ in 0..ROUNDS {
+            let Some((decoded, jumps)) = round(&from) else {
+                break;
+            };
+            view.rounds.push(jumps);
+            view.text.clone_from(&decoded);
+            from = decoded;
+        }
+        Some(view)
+    }
+
+    /// The place in the original text.
+    pub(super) fn origin(&self, at: usize) -> usize {
+        self.rounds.iter().rev().fold(at, |at, jumps| {
+            let next = jumps.partition_point(|(new, _)| *new <= at);
+            match next.checked_sub(1).and_then(|n| jumps.get(n)) {
+                Some((new, old)) => old + (at - new),
+                None => at,
+            }
+        })
+    }
+}
+
+/// One round; `None` if there is nothing to decode.
+fn round(text: &str) -> Option<(String, Vec<(usize, usize)>)> {
+    if text.is_ascii()
+        && !text
+            .bytes()
+            .any(|b| b"%&\\[({".contains(&b) || b < b' ' || b == 0x7f)
+        && !text.to_ascii_lowercase().contains("hxxp")
+    {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut jumps = Vec::new();
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let Some(first) = rest.chars().next() else {
+            break;
+        };
+        match decoded(text, at, rest, first) {
+            Some((piece, used)) => {
+                if piece.trims {
+                    out.truncate(out.trim_end_matches(' ').len());
+                }
+                out.push_str(&piece.text);
+                at += used;
+                jumps.push((out.len(), at));
+            }
+            None => {
+                out.push(first);
+                at += first.len_utf8();
+            }
+        }
+    }
+    (!jumps.is_empty()).then_some((out, jumps))
+}
+
+struct Piece {
+    text: String,
+    /// Whether a space before it belonged to it.
+    trims: bool,
+}
+
+impl Piece {
+    fn plain(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            trims: false,
+        }
+    }
+}
+
+fn decoded(text: &str, at: usize, rest: &str, first: char) -> Option<(Piece, usize)> {
+    match first {
+        '%' => percent(rest),
+        '&' => reference(rest),
+        '\\' => escape(rest),
+        '[' | '(' | '{' => bracketed(rest),
+        'h' | 'H' => {
+            let starts = rest.get(..4)?.eq_ignore_ascii_case("hxxp");
+            let before = text.get(..at)?.chars().next_back();
+            (starts && !before.is_some_and(char::is_alphanumeric))
+                .then(|| (Piece::plain("http"), 4))
+        }
+        '\t' | '\n' | '\r' => None,
+        c if c.is_ascii_graphic() || c == ' ' => None,
+        '\u{2028}' | '\u{2029}' => Some((Piece::plain("\n"), first.len_utf8())),
+        c if is_hidden(c) && !c.is_whitespace() => Some((Piece::plain(""), c.len_utf8())),
+        // UTS 46 reads these as dots.
+        '\u{3002}' | '\u{ff61}' => Some((Piece::plain("."), first.len_utf8())),
+        c => {
+            let folded: String = std::iter::once(c).nfkc().collect();
+            folded
+                .is_ascii()
+                .then(|| (Piece::plain(folded), c.len_utf8()))
+        }
+    }
+}
+
+/// `%40`, and several in a row that together are one character.
+fn percent(rest: &str) -> Option<(Piece, usize)> {
+    let mut bytes = Vec::new();
+    // The longest character in UTF-8 has four bytes.
+    for n in 0..4 {
+        let Some(hex) = rest.get(3 * n..3 * n + 3).and_then(|p| p.strip_prefix('%')) else {
+            break;
+        };
+        let Some(byte) = hex_number(hex, 2) else {
+            break;
+        };
+        bytes.push(u8::try_from(byte).ok()?);
+        if let Ok(text) = std::str::from_utf8(&bytes) {
+            let text = text.replace(|c: char| c.is_control(), " ");
+            return Some((Piece::plain(text), 3 * bytes.len()));
+        }
+    }
+    None
+}
+
+/// `&#64;`, `&#x40;`, `&commat;`.
+fn reference(rest: &str) -> Option<(Piece, usize)> {
+    const NAMES: [(&str, char); 14] = [
+        ("amp", '&'),
+        ("apos", '\''),
+        ("colon", ':'),
+        ("commat", '@'),
+        ("dot", '.'),
+        ("gt", '>'),
+        ("lowbar", '_'),
+        ("lt", '<'),
+        ("nbsp", ' '),
+        ("num", '#'),
+        ("period", '.'),
+        ("plus", '+'),
+        ("quot", '"'),
+        ("sol", '/'),
+    ];
+    let body = rest.get(1..)?;
+    let end = body.bytes().take(10).position(|b| b == b';')?;
+    let name = body.get(..end)?;
+    let c = match name.strip_prefix('#') {
+        Some(number) => match number.strip_prefix(['x', 'X']) {
+            Some(hex) => char::from_u32(hex_number(hex, hex.len())?)?,
+            None => char::from_u32(number.parse().ok()?)?,
+        },
+        None => NAMES.iter().find(|(known, _)| *known == name)?.1,
+    };
+    let c = if c.is_control() { ' ' } else { c };
+    Some((Piece::plain(c), end + 2))
+}
+
+/// `\/`, `\u0040`, `\x40`.
+fn escape(rest: &str) -> Option<(Piece, usize)> {
+    let (digits, used) = match rest.as_bytes().get(1)? {
+        b'/' => return Some((Piece::plain("/"), 2)),
+        b'u' => (rest.get(2..6)?, 6),
+        b'x' => (rest.get(2..4)?, 4),
+        _ => return None,
+    };
+    let c = char::from_u32(hex_number(digits, digits.len())?)?;
+    let c = if c.is_control() { ' ' } else { c };
+    Some((Piece::plain(c), used))
+}
+
+fn hex_number(digits: &str, length: usize) -> Option<u32> {
+    let is_hex = digits.len() == length
+        && (1..=6).contains(&length)
+        && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    is_hex.then(|| u32::from_str_radix(digits, 16).ok())?
+}
+
+/// `[.]`, `(at)`, `[://]`, with spaces around.
+fn bracketed(rest: &str) -> Option<(Piece, usize)> {
+    const SIGNS: [(&str, &str); 9] = [
+        (".", "."),
+        ("dot", "."),
+        ("punkt", "."),
+        ("@", "@"),
+        ("at", "@"),
+        (":", ":"),
+        ("/", "/"),
+        ("//", "//"),
+        ("://", "://"),
+    ];
+    let close = match rest.as_bytes().first()? {
+        b'[' => b']',
+        b'(' => b')',
+        _ => b'}',
+    };
+    let body = rest.get(1..)?;
+    let end = body.bytes().take(8).position(|b| b == close)?;
+    let inner = body.get(..end)?.trim_matches(' ').to_ascii_lowercase();
+    let (_, sign) = SIGNS.iter().find(|(name, _)| *name == inner)?;
+    let after = body.get(end + 1..)?;
+    let spaces = after.len() - after.trim_start_matches(' ').len();
+    let piece = Piece {
+        text: (*sign).to_owned(),
+        trims: true,
+    };
+    Some((piece, end + 2 + spaces))
+}
