@@ -112,11 +112,7 @@ struct Kind<'a> {
 
 impl<'a> Judgement<'a> {
     /// `None` if the facts do not fit the bundle's schema.
-    fn prepare(
-        bundle: &'a CompiledBundle,
-        facts: &'a Facts,
-        name: &'a ActionName,
-    ) -> Option<Self> {
+    fn prepare(bundle: &'a CompiledBundle, facts: &'a Facts, name: &'a ActionName) -> Option<Self> {
         let action = bundle.action(name)?;
         let mut kinds = BTreeMap::new();
         let own = |request: &&CedarRequest| request.action == name.as_str();

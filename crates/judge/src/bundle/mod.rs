@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
-use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, Schema};
+use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Schema};
 use countersign_core::document::{
     Bundle, BundleContent, CounterDeclaration, Document as _, Settings, TargetType, ToolManifest,
     UnknownTools,
@@ -305,8 +305,22 @@ impl CompiledBundle {
         &self.actor
     }
 
-    pub(crate) fn cedar_schema(&self) -> &Schema {
+    /// The schema that its policies were checked against, for whoever analyses them.
+    pub fn cedar_schema(&self) -> &Schema {
         &self.schema.schema
+    }
+
+    /// Its policies, for whoever analyses them: with the forbids that a person may lift, what they
+    /// allow is approved; without, it is at least put to a person.
+    pub fn policy_set(&self, with_asking: bool) -> PolicySet {
+        let mut set = PolicySet::new();
+        for read in self.policies.values() {
+            if with_asking || !read.escalates {
+                // Ids are the keys of a map, so none is there twice.
+                let _unique = set.add(read.policy.clone());
+            }
+        }
+        set
     }
 
     /// Whether requests on this entity type are told to fit the schema by [`Action::admits`]: not
