@@ -22,6 +22,7 @@ mod explain;
 mod export;
 pub mod fsck;
 mod health;
+mod history;
 mod intents;
 mod keys;
 mod mint;
@@ -29,9 +30,11 @@ mod policy;
 mod promise;
 mod pseudonyms;
 mod published;
+mod publishing;
 mod render;
 mod sessions;
 mod setup;
+mod shadow;
 mod state;
 mod throttle;
 mod turns;
@@ -59,6 +62,7 @@ pub use turns::{TURN_BODY_BYTES, TURN_TTL_MAX_S, TURN_TTL_S};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use countersign_core::history::Counter;
 use countersign_core::ids::CredentialId;
 use countersign_core::names::{Origin, TenantId};
 use countersign_core::pseudonym::Pseudonym;
@@ -73,9 +77,11 @@ use countersign_vault::{BlindIndex, TokenHasher, Vault};
 
 use cache::Cache;
 use executions::OpenResult;
+use history::Rebuilt;
 use intents::OpenIntent;
 use policy::InForce;
 use published::Publication;
+use shadow::InShadow;
 use state::{CredentialRow, IntentRow};
 use throttle::Throttle;
 use watcher::Watcher;
@@ -98,7 +104,7 @@ pub struct Service {
     tenant: TenantId,
     origin: Origin,
     ledger: Ledger,
-    vault: Vault,
+    vault: Arc<Vault>,
     blind: BlindIndex,
     tokens: TokenHasher,
     keys: KeyRing,
@@ -114,7 +120,12 @@ pub struct Service {
     /// The newest results of a session, as of the last change to them.
     seen: Cache<(Pseudonym, LeafIndex), Vec<ResultRef>>,
     bundles: Cache<PolicyRef, CompiledBundle>,
+    /// The counters of bundles.
+    counters: Cache<PolicyRef, Vec<Counter>>,
+    /// What of history is not in the state yet.
+    rebuilt: Arc<Rebuilt>,
     in_force: Mutex<Option<InForce>>,
+    in_shadow: Mutex<Option<InShadow>>,
     watcher: Arc<Watcher>,
     throttle: Throttle,
     publication: OnceLock<Publication>,

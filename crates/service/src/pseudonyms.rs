@@ -87,6 +87,25 @@ impl PlannedPseudonym {
         Ok(new.row.pseudonym)
     }
 
+    /// The pseudonym that the value has now: its own, if nobody introduced another one meanwhile.
+    pub(crate) fn peek(&self, step: &Step<'_>) -> Result<Pseudonym, StepError> {
+        match self {
+            Self::Known(pseudonym) => Ok(*pseudonym),
+            Self::New(new) => {
+                let row = state::read_in::<PseudonymRow>(step, &new.key)?;
+                Ok(row.map_or(new.row.pseudonym, |row| row.pseudonym))
+            }
+        }
+    }
+
+    /// The pseudonym that the value will have, if nobody introduces another one meanwhile.
+    pub(crate) fn expected(&self) -> Pseudonym {
+        match self {
+            Self::Known(pseudonym) => *pseudonym,
+            Self::New(new) => new.row.pseudonym,
+        }
+    }
+
     /// The pseudonym, if the log has met the value.
     pub(crate) fn known(&self) -> Option<Pseudonym> {
         match self {

@@ -24,10 +24,12 @@ use crate::cache::Cache;
 use crate::credentials::Grant;
 use crate::error::ServiceError;
 use crate::executions::OpenResult;
+use crate::history::Rebuilt;
 use crate::intents::OpenIntent;
 use crate::keys::{KeyHistory, KeyHistoryError};
 use crate::mint::Mint;
 use crate::policy::{CheckedBundle, StoreBundle, put_in_force};
+use crate::state::{self, HistoryRow, key};
 use crate::throttle::Throttle;
 use crate::turns::name;
 use crate::watcher::Watcher;
@@ -162,6 +164,7 @@ impl Service {
         let (ledger, _) = Ledger::create(ledger_parts, genesis_id, genesis, move |step| {
             bundle.run(step)?;
             put_in_force(step, in_force_id, policy_ref, None, None)?;
+            state::put(step, key::history(), &HistoryRow { carried: None })?;
             units.iter().try_for_each(|unit| unit.run(step))
         })?;
         let log_keys = vec![rest.keys.log_key().clone()];
@@ -204,9 +207,10 @@ impl Service {
             root_key,
             jwks: serde_json::to_string(&jwks).map_err(ServiceError::from)?,
         };
+        let rebuilt = Rebuilt::of(&ledger)?;
         Ok(Self {
             origin: keys.origin().clone(),
-            vault: keys.vault(tenant.clone())?,
+            vault: Arc::new(keys.vault(tenant.clone())?),
             blind: keys.blind_index(tenant.clone()),
             tokens: keys.token_hasher(),
             keys,
@@ -221,7 +225,10 @@ impl Service {
             results: Cache::of_weight(RESULTS_OPEN_BYTES, OpenResult::weight),
             seen: Cache::of_weight(RESULTS_SEEN_REFS, |refs| refs.len().saturating_add(1)),
             bundles: Cache::of_count(BUNDLES_COMPILED),
+            counters: Cache::of_count(BUNDLES_COMPILED),
+            rebuilt: Arc::new(rebuilt),
             in_force: Mutex::default(),
+            in_shadow: Mutex::default(),
             watcher: Arc::new(Watcher::new()),
             throttle: Throttle::default(),
             sessions_looked_at: Mutex::default(),

@@ -28,6 +28,16 @@ pub(crate) mod key {
     pub(crate) fn policy(policy_ref: &PolicyRef) -> StateKey {
         StateKey::new(format!("policy/stored/{policy_ref}"))
     }
+    pub(crate) fn policy_in_shadow() -> StateKey {
+        StateKey::new("policy/in-shadow")
+    }
+    /// That a credential had a bundle in shadow.
+    pub(crate) fn policy_shadowed(policy_ref: &PolicyRef, by: CredentialId) -> StateKey {
+        StateKey::new(format!("policy/shadowed/{policy_ref}/{by}"))
+    }
+    pub(crate) fn policy_replayed(policy_ref: &PolicyRef) -> StateKey {
+        StateKey::new(format!("policy/replayed/{policy_ref}"))
+    }
     pub(crate) fn part(digest: &Sha256) -> StateKey {
         StateKey::new(format!("part/{digest}"))
     }
@@ -98,6 +108,10 @@ pub(crate) mod key {
     pub(crate) fn execution(decision: EntryId) -> StateKey {
         StateKey::new(format!("execution/{decision}"))
     }
+    /// Whether the rows of history are kept from the first entry on.
+    pub(crate) fn history() -> StateKey {
+        StateKey::new("history/kept")
+    }
     pub(crate) fn watch() -> StateKey {
         StateKey::new("watch/cursor")
     }
@@ -108,6 +122,22 @@ pub(crate) mod key {
 pub(crate) struct InForceRow {
     pub(crate) policy_ref: PolicyRef,
     pub(crate) entry: EntryId,
+}
+
+/// The bundle in shadow.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct InShadowRow {
+    pub(crate) policy_ref: PolicyRef,
+    pub(crate) entry: EntryId,
+}
+
+/// The newest replay under a bundle.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ReplayedRow {
+    pub(crate) entry: EntryId,
+    /// The bundle that was in force then.
+    pub(crate) in_force: PolicyRef,
+    pub(crate) at: Timestamp,
 }
 
 /// A stored bundle: where its text stands.
@@ -257,6 +287,13 @@ pub(crate) struct ClosedBy {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ExecutionRow {
     pub(crate) phases: Vec<ExecutionPhase>,
+}
+
+/// That the rows of history are there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct HistoryRow {
+    /// Up to which key they are, while they are written after an upgrade; nothing once all are.
+    pub(crate) carried: Option<String>,
 }
 
 /// Up to where the detectors have read.

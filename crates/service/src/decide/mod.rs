@@ -10,8 +10,8 @@ mod request;
 mod shadow;
 
 pub(crate) use answer::reasons;
-pub(crate) use prepare::rejected;
 pub use answer::{WAIT_MAX, permit_audience};
+pub(crate) use prepare::rejected;
 pub use request::CALL_BODY_BYTES;
 
 use countersign_core::entry::{Body, Decision, Mode, Role, Surface};

@@ -1,20 +1,26 @@
 //! Everything about a decision that can be done before the lock: facts, verdict, sealed records.
 
+use std::sync::Arc;
+
 use countersign_core::document::{Call, Facts, Reasoning, Salt, SealedRecord};
 use countersign_core::entry::{Links, Surface};
 use countersign_core::ids::{CredentialId, EntryId, PermitId};
 use countersign_core::names::{ActionName, ActorName, BuiltinReason, ReasonId};
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
-use countersign_core::refs::{CallRef, FactsRef, IntentRef, PolicyRef, ReasoningRef, Sha256};
+use countersign_core::refs::{CallRef, IntentRef, PolicyRef, ReasoningRef, Sha256};
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::{Outcome, Verdict};
-use countersign_judge::{ChainTurn, ExtractInputs, SeenResult, extract, judge};
+use countersign_judge::{ChainTurn, ExtractInputs, SeenResult, extract};
 use countersign_ledger::{ReadSet, StateKey};
+use serde_json::Value;
 
+use super::enforced;
 use super::request::CallRequest;
+use super::shadow::ShadowVerdict;
 use crate::Service;
 use crate::caller::Caller;
 use crate::error::ServiceError;
+use crate::history::{Judged, Rebuilt, Reckoning, Who};
 use crate::intents::Mandate;
 use crate::policy::InForce;
 use crate::pseudonyms::PlannedPseudonym;
@@ -24,13 +30,19 @@ use crate::state::{self, StopRow, key};
 pub(super) struct Prepared {
     pub(super) entry_id: EntryId,
     pub(super) action: ActionName,
+    /// All that the call does, where that is more than one thing.
+    pub(super) actions: Vec<ActionName>,
     pub(super) actor: ActorName,
     pub(super) intent_ref: Option<IntentRef>,
     pub(super) claimed_intent_ref: Option<IntentRef>,
     pub(super) policy_ref: PolicyRef,
     pub(super) verdict: Verdict,
     pub(super) call_ref: Option<CallRef>,
-    pub(super) facts_ref: Option<FactsRef>,
+    /// The facts and the verdict on them, where the call was judged.
+    pub(super) facts: Option<Judged>,
+    /// What it takes to settle the verdict, where it rests on counters or on what came before.
+    pub(super) reckoning: Option<Box<Reckoning>>,
+    pub(super) rebuilt: Arc<Rebuilt>,
     pub(super) reasoning_ref: Option<ReasoningRef>,
     pub(super) principal: Option<Pseudonym>,
     pub(super) session: Option<Pseudonym>,
@@ -42,11 +54,13 @@ pub(super) struct Prepared {
     pub(super) permit: PermitId,
     pub(super) permit_ttl_s: u32,
     pub(super) once: Option<(StateKey, Sha256)>,
+    pub(super) shadow: Option<Box<ShadowVerdict>>,
     pub(super) reads: ReadSet,
 }
 
 /// What the facts of one call are drawn from.
-struct FactSources<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct FactSources<'a> {
     caller: &'a Caller,
     claimed: Option<IntentRef>,
     actor: &'a ActorName,
@@ -56,6 +70,21 @@ struct FactSources<'a> {
     call_ref: Option<CallRef>,
     directory_revision: Option<u64>,
     now: Timestamp,
+}
+
+impl<'a> FactSources<'a> {
+    /// The arguments of the call.
+    pub(super) fn args(&self) -> &'a Value {
+        &self.call.args
+    }
+
+    /// The same for another bundle in the place of the one in force.
+    pub(super) fn under<'b>(&self, in_force: &'b InForce) -> FactSources<'b>
+    where
+        'a: 'b,
+    {
+        FactSources { in_force, ..*self }
+    }
 }
 
 impl Service {
@@ -80,6 +109,7 @@ impl Service {
         }
         let directory = self.ledger.state(&key::directory())?;
         reads.read(key::directory(), directory.as_ref());
+        let in_shadow = self.in_shadow(&mut reads)?;
         let mut mandate = self.mandate(
             request.intent_ref,
             &request.actor,
@@ -88,7 +118,7 @@ impl Service {
         )?;
         mandate.reads.versions.extend(reads.versions);
         let (mut prepared, call) = self.sealed_call(caller, request, surface, &in_force)?;
-        let facts = self.facts(&FactSources {
+        let sources = FactSources {
             caller,
             claimed: request.intent_ref,
             actor: &request.actor,
@@ -98,9 +128,10 @@ impl Service {
             call_ref: prepared.call_ref,
             directory_revision: directory.map(|found| found.version.get()),
             now,
-        })?;
-        prepared.verdict = judge(&in_force.compiled, &facts);
+        };
+        let facts = self.facts(&sources)?;
         prepared.action = facts.action.clone();
+        prepared.actions.clone_from(&facts.actions);
         prepared.targets = self.plan_targets(&facts)?;
         prepared.intent_ref = mandate.intent_ref();
         prepared.claimed_intent_ref = request
@@ -108,9 +139,18 @@ impl Service {
             .filter(|_| mandate.intent_ref().is_none());
         prepared.principal = mandate.chain.first().map(|turn| turn.row.principal);
         prepared.session = mandate.session();
-        let (facts_ref, record) = self.vault.seal(&facts, &*self.random)?;
-        prepared.facts_ref = Some(facts_ref);
-        prepared.sealed.push(record);
+        let who = Who {
+            actor: request.actor.clone(),
+            intent: prepared.intent_ref,
+            principal: prepared.principal,
+            session: prepared.session,
+        };
+        prepared.shadow =
+            in_shadow.map(|shadow| self.shadow_verdict(&shadow, &sources, who.clone()));
+        let targets = &prepared.targets;
+        let reckoned = self.reckon(&in_force.compiled, facts, &call.args, who, targets)?;
+        prepared.facts = Some(reckoned.judged);
+        prepared.reckoning = reckoned.reckoning;
         prepared.reads = mandate.reads;
         Ok(prepared)
     }
@@ -182,13 +222,16 @@ impl Service {
         Prepared {
             entry_id: EntryId::fresh(now, &*self.random),
             action: ActionName::unknown(),
+            actions: Vec::new(),
             actor,
             intent_ref: None,
             claimed_intent_ref: None,
             policy_ref: in_force.compiled.policy_ref(),
             verdict: rejected(BuiltinReason::MalformedCall),
             call_ref: None,
-            facts_ref: None,
+            facts: None,
+            reckoning: None,
+            rebuilt: Arc::clone(&self.rebuilt),
             reasoning_ref: None,
             principal: None,
             session: None,
@@ -200,11 +243,12 @@ impl Service {
             permit: PermitId::fresh(now, &*self.random),
             permit_ttl_s: in_force.compiled.settings().permit_ttl_s,
             once: None,
+            shadow: None,
             reads: ReadSet::none(),
         }
     }
 
-    fn facts(&self, from: &FactSources<'_>) -> Result<Facts, ServiceError> {
+    pub(super) fn facts(&self, from: &FactSources<'_>) -> Result<Facts, ServiceError> {
         let results = match from.mandate.session() {
             Some(session) => self.session_results(&session)?,
             None => Vec::new(),
@@ -259,7 +303,10 @@ impl Service {
     }
 
     /// One pseudonym per thing that the call acts on, by the form in which things are the same.
-    fn plan_targets(&self, facts: &Facts) -> Result<Vec<PlannedPseudonym>, ServiceError> {
+    pub(super) fn plan_targets(
+        &self,
+        facts: &Facts,
+    ) -> Result<Vec<PlannedPseudonym>, ServiceError> {
         facts
             .targets
             .iter()
@@ -276,7 +323,7 @@ impl Service {
             return Ok(());
         };
         match self.known_entry(claimed)? {
-            Some((_, entry)) if entry.kind() == "decision" => Ok(()),
+            Some((_, entry)) if entry.body().and_then(enforced).is_some() => Ok(()),
             _ => Err(ServiceError::malformed(format!(
                 "`links.continues` names no decision: `{claimed}`"
             ))),
@@ -285,7 +332,7 @@ impl Service {
 }
 
 /// A rejection for a built-in reason.
-pub(super) fn rejected(reason: BuiltinReason) -> Verdict {
+pub(crate) fn rejected(reason: BuiltinReason) -> Verdict {
     Verdict {
         outcome: Outcome::Rejected,
         reasons: [ReasonId::builtin(reason)].into(),

@@ -2,6 +2,7 @@
 
 use countersign_core::entry::{Decision, Links, Mode, Role, Surface};
 use countersign_core::names::BuiltinReason;
+use countersign_core::pseudonym::Pseudonym;
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 use countersign_judge::judge_version;
@@ -13,6 +14,7 @@ use crate::Service;
 use crate::caller::Caller;
 use crate::error::ServiceError;
 use crate::escalations::ESCALATION_TTL_MS;
+use crate::history::{self, Judged};
 use crate::promise::{promise, wait};
 use crate::sessions::{self, Counted};
 use crate::state::{self, EscalationRow, IdempotencyRow, InForceRow, PermitRow, key};
@@ -49,6 +51,7 @@ impl Service {
             versions: std::mem::take(&mut prepared.reads.versions),
             valid_until: prepared.reads.valid_until,
         };
+        let entry_id = prepared.entry_id;
         let (fulfil, committed) = promise();
         let work = Box::new(move |step: &mut Step<'_>| prepared.settle(step));
         let done = Box::new(move |committed| fulfil.keep(committed));
@@ -59,7 +62,10 @@ impl Service {
         })?;
         Ok(Recorded {
             settled: committed.value,
-            entry: committed.entries.into_iter().next_back(),
+            entry: committed
+                .entries
+                .into_iter()
+                .find(|entry| entry.entry_id == entry_id),
         })
     }
 
@@ -160,8 +166,17 @@ impl Prepared {
             .iter()
             .map(|target| target.settle(step))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut decision = self.decision(targets);
-        if self.facts_ref.is_none() {
+        let settled = match (&self.facts, &self.reckoning) {
+            (Some(judged), Some(reckoning)) => Some(reckoning.settle(step, judged, &targets)?),
+            _ => None,
+        };
+        let judged = settled.as_ref().map(|settled| &settled.judged);
+        let judged = judged.or(self.facts.as_ref());
+        let mut decision = self.decision(targets, judged);
+        if let Some(settled) = &settled {
+            decision.counts.clone_from(&settled.counts);
+        }
+        if judged.is_none() {
             // It rests on no bundle, so nothing was compared; it still names the one in force.
             let row = state::read_in::<InForceRow>(step, &key::policy_in_force())?;
             decision.policy_ref = row.map_or(decision.policy_ref, |row| row.policy_ref);
@@ -170,11 +185,14 @@ impl Prepared {
         if let Some(session) = &decision.session {
             sessions::count(step, session, Counted::Decision)?;
         }
-        for record in &self.sealed {
+        let facts = judged.map(|judged| &judged.record);
+        for record in self.sealed.iter().chain(facts) {
             step.seal(record.clone())?;
         }
+        let counters = self.reckoning.as_ref().map(|it| it.counters());
+        history::remember(step, &self.rebuilt, &decision, counters.unwrap_or_default())?;
         let mut permit = None;
-        match self.verdict.outcome {
+        match decision.outcome {
             Outcome::Approved => {
                 let row = PermitRow {
                     permit: self.permit,
@@ -203,6 +221,9 @@ impl Prepared {
             }
             Outcome::Rejected | Outcome::Modified | Outcome::Deferred => {}
         }
+        if let Some(shadow) = &self.shadow {
+            shadow.settle(step, self.entry_id, &decision)?;
+        }
         Ok(Settled::Fresh(Box::new(Fresh { decision, permit })))
     }
 
@@ -215,16 +236,17 @@ impl Prepared {
         u32::try_from(left_s).map_or(self.permit_ttl_s, |left| left.min(self.permit_ttl_s))
     }
 
-    fn decision(&self, targets: Vec<countersign_core::pseudonym::Pseudonym>) -> Decision {
+    fn decision(&self, targets: Vec<Pseudonym>, judged: Option<&Judged>) -> Decision {
+        let verdict = judged.map_or(&self.verdict, |judged| &judged.verdict);
         Decision {
             action: self.action.clone(),
             actor: self.actor.clone(),
             intent_ref: self.intent_ref,
             policy_ref: self.policy_ref,
-            outcome: self.verdict.outcome,
-            reasons: self.verdict.reasons.iter().cloned().collect(),
+            outcome: verdict.outcome,
+            reasons: verdict.reasons.iter().cloned().collect(),
             call_ref: self.call_ref,
-            facts_ref: self.facts_ref,
+            facts_ref: judged.map(|judged| judged.facts_ref),
             reasoning_ref: self.reasoning_ref,
             principal: self.principal,
             session: self.session,
@@ -236,7 +258,7 @@ impl Prepared {
             links: self.links.clone(),
             judge: judge_version(),
             claimed_intent_ref: self.claimed_intent_ref,
-            actions: None,
+            actions: (!self.actions.is_empty()).then(|| self.actions.clone()),
             effective_call_ref: None,
         }
     }

@@ -10,12 +10,12 @@ use countersign_core::ids::EntryId;
 use countersign_core::names::{ActionName, BuiltinReason};
 use countersign_core::refs::{FactsRef, PolicyRef};
 use countersign_core::verdict::Verdict;
-use countersign_judge::judge;
 use countersign_ledger::{Step, StepError};
 
 use super::prepare::{FactSources, rejected};
 use crate::Service;
 use crate::error::ServiceError;
+use crate::history::Who;
 use crate::pseudonyms::PlannedPseudonym;
 use crate::shadow::InShadow;
 
@@ -24,12 +24,13 @@ pub(super) struct ShadowVerdict {
     entry_id: EntryId,
     policy_ref: PolicyRef,
     verdict: Verdict,
-    judged: Option<Judged>,
+    rest: Option<Rest>,
 }
 
 /// What the verdict rests on, where the call could be judged.
-struct Judged {
+struct Rest {
     action: ActionName,
+    actions: Vec<ActionName>,
     targets: Vec<PlannedPseudonym>,
     facts_ref: FactsRef,
     record: SealedRecord,
@@ -41,10 +42,11 @@ impl Service {
         &self,
         shadow: &InShadow,
         from: &FactSources<'_>,
+        who: Who,
     ) -> Box<ShadowVerdict> {
-        let judged = self.judged_in_shadow(shadow, from);
-        let (verdict, judged) = match judged {
-            Ok((verdict, judged)) => (verdict, Some(judged)),
+        let judged = self.judged_in_shadow(shadow, from, who);
+        let (verdict, rest) = match judged {
+            Ok((verdict, rest)) => (verdict, Some(rest)),
             Err(error) => {
                 tracing::warn!(%error, internal = error.internal, "the bundle in shadow could not judge");
                 (rejected(BuiltinReason::EvaluationError), None)
@@ -54,7 +56,7 @@ impl Service {
             entry_id: self.entry_id(),
             policy_ref: shadow.policy_ref,
             verdict,
-            judged,
+            rest,
         })
     }
 
@@ -62,20 +64,24 @@ impl Service {
         &self,
         shadow: &InShadow,
         from: &FactSources<'_>,
-    ) -> Result<(Verdict, Judged), ServiceError> {
+        who: Who,
+    ) -> Result<(Verdict, Rest), ServiceError> {
         let missing = || ServiceError::internal("it no longer compiles");
         let in_force = shadow.as_in_force().ok_or_else(missing)?;
         let facts = self.facts(&from.under(&in_force))?;
-        let verdict = judge(&in_force.compiled, &facts);
         let targets = self.plan_targets(&facts)?;
-        let (facts_ref, record) = self.vault.seal(&facts, &*self.random)?;
-        let judged = Judged {
-            action: facts.action,
+        let (action, actions) = (facts.action.clone(), facts.actions.clone());
+        // Counters as they are before the lock: only what is enforced is settled, and only that is
+        // counted.
+        let reckoned = self.reckon(&in_force.compiled, facts, from.args(), who, &targets)?;
+        let rest = Rest {
+            action,
+            actions,
             targets,
-            facts_ref,
-            record,
+            facts_ref: reckoned.judged.facts_ref,
+            record: reckoned.judged.record,
         };
-        Ok((verdict, judged))
+        Ok((reckoned.judged.verdict, rest))
     }
 }
 
@@ -103,13 +109,14 @@ impl ShadowVerdict {
             actions: None,
             ..enforced.clone()
         };
-        if let Some(judged) = &self.judged {
-            decision.action = judged.action.clone();
-            decision.facts_ref = Some(judged.facts_ref);
-            for target in &judged.targets {
+        if let Some(rest) = &self.rest {
+            decision.action = rest.action.clone();
+            decision.actions = (!rest.actions.is_empty()).then(|| rest.actions.clone());
+            decision.facts_ref = Some(rest.facts_ref);
+            for target in &rest.targets {
                 decision.targets.push(target.settle(step)?);
             }
-            step.seal(judged.record.clone())?;
+            step.seal(rest.record.clone())?;
         }
         step.push(self.entry_id, decision)?;
         Ok(())

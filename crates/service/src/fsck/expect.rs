@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use countersign_core::entry::{
-    Body, Credential, Decision, Entry, Execution, ExecutionPhase, GrantChange, Intent, Mode, Policy,
-    PolicyPhase, Revocation, RevocationEffect, RevocationScope, SessionOpen,
+    Body, Credential, Decision, Entry, Execution, ExecutionPhase, GrantChange, Intent, Mode,
+    Policy, PolicyPhase, Revocation, RevocationEffect, RevocationScope, SessionOpen,
 };
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::pseudonym::Pseudonym;
