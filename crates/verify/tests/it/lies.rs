@@ -373,6 +373,28 @@ const PEOPLE: &[(&str, Check, Lie)] = &[
         let id = s.id("approved");
         body!(s, "expired", Expired).links.resolves = Some(id);
     }),
+    ("a call that is not counted", Check::Counts, |s| {
+        body!(s, "approved", Decision).counts.clear();
+    }),
+    ("a call that is counted twice", Check::Counts, |s| {
+        body!(s, "approved", Decision).counts[0].delta = 2;
+    }),
+    ("a call that is counted for another", Check::Counts, |s| {
+        body!(s, "approved", Decision).counts[1].key = stands_for(44);
+    }),
+    ("a rejected call that is counted", Check::Counts, |s| {
+        let counts = body!(s, "approved", Decision).counts.clone();
+        body!(s, "rejected 1", Decision).counts = counts;
+    }),
+    ("a counter that nobody declared", Check::Counts, |s| {
+        body!(s, "approved", Decision).counts[0].counter = x("made-up");
+    }),
+    ("a value that was met and counts as new", Check::Counts, |s| {
+        body!(s, "beside", Decision).counts[1].delta = 1;
+    }),
+    ("a value that was not met", Check::Counts, |s| {
+        body!(s, "beside", Decision).counts[1].value = Some(stands_for(44));
+    }),
 ];
 
 const TURNS: &[(&str, Check, Lie)] = &[
