@@ -1,6 +1,6 @@
 //! Counters and what came before, recounted from the entries alone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use countersign_core::document::{Call, CounterFact, CounterKind, Facts, HistoryFact};
@@ -20,7 +20,8 @@ use crate::report::{At, Check};
 #[derive(Default)]
 pub(crate) struct History {
     rows: MemoryRows,
-    counters: HashMap<PolicyRef, Rc<[Counter]>>,
+    /// The counters of the bundle that judged last. No others are kept: there may be many bundles.
+    counters: Option<(PolicyRef, Rc<[Counter]>)>,
     /// Whether facts are there that may ask what came before: it is not kept for nothing.
     is_asked: bool,
 }
@@ -75,12 +76,16 @@ impl History {
     }
 
     fn counters(&mut self, policy: &PolicyRef, bundles: &Bundles) -> Rc<[Counter]> {
-        let known = self.counters.entry(*policy).or_insert_with(|| {
-            let bundle = bundles.bundle(policy);
-            let counters = bundle.map(|bundle| Counter::all(&bundle.content.counters));
-            counters.unwrap_or_default().into()
-        });
-        Rc::clone(known)
+        if let Some((of, counters)) = &self.counters
+            && of == policy
+        {
+            return Rc::clone(counters);
+        }
+        let bundle = bundles.bundle(policy);
+        let counters = bundle.map(|bundle| Counter::all(&bundle.content.counters));
+        let counters: Rc<[Counter]> = counters.unwrap_or_default().into();
+        self.counters = Some((*policy, Rc::clone(&counters)));
+        counters
     }
 
     fn check(
