@@ -210,6 +210,7 @@ fn ing(base: &str, forms: &mut BTreeSet<String>) {
 fn joined(base: &str, end: &str, forms: &mut BTreeSet<String>) {
     let mut last = base.chars().rev();
     let doubled = match (last.next(), last.next(), last.next()) {
+        (Some('c'), ..) => Some(format!("{base}k{end}")),
         (Some(c), Some(v), before)
             if !is_vowel(c)
                 && !matches!(c, 'w' | 'x' | 'y')
@@ -218,7 +219,6 @@ fn joined(base: &str, end: &str, forms: &mut BTreeSet<String>) {
         {
             Some(format!("{base}{c}{end}"))
         }
-        (Some('c'), ..) => Some(format!("{base}k{end}")),
         _ => None,
     };
     if doubled.is_none() || syllables(base) > 1 {

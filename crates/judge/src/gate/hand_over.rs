@@ -139,7 +139,7 @@ const LEADS: [&str; 10] = [
 ];
 
 /// What follows such a word where it leads to no document.
-const NOWHERE: [&str; 66] = [
+const NOWHERE: [&str; 64] = [
     "order",
     "sequence",
     "way",
@@ -167,8 +167,6 @@ const NOWHERE: [&str; 66] = [
     "now",
     "then",
     "once",
-    "first",
-    "last",
     "least",
     "most",
     "general",
@@ -209,9 +207,9 @@ const NOWHERE: [&str; 66] = [
 ];
 
 /// What may stand between such a word and what it leads to.
-const PASSED: [&str; 16] = [
+const PASSED: [&str; 22] = [
     "the", "this", "that", "a", "an", "my", "our", "your", "his", "her", "their", "its", "same",
-    "given", "exact", "right",
+    "given", "exact", "right", "first", "last", "latest", "newest", "next", "above",
 ];
 
 /// Words before a verb that make a noun or an adjective of it.
@@ -389,7 +387,8 @@ fn things(object: &[Token<'_>]) -> bool {
             return owned || stands_somewhere(after) || speaks(after);
         }
         // The object is another one, or was said before in this turn.
-        if word.is(&LEADS) && !word.is(&["of"])
+        if word.is(&NEGATIONS)
+            || word.is(&LEADS) && !word.is(&["of"])
             || word.is(&[
                 "for",
                 "with",

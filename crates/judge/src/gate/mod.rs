@@ -120,11 +120,6 @@ impl Words {
         out
     }
 
-    /// Whether the manifest names no words at all.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.verbs.is_empty() && self.nouns.is_empty()
-    }
-
     /// What of these words is spoken.
     pub(crate) fn asked(&self, spoken: &Spoken) -> Asked {
         Asked {

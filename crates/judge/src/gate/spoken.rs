@@ -121,7 +121,8 @@ pub(super) fn words(text: &str) -> Vec<Word<'_>> {
 
 fn chunk_words<'a>(chunk: &'a str, out: &mut Vec<Word<'a>>) {
     let inner = |c: char| c.is_alphanumeric();
-    let front = chunk.trim_start_matches(|c: char| !inner(c) && !is_hidden(c) && c != '@');
+    let front =
+        chunk.trim_start_matches(|c: char| !inner(c) && !is_hidden(c) && !"@/~\\".contains(c));
     let front = if front.is_empty() { chunk } else { front };
     let closes = |c: char| ".,;:!?\"'”’»)]}>*`".contains(c);
     let core = front.trim_end_matches(closes);
@@ -152,10 +153,11 @@ fn is_stop(c: char) -> bool {
     matches!(c, '.' | '!' | '?' | ';')
 }
 
-/// `lunch.Send`: the end of one sentence and the start of the next.
+/// `lunch.Send`, `1.Send`: the end of one sentence and the start of the next.
 fn missing_space(core: &str) -> Option<(&str, &str)> {
     let (before, after) = core.split_once('.')?;
-    let is_lower = before.ends_with(char::is_lowercase) && is_word(before);
+    let is_number = !before.is_empty() && before.bytes().all(|b| b.is_ascii_digit());
+    let is_lower = is_number || before.ends_with(char::is_lowercase) && is_word(before);
     let mut rest = after.chars();
     let is_title = rest.next().is_some_and(char::is_uppercase)
         && rest.next().is_some_and(char::is_lowercase)

@@ -65,7 +65,9 @@ impl Chunk<'_> {
 fn chunks(text: &str) -> Vec<Chunk<'_>> {
     let mut out = Vec::new();
     let mut at = 0;
-    for piece in text.split_inclusive(char::is_whitespace) {
+    // Narrow spaces group the digits of one number.
+    let parts = |c: char| c.is_whitespace() && !matches!(c, '\u{2009}' | '\u{202f}');
+    for piece in text.split_inclusive(parts) {
         let start = at;
         at += piece.len();
         let chunk = piece.trim_end_matches(char::is_whitespace);

@@ -18,18 +18,16 @@ pub(super) struct View {
 impl View {
     /// The decoded text, if anything was encoded.
     pub(super) fn of(text: &str) -> Option<Self> {
+        let (text, jumps) = round(text)?;
         let mut view = Self {
-            text: round(text)?.0,
-            rounds: Vec::new(),
+            text,
+            rounds: vec![jumps],
         };
-        let mut from = text.to_owned();
-        for _ in 0..ROUNDS {
-            let Some((decoded, jumps)) = round(&from) else {
-                break;
-            };
+        while view.rounds.len() < ROUNDS
+            && let Some((text, jumps)) = round(&view.text)
+        {
+            view.text = text;
             view.rounds.push(jumps);
-            view.text.clone_from(&decoded);
-            from = decoded;
         }
         Some(view)
     }
@@ -57,7 +55,7 @@ fn round(text: &str) -> Option<(String, Vec<(usize, usize)>)> {
         return None;
     }
     let mut out = String::with_capacity(text.len());
-    let mut jumps = Vec::new();
+    let mut jumps: Vec<(usize, usize)> = Vec::new();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let Some(first) = rest.chars().next() else {
@@ -67,6 +65,9 @@ fn round(text: &str) -> Option<(String, Vec<(usize, usize)>)> {
             Some((piece, used)) => {
                 if piece.trims {
                     out.truncate(out.trim_end_matches(' ').len());
+                    while jumps.last().is_some_and(|(new, _)| *new > out.len()) {
+                        jumps.pop();
+                    }
                 }
                 out.push_str(&piece.text);
                 at += used;

@@ -112,12 +112,16 @@ fn urls(text: &str, out: &mut Places) {
             start: link.start(),
             end: link.end(),
             is_clean: !odd,
-            reads_whole: !odd,
+            reads_whole: !odd && !has_odd_host(link.as_str()),
         });
     }
     out.settle();
     // What no reader of links takes for one may still be one for somebody else.
+    let mut next = 0;
     for (at, _) in text.match_indices("://") {
+        if at < next {
+            continue;
+        }
         let before = text.get(..at).unwrap_or_default();
         let scheme: usize = before
             .chars()
@@ -128,6 +132,7 @@ fn urls(text: &str, out: &mut Places) {
             .sum();
         let start = at - scheme;
         let end = tail_end(text, at + 3);
+        next = end;
         if end > at + 3 {
             out.put(Place {
                 kind: EntityKind::Url,
@@ -138,6 +143,14 @@ fn urls(text: &str, out: &mut Places) {
             });
         }
     }
+}
+
+/// Whether the host of a URL is disguised.
+fn has_odd_host(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    rest.get(..end)
+        .is_none_or(|host| !host.is_ascii() || host.contains(['%', '@', '\\']))
 }
 
 /// Longest scheme, in characters.
@@ -161,7 +174,11 @@ fn opaque(text: &str, out: &mut Places) {
         ("sms", EntityKind::Phone),
         ("callto", EntityKind::Phone),
     ];
+    let mut next = 0;
     for (at, _) in text.match_indices(':') {
+        if at < next {
+            continue;
+        }
         let before = text.get(..at).unwrap_or_default();
         let length = before
             .bytes()
@@ -190,6 +207,7 @@ fn opaque(text: &str, out: &mut Places) {
             }
         } else {
             let end = tail_end(text, at + 1);
+            next = end;
             if end > at + 1 {
                 out.put(place(text, EntityKind::Url, start, end));
             }
@@ -237,11 +255,7 @@ fn emails(text: &str, out: &mut Places) {
         }
         let mut start = at - narrow;
         if quoted {
-            let inner = before.get(..at - 1).unwrap_or_default();
-            start = inner
-                .rfind('"')
-                .filter(|open| at - open <= REACH)
-                .unwrap_or(at - 1);
+            start = open_quote(before).unwrap_or(at - 1);
         } else if !ends_boundary(before.get(..start).unwrap_or_default())
             || is_apostrophe(before, start)
         {
@@ -261,6 +275,16 @@ fn emails(text: &str, out: &mut Places) {
     }
 }
 
+/// Where a quotation begins that ends at the end of `before`.
+fn open_quote(before: &str) -> Option<usize> {
+    before
+        .char_indices()
+        .rev()
+        .skip(1)
+        .take(REACH)
+        .find_map(|(at, c)| (c == '"').then_some(at))
+}
+
 /// Whether the character before a place is an apostrophe within a word.
 fn is_apostrophe(before: &str, start: usize) -> bool {
     let mut left = before.get(..start).unwrap_or_default().chars().rev();
@@ -270,10 +294,12 @@ fn is_apostrophe(before: &str, start: usize) -> bool {
 /// Absolute paths, and those from home, from here, and of a drive or a share.
 fn paths(text: &str, out: &mut Places) {
     let mut before: Option<char> = None;
+    let mut next = 0;
     for (at, c) in text.char_indices() {
         let last = before.replace(c);
         let begins = last.is_none_or(|c| c.is_whitespace() || "([{\"'`*=:,;>|“‘„«‹".contains(c));
-        if !begins || !(matches!(c, '/' | '~' | '.' | '\\') || c.is_ascii_alphabetic()) {
+        if at < next || !begins || !(matches!(c, '/' | '~' | '.' | '\\') || c.is_ascii_alphabetic())
+        {
             continue;
         }
         let rest = text.get(at..).unwrap_or_default();
@@ -295,6 +321,7 @@ fn paths(text: &str, out: &mut Places) {
             || drive;
         if is_path {
             let end = word_end(text, at);
+            next = end;
             out.put(place(text, EntityKind::Path, at, end));
         }
     }
@@ -303,6 +330,7 @@ fn paths(text: &str, out: &mut Places) {
 /// Domains by themselves, and pages written without a scheme.
 fn domains(text: &str, out: &mut Places) {
     let mut start = 0;
+    let mut next = 0;
     let belongs = |c: char| is_domain(c) || c == '_' || is_mark(c);
     for run in text.split(|c: char| !belongs(c)) {
         let at = start;
@@ -319,8 +347,12 @@ fn domains(text: &str, out: &mut Places) {
             piece_at += piece.len() + 2;
             let is_last = from + host.len() == at + run.len();
             let followed = after.filter(|_| is_last);
-            if let Some(host) = named_host(host, followed) {
-                out.put(domain_or_page(text, from, from + host.len()));
+            if from >= next
+                && let Some(host) = named_host(host, followed)
+            {
+                let found = domain_or_page(text, from, from + host.len());
+                next = found.end;
+                out.put(found);
             }
         }
     }
@@ -347,10 +379,13 @@ fn domain_or_page(text: &str, start: usize, host_end: usize) -> Place {
     place(text, kind, start, end)
 }
 
+/// Longer than any domain, in bytes: such a run is not looked into.
+const LONG_HOST: usize = 1024;
+
 /// What of a run of letters, digits, dots and hyphens is a domain.
 fn named_host(run: &str, followed: Option<char>) -> Option<&str> {
     let (rest, last) = run.rsplit_once('.')?;
-    if is_address(run) {
+    if run.len() > LONG_HOST || is_address(run) {
         return Some(run);
     }
     let lower = last.to_lowercase();
@@ -376,7 +411,7 @@ fn named_host(run: &str, followed: Option<char>) -> Option<&str> {
 }
 
 /// `192.0.2.1`
-fn is_address(run: &str) -> bool {
+pub(super) fn is_address(run: &str) -> bool {
     run.split('.').count() == 4 && run.split('.').all(|part| part.parse::<u8>().is_ok())
 }
 
@@ -468,8 +503,7 @@ fn tail_end(text: &str, start: usize) -> usize {
     let rest = text.get(start..).unwrap_or_default();
     let ends = |c: char| c.is_whitespace() || "<>\"`".contains(c);
     let tail = rest.split(ends).next().unwrap_or_default();
-    start
-        + tail
-            .trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', ')', ']', '}', '*'])
-            .len()
+    let opens = tail.contains('(');
+    let closes = |c: char| ".,;:!?']}*".contains(c) || c == ')' && !opens;
+    start + tail.trim_end_matches(closes).len()
 }

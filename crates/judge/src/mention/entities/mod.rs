@@ -12,9 +12,9 @@ use std::collections::BTreeSet;
 
 use countersign_core::document::{EntityKind, TargetType};
 
-use crate::limits::TEXT_ENTITIES;
+use crate::limits::{TARGET_BYTES, TEXT_ENTITIES};
 use crate::value::text::lenient;
-use crate::value::{Key, KeyKind, iban, parse, phone};
+use crate::value::{Key, KeyKind, iban, parse, phone, token_key};
 use decode::View;
 use find::Place;
 
@@ -48,16 +48,24 @@ pub(crate) struct TextEntities {
 pub(crate) fn entities(text: &str) -> TextEntities {
     let mut out = Collector::default();
     let places = find::places(text);
-    for place in &places {
-        out.take(text, place, place.start, true);
-    }
-    if let Some(view) = View::of(text) {
-        for place in find::places(&view.text) {
-            let (start, end) = (view.origin(place.start), view.origin(place.end));
-            if !is_known(&places, &place, start, end) {
-                out.take(&view.text, &place, start, false);
-            }
+    let Some(view) = View::of(text) else {
+        for place in &places {
+            out.take(text, place, place.start, true);
         }
+        return out.entities;
+    };
+    let hidden: Vec<(Place, usize, usize)> = find::places(&view.text)
+        .into_iter()
+        .map(|place| (place, view.origin(place.start), view.origin(place.end)))
+        .filter(|(place, start, end)| !is_known(&places, place, *start, *end))
+        .collect();
+    for place in &places {
+        if !is_part(place, &hidden) {
+            out.take(text, place, place.start, true);
+        }
+    }
+    for (place, start, _) in &hidden {
+        out.take(&view.text, place, *start, false);
     }
     let mut entities = out.entities;
     entities.found.sort_by_key(|found| found.offset);
@@ -72,8 +80,16 @@ fn is_known(places: &[Place], place: &Place, start: usize, end: usize) -> bool {
         return false;
     };
     let same = known.start == start && known.end == end && known.kind == place.kind;
-    let within = known.kind == EntityKind::Url && known.start < start && end <= known.end;
+    let within = known.kind == EntityKind::Url && end <= known.end;
     same || within && known.reads_whole
+}
+
+/// Whether a place is but a part of something disguised: `acme.example` of `jo%40acme.example`.
+fn is_part(place: &Place, hidden: &[(Place, usize, usize)]) -> bool {
+    let next = hidden.partition_point(|(_, start, _)| *start <= place.start);
+    next.checked_sub(1)
+        .and_then(|n| hidden.get(n))
+        .is_some_and(|(_, _, end)| place.end <= *end)
 }
 
 #[derive(Default)]
@@ -87,6 +103,7 @@ impl Collector {
         let Some(value) = text.get(place.start..place.end) else {
             return;
         };
+        let value = clipped(value);
         let mut found = read(place.kind, value, offset);
         if !(as_written && place.is_clean) {
             found.keys.clear();
@@ -102,6 +119,15 @@ impl Collector {
         self.seen.insert(key);
         self.entities.found.push(found);
     }
+}
+
+/// The beginning of a value that is too long to be read as anything.
+fn clipped(value: &str) -> &str {
+    value
+        .char_indices()
+        .nth(TARGET_BYTES + 1)
+        .and_then(|(end, _)| value.get(..end))
+        .unwrap_or(value)
 }
 
 fn read(kind: EntityKind, value: &str, offset: usize) -> TextFound {
@@ -127,6 +153,9 @@ fn read(kind: EntityKind, value: &str, offset: usize) -> TextFound {
             .into_iter()
             .find_map(|(name, host)| (name == "domain" && !host.is_empty()).then_some(host));
         found.keys = parsed.keys;
+        if find::is_address(value) {
+            found.keys.push(token_key(value));
+        }
     }
     let account = match kind {
         EntityKind::Iban => iban::read(value).map(|form| (KeyKind::Iban, form)),
@@ -142,3 +171,6 @@ fn read(kind: EntityKind, value: &str, offset: usize) -> TextFound {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod linear;
