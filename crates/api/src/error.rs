@@ -77,7 +77,10 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::MalformedJson | ErrorCode::MalformedRequest => StatusCode::BAD_REQUEST,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
-        ErrorCode::IdempotencyConflict | ErrorCode::Conflict => StatusCode::CONFLICT,
+        ErrorCode::IdempotencyConflict
+        | ErrorCode::Conflict
+        | ErrorCode::SecondPerson
+        | ErrorCode::ReplayRequired => StatusCode::CONFLICT,
         ErrorCode::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         ErrorCode::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
         ErrorCode::InvalidBundle => StatusCode::UNPROCESSABLE_ENTITY,

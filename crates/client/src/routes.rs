@@ -6,7 +6,8 @@ use countersign_wire::{
     BundleCurrent, BundleStored, CloseSession, CredentialCreated, CredentialList, DecisionAnswer,
     DecisionRequest, DirectoryChanged, EntryAnswer, EntryPage, ExecutionAnswer, ExecutionRequest,
     Explanation, FlagList, Head, HealthView, NewCredential, OpenRequest, Opened, ProofAnswer,
-    Revoked, SessionClosed, SetCurrentBundle, StopRequest, TurnAnswer, TurnRequest,
+    ReplayPage, ReplayRequest, Revoked, SessionClosed, SetCurrentBundle, ShadowEnded, StopRequest,
+    TurnAnswer, TurnRequest,
 };
 use serde_json::{Map, Value};
 use ureq::http::Method;
@@ -16,6 +17,9 @@ use crate::error::ClientError;
 use crate::log::LogPath;
 use crate::query::EntriesQuery;
 use crate::transport::{Client, Request};
+
+/// How much longer than another request a page of a replay may take.
+const REPLAY_WAIT: Duration = Duration::from_secs(60);
 
 /// Turns and calls.
 impl Client {
@@ -220,6 +224,47 @@ impl Client {
     /// The bundle in force, by its ref. Role `author`, `auditor`, `admin` or `reviewer`.
     pub fn current_bundle(&self) -> Result<BundleCurrent, ClientError> {
         self.get("/v1/bundles/current")
+    }
+
+    /// Puts a stored bundle in shadow. Role `author`.
+    pub fn set_shadow(&self, policy_ref: &str) -> Result<BundleCurrent, ClientError> {
+        let body = SetCurrentBundle {
+            policy_ref: policy_ref.to_owned(),
+        };
+        self.json(Request::with_json(
+            Method::PUT,
+            "/v1/bundles/shadow",
+            &body,
+        )?)
+    }
+
+    /// Ends the time in shadow of the bundle that is. Role `author`.
+    pub fn end_shadow(&self) -> Result<ShadowEnded, ClientError> {
+        self.json(Request::with_bytes(
+            Method::DELETE,
+            "/v1/bundles/shadow",
+            "application/json",
+            Vec::new(),
+        ))
+    }
+
+    /// The bundle in shadow, by its ref; `None` if none is. Role `author`, `auditor`, `admin` or
+    /// `reviewer`.
+    pub fn shadow(&self) -> Result<Option<BundleCurrent>, ClientError> {
+        match self.get("/v1/bundles/shadow") {
+            Err(error) if error.code() == Some("not-found") => Ok(None),
+            answered => answered.map(Some),
+        }
+    }
+
+    /// Judges a page of recorded decisions again under another bundle. Role `vault-reader`.
+    pub fn replay(&self, request: &ReplayRequest) -> Result<ReplayPage, ClientError> {
+        let request = Request::with_json(Method::POST, "/v1/bundles/replay", request)?;
+        self.json(Request {
+            limit: limit::PAGE,
+            extra: REPLAY_WAIT,
+            ..request
+        })
     }
 
     /// A stored bundle's canonical JSON. Role `author`, `auditor`, `admin` or `reviewer`.

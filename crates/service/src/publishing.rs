@@ -78,8 +78,7 @@ impl Demands {
         if self.settings.replay {
             let row = state::read_in::<ReplayedRow>(step, &key::policy_replayed(policy_ref))?;
             let is_good = row.is_some_and(|row| {
-                row.in_force == *in_force
-                    && step.now().millis_since(row.at) <= REPLAY_GOOD_MS
+                row.in_force == *in_force && step.now().millis_since(row.at) <= REPLAY_GOOD_MS
             });
             if !is_good {
                 let detail = format!(

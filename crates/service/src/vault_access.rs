@@ -1,10 +1,10 @@
 //! Opening sealed records: by a `vault-reader`, for a stated purpose, and never without an entry.
 
-use countersign_core::document::{Salt, Statement};
+use countersign_core::document::{Salt, SealedRecord, Statement};
 use countersign_core::entry::{Role, VaultAccess};
 use countersign_core::ids::EntryId;
 use countersign_core::limits::LEAF_LIST;
-use countersign_core::refs::Sha256;
+use countersign_core::refs::{Sha256, StatementRef};
 use countersign_wire::{OpenRequest, Opened, RawJson};
 
 use crate::Service;
@@ -89,18 +89,7 @@ impl Service {
         refs: Vec<Sha256>,
         purpose: &str,
     ) -> Result<(EntryId, RawJson), ServiceError> {
-        let purpose = purpose.trim();
-        if purpose.is_empty() || purpose.len() > PURPOSE_BYTES {
-            return Err(ServiceError::malformed(format!(
-                "a purpose is stated in 1 to {PURPOSE_BYTES} bytes"
-            )));
-        }
-        let statement = Statement {
-            tenant: self.tenant.clone(),
-            text: purpose.to_owned(),
-            salt: Salt::fresh(&*self.random),
-        };
-        let (purpose_ref, record) = self.vault.seal(&statement, &*self.random)?;
+        let (purpose_ref, record) = self.sealed_purpose(purpose)?;
         let entry_id = self.entry_id();
         let entry = VaultAccess {
             refs,
@@ -113,5 +102,24 @@ impl Service {
         })?;
         self.watcher.wake();
         Ok((entry_id, self.only_entry(&committed)?))
+    }
+
+    /// A purpose as an entry names it.
+    pub(crate) fn sealed_purpose(
+        &self,
+        purpose: &str,
+    ) -> Result<(StatementRef, SealedRecord), ServiceError> {
+        let purpose = purpose.trim();
+        if purpose.is_empty() || purpose.len() > PURPOSE_BYTES {
+            return Err(ServiceError::malformed(format!(
+                "a purpose is stated in 1 to {PURPOSE_BYTES} bytes"
+            )));
+        }
+        let statement = Statement {
+            tenant: self.tenant.clone(),
+            text: purpose.to_owned(),
+            salt: Salt::fresh(&*self.random),
+        };
+        Ok(self.vault.seal(&statement, &*self.random)?)
     }
 }

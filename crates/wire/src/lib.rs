@@ -10,6 +10,7 @@ mod entries;
 mod explain;
 mod health;
 mod problem;
+mod replay;
 mod turns;
 mod vault;
 
@@ -26,6 +27,7 @@ pub use entries::{EntryAnswer, EntryPage, FlagList, FlagView, Head, ProofAnswer}
 pub use explain::{EvidenceView, Explanation, PolicyView, ProofView, Sealable, TargetView};
 pub use health::HealthView;
 pub use problem::Problem;
+pub use replay::{ReplayChange, ReplayPage, ReplayRequest};
 pub use turns::{
     CloseSession, Revoked, SessionClosed, StopRequest, TurnAnswer, TurnPartRequest, TurnRequest,
 };

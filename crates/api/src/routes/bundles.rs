@@ -1,4 +1,4 @@
-//! Bundles: storing, putting in force, reading.
+//! Bundles: storing, putting in force, trying in shadow, replaying, reading.
 
 use std::sync::Arc;
 
@@ -8,7 +8,10 @@ use axum::response::Response;
 use countersign_core::entry::Role;
 use countersign_core::limits::BUNDLE_BYTES;
 use countersign_core::refs::PolicyRef;
-use countersign_wire::{BundleCurrent, BundleStored, SetCurrentBundle};
+use countersign_service::{REPLAY_BODY_BYTES, ServiceError};
+use countersign_wire::{
+    BundleCurrent, BundleStored, ReplayPage, ReplayRequest, SetCurrentBundle, ShadowEnded,
+};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,6 +26,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(store_bundle))
         .routes(routes!(current_bundle, set_bundle))
+        .routes(routes!(shadow, set_shadow, end_shadow))
+        .routes(routes!(replay))
         .routes(routes!(bundle))
 }
 
@@ -102,6 +107,97 @@ async fn set_bundle(
         })
         .await?;
     with_etag(&current)
+}
+
+/// Read which bundle is in shadow
+///
+/// Role `author`, `auditor`, `admin` or `reviewer`. 404 if none is.
+#[utoipa::path(
+    get, path = "/v1/bundles/shadow", tag = "bundles",
+    responses((status = 200, description = "The bundle in shadow", body = BundleCurrent))
+)]
+async fn shadow(
+    State(app): State<Arc<App>>,
+    Authed(caller): Authed,
+    _: Strict<NoParameters>,
+) -> Result<Response, ApiError> {
+    let shadow = app
+        .run(Lane::Read, move |service| service.shadow(&caller))
+        .await?;
+    reply::json(StatusCode::OK, &shadow)
+}
+
+/// Put a stored bundle in shadow
+///
+/// Role `author`. It judges every call that is judged from now on beside the bundle in force. What it
+/// says is recorded as a decision of mode `shadow`, and nothing comes of it. It takes the place of the
+/// bundle that was in shadow.
+#[utoipa::path(
+    put, path = "/v1/bundles/shadow", tag = "bundles",
+    request_body = SetCurrentBundle,
+    responses((status = 200, description = "It is in shadow", body = BundleCurrent))
+)]
+async fn set_shadow(
+    State(app): State<Arc<App>>,
+    Authed(caller): Authed,
+    _: Strict<NoParameters>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    caller.require(Role::Author)?;
+    let request: SetCurrentBundle = body::json(&app, request).await?;
+    let shadow = app
+        .run(Lane::Commit, move |service| {
+            service.set_shadow(&caller, &request)
+        })
+        .await?;
+    reply::json(StatusCode::OK, &shadow)
+}
+
+/// End the time in shadow
+///
+/// Role `author`. 404 if no bundle is in shadow.
+#[utoipa::path(
+    delete, path = "/v1/bundles/shadow", tag = "bundles",
+    responses((status = 200, description = "It is no longer in shadow", body = ShadowEnded))
+)]
+async fn end_shadow(
+    State(app): State<Arc<App>>,
+    Authed(caller): Authed,
+    _: Strict<NoParameters>,
+) -> Result<Response, ApiError> {
+    let ended = app
+        .run(Lane::Commit, move |service| service.end_shadow(&caller))
+        .await?;
+    reply::json(StatusCode::OK, &ended)
+}
+
+/// Judge recorded decisions again under another bundle
+///
+/// Role `vault-reader`: what comes out tells of what is sealed, so it is access to the vault, with a
+/// purpose, and an entry. A page at a time, the newest decisions first, at most 128 for each; the work
+/// ends with the page. A first page of full length under a bundle of the log is an entry of its own,
+/// which `settings.publishing.replay` asks for.
+#[utoipa::path(
+    post, path = "/v1/bundles/replay", tag = "bundles",
+    request_body = ReplayRequest,
+    responses((status = 200, description = "What comes out otherwise", body = ReplayPage))
+)]
+async fn replay(
+    State(app): State<Arc<App>>,
+    Authed(caller): Authed,
+    _: Strict<NoParameters>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    caller.require(Role::VaultReader)?;
+    let body = body::json_bytes(&app, request, REPLAY_BODY_BYTES).await?;
+    let request: ReplayRequest =
+        countersign_core::json::parse_as(&body, REPLAY_BODY_BYTES).map_err(ServiceError::from)?;
+    let page = app
+        .run(Lane::Commit, move |service| {
+            service.replay_decisions(&caller, &request)
+        })
+        .await?;
+    reply::json(StatusCode::OK, &page)
 }
 
 /// Read a stored bundle

@@ -386,3 +386,62 @@ fn who_waits_for_an_escalation_learns_how_it_was_closed() {
     assert_eq!(closed["resolution"]["kind"], "expired");
     assert_eq!(closed["permit"], Value::Null);
 }
+
+#[test]
+fn a_bundle_in_shadow_says_nothing_to_the_agent_and_is_replayed_by_who_may_open() {
+    let world = World::new();
+    let mut content = serde_json::to_value(bundle("allow-all")).unwrap();
+    content["settings"] = json!({"publishing": {"two_person": true, "replay": true}});
+    let stored = world.post("author", "/v1/bundles", &content).expect(201);
+    let named = json!({"policy_ref": stored["policy_ref"]});
+    let shadow = "/v1/bundles/shadow";
+    let ask = |method| world.ask(method, shadow, Some("author"), &[], None);
+    ask("GET").problem(404, "not-found");
+    ask("DELETE").problem(404, "not-found");
+    let put = || world.put("author", shadow, &[], &named);
+    let set = put().expect(200);
+    assert_eq!(set["entry"]["phase"], "shadow");
+    put().problem(409, "conflict");
+    assert_eq!(ask("GET").expect(200)["policy_ref"], named["policy_ref"]);
+    let call = call(&world.intent_ref(), "stranger@other.example");
+    let answer = world.post("agent", "/v1/decisions", &call);
+    assert!(!answer.text().contains("shadow"));
+    assert_eq!(answer.expect(200)["outcome"], "rejected");
+    let entries = world
+        .get("auditor", "/v1/entries?kind=decision")
+        .expect(200);
+    let tried = &entries["entries"][0]["entry"];
+    assert_eq!(tried["mode"], "shadow");
+    assert_eq!(tried["outcome"], "approved");
+    let path = format!("/v1/decisions/{}", tried["entry_id"].as_str().unwrap());
+    world.get("agent", &path).problem(404, "not-found");
+    assert_eq!(ask("DELETE").expect(200)["entry"]["phase"], "shadow-end");
+
+    let mut request = named.clone();
+    request["purpose"] = json!("before it is published");
+    request["calls"] = json!(true);
+    let replay = |body: &Value| world.post("vault-reader", "/v1/bundles/replay", body);
+    let page = replay(&request).expect(200);
+    assert_eq!(page["changes"][0]["change"], "newly-permitted");
+    assert_eq!(page["entry"]["phase"], "replayed");
+    assert_eq!(page["changes"][0]["call"]["tool"], call["tool"]);
+    request["limit"] = json!(129);
+    replay(&request).problem(400, "malformed-request");
+    request["limit"] = json!(1);
+    request["nonsense"] = json!(1);
+    replay(&request).problem(400, "malformed-request");
+
+    let current = world.get("author", "/v1/bundles/current");
+    let if_match = [("if-match", current.header("etag").unwrap())];
+    let in_force = world.put("author", "/v1/bundles/current", &if_match, &named);
+    in_force.expect(200);
+    let start = current.json()["policy_ref"].clone();
+    let quoted = format!("\"{}\"", named["policy_ref"].as_str().unwrap());
+    let back = world.put(
+        "author",
+        "/v1/bundles/current",
+        &[("if-match", &quoted)],
+        &json!({"policy_ref": start}),
+    );
+    back.problem(409, "replay-required");
+}

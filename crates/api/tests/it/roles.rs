@@ -63,6 +63,20 @@ const ROUTES: &[(&str, &str, Option<&str>, &[&str])] = &[
         Some("application/json"),
         &["author"],
     ),
+    ("GET", "/v1/bundles/shadow", None, READS_BUNDLES),
+    (
+        "PUT",
+        "/v1/bundles/shadow",
+        Some("application/json"),
+        &["author"],
+    ),
+    ("DELETE", "/v1/bundles/shadow", None, &["author"]),
+    (
+        "POST",
+        "/v1/bundles/replay",
+        Some("application/json"),
+        &["vault-reader"],
+    ),
     ("GET", "/v1/bundles/{policy_ref}", None, READS_BUNDLES),
     (
         "PUT",
