@@ -1,0 +1,141 @@
+//! The JSON Schema of arguments: the tool's own, or one that fits what was seen.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+/// Most members that a schema declares.
+const MEMBERS: usize = 100;
+/// Deepest nesting that a schema describes.
+const DEPTH: usize = 4;
+
+/// A schema that all of these arguments fit.
+pub(super) fn schema(seen: &[&Value]) -> Value {
+    let objects: Vec<&Map<String, Value>> =
+        seen.iter().filter_map(|args| args.as_object()).collect();
+    object(&objects, 0)
+}
+
+fn object(objects: &[&Map<String, Value>], depth: usize) -> Value {
+    let mut names: Vec<&str> = Vec::new();
+    let mut known = BTreeSet::new();
+    for name in objects.iter().flat_map(|object| object.keys()) {
+        if names.len() < MEMBERS && known.insert(name) {
+            names.push(name);
+        }
+    }
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for name in names {
+        let values: Vec<&Value> = objects
+            .iter()
+            .filter_map(|object| object.get(name))
+            .collect();
+        if values.len() == objects.len() {
+            required.push(Value::from(name));
+        }
+        properties.insert(name.to_owned(), value(&values, depth + 1));
+    }
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
+fn value(values: &[&Value], depth: usize) -> Value {
+    let kinds: BTreeSet<&str> = values.iter().map(|value| kind(value)).collect();
+    let mut out = Map::new();
+    // `integer` is a `number`, too.
+    let mut kinds: Vec<&str> = kinds.into_iter().collect();
+    if kinds.contains(&"number") {
+        kinds.retain(|kind| *kind != "integer");
+    }
+    let named = match kinds.as_slice() {
+        [one] => json!(one),
+        several => json!(several),
+    };
+    out.insert("type".to_owned(), named);
+    if depth < DEPTH && kinds.contains(&"array") {
+        let items: Vec<&Value> = values
+            .iter()
+            .filter_map(|value| value.as_array())
+            .flatten()
+            .collect();
+        if !items.is_empty() {
+            out.insert("items".to_owned(), value(&items, depth + 1));
+        } else {
+            out.insert("items".to_owned(), json!({ "type": "string" }));
+        }
+    }
+    if depth < DEPTH && kinds.contains(&"object") {
+        let objects: Vec<&Map<String, Value>> = values
+            .iter()
+            .filter_map(|value| value.as_object())
+            .collect();
+        let Value::Object(inner) = object(&objects, depth) else {
+            return Value::Object(out);
+        };
+        out.extend(
+            inner
+                .into_iter()
+                .filter(|(name, _)| name == "properties" || name == "required"),
+        );
+    }
+    Value::Object(out)
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// A schema without the words that are for a reader: they may hold anything.
+pub(super) fn without_remarks(schema: &Value) -> Value {
+    strip(schema, false)
+}
+
+/// `named`: whether the members are names of arguments, and not words of the schema.
+fn strip(schema: &Value, named: bool) -> Value {
+    match schema {
+        Value::Object(members) => {
+            let kept = members.iter().filter(|(name, _)| {
+                named
+                    || !matches!(
+                        name.as_str(),
+                        "description"
+                            | "title"
+                            | "examples"
+                            | "example"
+                            | "default"
+                            | "$schema"
+                            | "$id"
+                            | "$comment"
+                            | "format"
+                    )
+            });
+            let names =
+                |name: &str| !named && matches!(name, "properties" | "$defs" | "definitions");
+            Value::Object(
+                kept.map(|(name, value)| (name.clone(), strip(value, names(name))))
+                    .collect(),
+            )
+        }
+        Value::Array(items) => items.iter().map(|item| strip(item, false)).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Whether a tool's own schema can be one: an object's, which declares what was seen.
+pub(super) fn fits(schema: &Value, seen: &[&Value]) -> bool {
+    let is_object = schema.get("type").and_then(Value::as_str) == Some("object");
+    let declared = schema.get("properties").and_then(Value::as_object);
+    let all = seen.iter().filter_map(|args| args.as_object());
+    is_object
+        && all
+            .flat_map(|args| args.keys())
+            .all(|name| declared.is_some_and(|declared| declared.contains_key(name)))
+}

@@ -1,0 +1,515 @@
+//! Declared counters and what came before: settled in the plan, so that calls in flight count, and
+//! the same when they are made from the leaves alone. That the rows are those of the leaves, and the
+//! facts say what the leaves do, is held at the end of every test (see `audited`).
+
+use std::sync::Barrier;
+
+use countersign_core::document::{BundleContent, CounterFact, Document as _, Facts};
+use countersign_core::entry::{Body, Decision, Role, Surface};
+use countersign_core::names::{BuiltinReason, ReasonId};
+use countersign_service::Caller;
+use countersign_wire::{DecisionAnswer, SetCurrentBundle};
+use serde_json::{Value, json};
+
+use crate::kit::{AGENT, Kit};
+
+const LIVE: &str = r#"
+    @id("live") @reason("A person asked.")
+    permit (principal, action, resource) when { context.intent.live };
+"#;
+
+/// A bundle for a tool that pays, with these counters and policies.
+fn paying(counters: Value, policies: &str) -> BundleContent {
+    let text = format!("{LIVE}\n{policies}");
+    serde_json::from_value(json!({
+        "name": "paying",
+        "policies": [{"name": "paying.cedar", "text": text}],
+        "schema": "entity Payee = {\"name\"?: String};",
+        "tools": [{
+            "tool": "pay", "action": "payment.send", "effect": "irreversible",
+            "arguments": {
+                "type": "object",
+                "properties": {
+                    "to": {"type": "array", "items": {"type": "string"}},
+                    "amount": {"type": "number"},
+                    "note": {"type": "string"},
+                },
+                "required": ["to"], "additionalProperties": false,
+            },
+            "targets": [{"at": "/to", "type": "id", "entity": "Payee", "optional": true}],
+            "roles": {"/amount": "quantity", "/note": "text"},
+        }],
+        "counters": counters,
+    }))
+    .unwrap()
+}
+
+fn counter(name: &str, kind: &str, key: &str, more: Value) -> Value {
+    let mut counter = json!({"name": name, "kind": kind, "actions": ["payment.send"], "key": key});
+    for (name, value) in more.as_object().unwrap() {
+        counter[name] = value.clone();
+    }
+    counter
+}
+
+fn spent(key: &str) -> Value {
+    counter(
+        "spent",
+        "sum",
+        key,
+        json!({"over": "/amount", "decimals": 2}),
+    )
+}
+
+fn payments(window_s: u32) -> Value {
+    counter("payments", "count", "actor", json!({"window_s": window_s}))
+}
+
+/// A request whose amount is written as it stands.
+fn request(turn: &str, to: &[&str], amount: &str) -> String {
+    let amount = match amount {
+        "" => String::new(),
+        amount => format!(", \"amount\": {amount}"),
+    };
+    format!(
+        r#"{{"tool": "pay", "actor": "{AGENT}", "intent_ref": "{turn}", "args": {{"to": {}{amount}}}}}"#,
+        json!(to)
+    )
+}
+
+impl Kit {
+    fn pay(&self, turn: &str, to: &[&str], amount: &str) -> DecisionAnswer {
+        self.pay_by(&self.caller(Role::Agent), turn, to, amount)
+    }
+
+    fn pay_by(&self, agent: &Caller, turn: &str, to: &[&str], amount: &str) -> DecisionAnswer {
+        let body = request(turn, to, amount);
+        let service = self.service();
+        service
+            .decide(agent, body.as_bytes(), Surface::Api, None)
+            .unwrap()
+    }
+
+    fn opened_facts(&self, decision: &Decision) -> Facts {
+        let documents = self.documents().unwrap();
+        Facts::from_canonical(&documents[&decision.facts_ref.unwrap().into()]).unwrap()
+    }
+
+    /// What the facts of the newest decision say of counters: name, value, what is added.
+    fn counters(&self) -> Vec<(String, i64, i64)> {
+        let facts = self.opened_facts(&self.decisions().pop().unwrap());
+        let told = |fact: CounterFact| (fact.counter, fact.value, fact.adds);
+        facts.inputs.counters.into_iter().map(told).collect()
+    }
+
+    fn decisions(&self) -> Vec<Decision> {
+        let log = self.log();
+        let decisions = log.iter().filter_map(|entry| match entry.body() {
+            Some(Body::Decision(decision)) => Some(decision.clone()),
+            _ => None,
+        });
+        decisions.collect()
+    }
+
+    /// Puts another bundle in force.
+    fn publish(&self, bundle: &BundleContent) {
+        let (service, author) = (self.service(), self.caller(Role::Author));
+        let current = service.current_bundle(&author).unwrap().policy_ref;
+        let stored = serde_json::to_vec(bundle).unwrap();
+        let stored = service.store_bundle(&author, &stored).unwrap();
+        let policy_ref = stored.policy_ref;
+        let request = SetCurrentBundle { policy_ref };
+        service
+            .set_bundle(&author, &request, Some(&current))
+            .unwrap();
+    }
+}
+
+fn is(answer: &DecisionAnswer, outcome: &str, reason: &str) {
+    let reasons: Vec<&str> = answer
+        .reasons
+        .iter()
+        .map(|reason| reason.id.as_str())
+        .collect();
+    assert_eq!((answer.outcome.as_str(), reasons), (outcome, vec![reason]));
+}
+
+fn uncountable(answer: &DecisionAnswer) {
+    let reason = ReasonId::builtin(BuiltinReason::Uncountable);
+    is(answer, "rejected", reason.as_str());
+}
+
+#[test]
+fn amounts_add_up_exactly_and_what_is_not_exact_is_rejected() {
+    let kit = Kit::with_bundle(paying(json!([spent("intent")]), ""));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    let mut sum = 0;
+    for (amount, cents) in [
+        ("12.50", 1_250),
+        ("1e3", 100_000),
+        ("0.1", 10),
+        ("0", 0),
+        ("", 0),
+    ] {
+        is(&kit.pay(&turn, &["a"], amount), "approved", "live");
+        assert_eq!(
+            kit.counters(),
+            [("spent".to_owned(), sum, cents)],
+            "{amount}"
+        );
+        let counts = kit.decisions().pop().unwrap().counts;
+        let deltas: Vec<i64> = counts.iter().map(|count| count.delta).collect();
+        assert_eq!(
+            deltas,
+            [cents].into_iter().filter(|c| *c != 0).collect::<Vec<_>>()
+        );
+        sum += cents;
+    }
+    for amount in ["-1", "-0.01", "0.001", "1e300", "90071992547410"] {
+        uncountable(&kit.pay(&turn, &["a"], amount));
+    }
+    // As much as there is room for, and a cent.
+    is(
+        &kit.pay(&turn, &["a"], "90071992540000"),
+        "approved",
+        "live",
+    );
+    uncountable(&kit.pay(&turn, &["a"], "7409.91"));
+    is(&kit.pay(&turn, &["a"], "1"), "approved", "live");
+}
+
+#[test]
+fn three_transfers_at_once_do_not_each_see_a_counter_of_zero() {
+    let cap = r#"
+        @id("once") @reason("One payment for each turn.")
+        forbid (principal, action == Action::"payment.send", resource)
+        when { context.counters.payments.after > 1 };
+    "#;
+    let once = counter("payments", "count", "intent", json!({}));
+    let kit = Kit::with_bundle(paying(json!([once]), cap));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    let (agent, start) = (kit.caller(Role::Agent), Barrier::new(3));
+    let outcomes = std::thread::scope(|scope| {
+        let ask = || {
+            start.wait();
+            kit.pay_by(&agent, &turn, &["a"], "1").outcome
+        };
+        let asked: Vec<_> = (0..3).map(|_| scope.spawn(ask)).collect();
+        asked
+            .into_iter()
+            .map(|it| it.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    let approved = outcomes
+        .iter()
+        .filter(|outcome| *outcome == "approved")
+        .count();
+    assert_eq!(approved, 1, "{outcomes:?}");
+}
+
+#[test]
+fn a_hot_cap_approves_exactly_as_many_as_it_allows_and_starves_nobody() {
+    const CLIENTS: usize = 64;
+    const CAP: usize = 20;
+    let cap = r#"
+        @id("cap") @reason("No more than 20.")
+        forbid (principal, action == Action::"payment.send", resource)
+        when { context.counters.payments.before >= 20 };
+    "#;
+    let kit = Kit::with_bundle(paying(json!([payments(3_600)]), cap));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    let (agent, start) = (kit.caller(Role::Agent), Barrier::new(CLIENTS));
+    let answers = std::thread::scope(|scope| {
+        let ask = |n: usize| {
+            let (kit, turn, agent, start) = (&kit, &turn, &agent, &start);
+            move || {
+                start.wait();
+                kit.pay_by(agent, turn, &[&format!("payee-{}", n % 3)], "1")
+            }
+        };
+        let asked: Vec<_> = (0..CLIENTS).map(|n| scope.spawn(ask(n))).collect();
+        asked
+            .into_iter()
+            .map(|it| it.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    for answer in &answers {
+        let reason = if answer.outcome == "approved" {
+            "live"
+        } else {
+            "cap"
+        };
+        assert_eq!(
+            answer.reasons[0].id, reason,
+            "nobody is refused as contended"
+        );
+    }
+    let approved = answers
+        .iter()
+        .filter(|answer| answer.outcome == "approved")
+        .count();
+    assert_eq!(approved, CAP);
+    // Each approved call saw those before it, and no other.
+    let mut seen: Vec<i64> = kit
+        .decisions()
+        .iter()
+        .filter(|decision| decision.outcome.name() == "approved")
+        .map(|decision| kit.opened_facts(decision).inputs.counters[0].value)
+        .collect();
+    seen.sort_unstable();
+    assert_eq!(seen, (0..CAP as i64).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_window_forgets_what_has_left_it_and_nothing_before() {
+    let mut kit = Kit::with_bundle(paying(json!([payments(60)]), ""));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    let value = |kit: &Kit| {
+        kit.pay(&turn, &["a"], "1");
+        kit.counters()[0].1
+    };
+    assert_eq!(value(&kit), 0);
+    kit.clock.turn(30_000);
+    assert_eq!(value(&kit), 1);
+    kit.clock.turn(29_999);
+    assert_eq!(value(&kit), 2, "within the window to the millisecond");
+    // A bucket of one second may count until it has left the window whole.
+    kit.clock.turn(1_001);
+    assert_eq!(value(&kit), 2, "the first has left");
+    kit.restart();
+    assert_eq!(value(&kit), 3, "a restart forgets nothing");
+    // The log's time does not go back with the clock.
+    kit.clock.turn(-1_500);
+    assert_eq!(value(&kit), 4);
+    kit.clock.turn(10_000_000);
+    let turn = kit.turn("s1", "pay").intent_ref;
+    kit.pay(&turn, &["a"], "1");
+    assert_eq!(kit.counters()[0].1, 0);
+}
+
+#[test]
+fn keys_are_counted_apart() {
+    let all = ["actor", "intent", "session", "principal", "target"];
+    let counters = all.map(|key| counter(&format!("by_{key}"), "count", key, json!({})));
+    let kit = Kit::with_bundle(paying(json!(counters), ""));
+    let values = |of: &str| {
+        let all = kit.counters();
+        all.iter()
+            .filter(|(name, ..)| name == of)
+            .map(|(_, value, _)| *value)
+            .collect::<Vec<_>>()
+    };
+    let first = kit.turn("s1", "pay").intent_ref;
+    kit.pay(&first, &["a", "b", "a"], "1");
+    kit.pay(&first, &["a"], "1");
+    assert_eq!(
+        values("by_target"),
+        [1],
+        "the same target twice counts once"
+    );
+    let second = kit.turn("s1", "pay").intent_ref;
+    kit.pay(&second, &["b", "c"], "1");
+    assert_eq!(values("by_target"), [1, 0]);
+    assert_eq!(values("by_actor"), [2]);
+    assert_eq!(values("by_intent"), [0]);
+    assert_eq!(values("by_session"), [2]);
+    let third = kit.turn("s2", "pay").intent_ref;
+    kit.pay(&third, &[], "1");
+    assert_eq!(values("by_session"), [0]);
+    assert_eq!(values("by_principal"), [3]);
+    assert!(values("by_target").is_empty());
+}
+
+#[test]
+fn different_values_count_once_as_long_as_they_are_met() {
+    let counters = json!([
+        counter(
+            "payees",
+            "count_distinct",
+            "session",
+            json!({"window_s": 60})
+        ),
+        counter(
+            "notes",
+            "count_distinct",
+            "session",
+            json!({"over": "/note"})
+        ),
+    ]);
+    let kit = Kit::with_bundle(paying(counters, ""));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    let pay = |to: &[&str], note: &str| {
+        let mut body: Value = serde_json::from_str(&request(&turn, to, "1")).unwrap();
+        body["args"]["note"] = json!(note);
+        assert_eq!(kit.decide(&body).unwrap().outcome, "approved");
+        let both = kit.counters();
+        [(both[0].1, both[0].2), (both[1].1, both[1].2)]
+    };
+    assert_eq!(pay(&["a", "b", "a"], "x"), [(0, 2), (0, 1)]);
+    assert_eq!(pay(&["a"], "x"), [(2, 0), (1, 0)]);
+    kit.clock.turn(40_000);
+    assert_eq!(pay(&["a"], "y"), [(2, 0), (1, 1)], "met again");
+    kit.clock.turn(40_000);
+    assert_eq!(
+        pay(&["c"], "x"),
+        [(1, 1), (2, 0)],
+        "`a` was met since, `b` not"
+    );
+    let counts = kit.decisions().pop().unwrap().counts;
+    assert_eq!(
+        counts.len(),
+        1,
+        "without a window nothing is to be said of `x` again"
+    );
+}
+
+#[test]
+fn what_is_not_approved_does_not_count() {
+    let ask = r#"
+        @id("ask") @escalate("reviewer") @reason("A person looks at it.")
+        forbid (principal, action == Action::"payment.send", resource)
+        when { context.targets.contains("ask") };
+        @id("never") @reason("Never.")
+        forbid (principal, action == Action::"payment.send", resource)
+        when { context.targets.contains("never") };
+    "#;
+    let kit = Kit::with_bundle(paying(json!([payments(60)]), ask));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    is(&kit.pay(&turn, &["ask"], "1"), "escalated", "ask");
+    is(&kit.pay(&turn, &["never"], "1"), "rejected", "never");
+    assert!(
+        kit.decisions()
+            .iter()
+            .all(|decision| decision.counts.is_empty())
+    );
+    let body = request(&turn, &["a"], "1");
+    let agent = kit.caller(Role::Agent);
+    for _ in 0..3 {
+        let answer = kit
+            .service()
+            .decide(&agent, body.as_bytes(), Surface::Api, Some("k"));
+        assert_eq!(answer.unwrap().outcome, "approved");
+    }
+    kit.pay(&turn, &["a"], "1");
+    assert_eq!(
+        kit.counters(),
+        [("payments".to_owned(), 1, 1)],
+        "an answer again counts once"
+    );
+}
+
+#[test]
+fn a_counter_that_is_declared_otherwise_starts_anew_and_one_that_is_not_goes_on() {
+    let kit = Kit::with_bundle(paying(json!([payments(60), spent("session")]), ""));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    kit.pay(&turn, &["a"], "1");
+    kit.publish(&paying(
+        json!([payments(61), spent("session")]),
+        "// another bundle\n",
+    ));
+    kit.pay(&turn, &["a"], "2");
+    assert_eq!(
+        kit.counters(),
+        [
+            ("payments".to_owned(), 0, 1),
+            ("spent".to_owned(), 100, 200)
+        ]
+    );
+    // What was counted before is there again with the declaration.
+    kit.publish(&paying(json!([payments(60)]), "// a third\n"));
+    kit.pay(&turn, &["a"], "2");
+    assert_eq!(kit.counters(), [("payments".to_owned(), 1, 1)]);
+}
+
+#[test]
+fn without_a_turn_there_is_nothing_to_count_by() {
+    let counters = json!([
+        payments(60),
+        counter("by_turn", "count", "intent", json!({}))
+    ]);
+    let open = "@id(\"open\") @reason(\"Open.\") permit (principal, action, resource);";
+    let kit = Kit::with_bundle(paying(counters, open));
+    for n in 0..2 {
+        let body = json!({"tool": "pay", "actor": AGENT, "args": {"to": ["a"]}});
+        assert_eq!(kit.decide(&body).unwrap().outcome, "approved");
+        let expected = [("payments".to_owned(), n, 1), ("by_turn".to_owned(), 0, 1)];
+        assert_eq!(kit.counters(), expected);
+    }
+}
+
+#[test]
+fn policies_may_ask_what_was_approved_and_rejected_before() {
+    let policies = r#"
+        @id("new") @reason("Nobody was paid there before.")
+        forbid (principal, action == Action::"payment.send", resource)
+        when { !context.target.approved_before && !context.targets.contains("first") };
+        @id("again") @reason("It was rejected before.")
+        forbid (principal, action == Action::"payment.send", resource)
+        when { context.rejected_before };
+    "#;
+    let kit = Kit::with_bundle(paying(json!([]), policies));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    let reasons = |turn: &str, to: &[&str]| {
+        let answer = kit.pay(turn, to, "1");
+        let reasons = answer.reasons.into_iter().map(|reason| reason.id);
+        (answer.outcome, reasons.collect::<Vec<_>>())
+    };
+    let approved = ("approved".to_owned(), vec!["live".to_owned()]);
+    let rejected = |by: &[&str]| {
+        let by = by.iter().map(|reason| (*reason).to_owned());
+        ("rejected".to_owned(), by.collect::<Vec<_>>())
+    };
+    assert_eq!(reasons(&turn, &["a"]), rejected(&["new"]));
+    assert_eq!(reasons(&turn, &["a"]), rejected(&["again", "new"]));
+    assert_eq!(reasons(&turn, &["first"]), approved);
+    assert_eq!(reasons(&turn, &["first"]), approved);
+    assert_eq!(
+        reasons(&turn, &["first", "a"]),
+        approved,
+        "another set of targets"
+    );
+    assert_eq!(
+        reasons(&turn, &["a"]),
+        rejected(&["again"]),
+        "approved since"
+    );
+    let turn = kit.turn("s1", "pay").intent_ref;
+    assert_eq!(reasons(&turn, &["a"]), approved, "under another turn");
+}
+
+/// A log that an earlier version began has no rows of history, and none that says so.
+#[test]
+fn rows_that_are_missing_are_made_from_the_leaves_at_the_start() {
+    let policies = r#"
+        @id("new") @reason("Nobody was paid there before.")
+        forbid (principal, action == Action::"payment.send", resource)
+        when { !context.target.approved_before && !context.targets.contains("first") };
+    "#;
+    let counters = json!([payments(600), spent("session")]);
+    let mut kit = Kit::with_bundle(paying(counters, policies));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    // More than are written with one decision.
+    for n in 0..300 {
+        kit.pay(&turn, &[&format!("payee-{n}"), "first"], "1.5");
+    }
+    kit.service = None;
+    let database = rusqlite::Connection::open(kit.dir.path().join("ledger.db")).unwrap();
+    let gone = "DELETE FROM state WHERE key GLOB 'history/*' OR key GLOB 'counter/*' \
+                OR key GLOB 'approved/*' OR key GLOB 'rejected/*'";
+    assert!(database.execute(gone, []).unwrap() > 300);
+    drop(database);
+    for n in 0..3_i64 {
+        kit.restart();
+        is(
+            &kit.pay(&turn, &[&format!("payee-{}", n * 99)], "1"),
+            "approved",
+            "live",
+        );
+        let spent = 300 * 150 + n * 100;
+        let expected = [
+            ("payments".to_owned(), 300 + n, 1),
+            ("spent".to_owned(), spent, 100),
+        ];
+        assert_eq!(kit.counters(), expected);
+    }
+}

@@ -1,0 +1,10 @@
+//! Transcripts as teams have them, and as an attacker would write them.
+
+#[cfg(test)]
+mod formats;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod recorded;
+#[cfg(test)]
+mod told;
