@@ -23,14 +23,14 @@ mod value;
 mod version;
 
 pub use bundle::{BundleError, CompiledBundle, PolicyText, Tool, check};
-pub use extract::{ChainTurn, Directory, DirectoryError, ExtractInputs, SeenResult, extract};
+pub use extract::{ChainTurn, Directory, DirectoryError, ExtractInputs, extract, recount};
 pub use finding::{Finding, Severity};
 pub use judge::{
     Had, Held, PolicyTrace, SourceComparison, SourceTest, SourcesOf, TargetTrace, Unmet, judge,
     trace,
 };
-pub use mention::{ResultIndex, TurnMentions};
+pub use mention::TurnMentions;
 pub use rejudge::{RejudgeError, RejudgeInputs, redraw, rejudge, rejudge_with};
-pub use result::SessionResults;
+pub use result::{SeenResult, SessionResults};
 pub use value::lookup_form;
 pub use version::{EXTRACTOR, judge_version};

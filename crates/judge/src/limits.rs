@@ -10,6 +10,8 @@ pub const TARGET_DECLARATIONS: usize = 64;
 pub const EFFECTS: usize = 16;
 /// Most arguments of one tool that are looked at for their roles, those within others too.
 pub const DECLARED_ARGUMENTS: usize = 4096;
+/// Most literals that one bundle acknowledges.
+pub const ACKNOWLEDGED: usize = 1_000;
 /// Most declared counters of one bundle.
 pub const COUNTERS: usize = 64;
 /// Longest name of a counter, in bytes.
@@ -93,3 +95,7 @@ pub const WATCH_THRESHOLD: u32 = 1000;
 pub const WATCH_WINDOW_S: u32 = 7 * 24 * 3600;
 /// Most cases in one file.
 pub const CASES: usize = 10_000;
+/// Most values of arguments, and things that stand in texts, that one call can hold.
+pub const VALUES: usize = 1_024;
+/// Most values of a call's arguments by which its result can be named.
+pub const NAMING_VALUES: usize = 16;

@@ -8,9 +8,10 @@ use countersign_core::verdict::Verdict;
 use serde_json::Value;
 
 use crate::bundle::CompiledBundle;
-use crate::extract::{ChainTurn, Directory, DirectoryError, ExtractInputs, SeenResult, extract};
+use crate::extract::{ChainTurn, Directory, DirectoryError, ExtractInputs, extract_as};
 use crate::judge::judge;
-use crate::mention::{ResultIndex, TurnMentions};
+use crate::mention::TurnMentions;
+use crate::result::SessionResults;
 use crate::version::EXTRACTOR;
 
 /// What a judgement is repeated from.
@@ -79,18 +80,21 @@ pub fn rejudge_with(
     directory: &dyn Directory,
 ) -> Result<Verdict, RejudgeError> {
     let facts = inputs.facts;
-    if facts.extractor != EXTRACTOR {
-        return Err(RejudgeError::Extractor {
-            found: facts.extractor,
-            supported: EXTRACTOR,
-        });
-    }
+    let unknown = RejudgeError::Extractor {
+        found: facts.extractor,
+        supported: EXTRACTOR,
+    };
+    let bundle = inputs
+        .bundle
+        .for_extractor(facts.extractor)
+        .ok_or(unknown)?;
+    let inputs = &RejudgeInputs { bundle, ..*inputs };
     compare_documents(inputs)?;
-    let again = draw_again(inputs, directory)?;
+    let again = draw_again(inputs, directory, facts.extractor)?;
     if let Some(at) = first_difference(&canonical(facts)?, &canonical(&again)?, String::new()) {
         return Err(RejudgeError::Differs { at });
     }
-    Ok(judge(inputs.bundle, &again))
+    Ok(judge(bundle, &again))
 }
 
 /// Draws the facts of a recorded call under another bundle, from what the recorded facts were drawn
@@ -103,7 +107,7 @@ pub fn redraw(
     inputs: &RejudgeInputs<'_>,
     directory: &dyn Directory,
 ) -> Result<Facts, RejudgeError> {
-    draw_again(inputs, directory)
+    draw_again(inputs, directory, EXTRACTOR)
 }
 
 fn compare_documents(inputs: &RejudgeInputs<'_>) -> Result<(), RejudgeError> {
@@ -142,10 +146,10 @@ fn compare_documents(inputs: &RejudgeInputs<'_>) -> Result<(), RejudgeError> {
 fn draw_again(
     inputs: &RejudgeInputs<'_>,
     directory: &dyn Directory,
+    extractor: u32,
 ) -> Result<Facts, RejudgeError> {
     let facts = inputs.facts;
     let mentions: Vec<TurnMentions> = inputs.intents.iter().map(TurnMentions::of).collect();
-    let indices: Vec<ResultIndex> = inputs.results.iter().map(ResultIndex::of).collect();
     let chain: Vec<ChainTurn<'_>> = inputs
         .intents
         .iter()
@@ -158,18 +162,10 @@ fn draw_again(
             mentions,
         })
         .collect();
-    let results: Vec<SeenResult<'_>> = inputs
-        .results
-        .iter()
-        .zip(&indices)
-        .zip(&facts.inputs.results)
-        .map(|((result, index), result_ref)| SeenResult {
-            result_ref: *result_ref,
-            result,
-            index,
-        })
-        .collect();
-    extract(&ExtractInputs {
+    let named = facts.inputs.results.iter().copied();
+    let results = named.zip(inputs.results.iter().cloned());
+    let results = SessionResults::of(results, inputs.bundle);
+    let inputs = ExtractInputs {
         tenant: &facts.tenant,
         salt: facts.salt,
         now: facts.now,
@@ -184,8 +180,10 @@ fn draw_again(
         directory_revision: facts.inputs.directory_revision,
         credential: facts.inputs.credential,
         review: facts.inputs.review,
-    })
-    .map_err(|DirectoryError(text)| RejudgeError::Canonical(text))
+        counters: &facts.inputs.counters,
+        history: facts.inputs.history.as_ref(),
+    };
+    extract_as(&inputs, extractor).map_err(|DirectoryError(text)| RejudgeError::Canonical(text))
 }
 
 /// The slice of the directory that the facts recorded.

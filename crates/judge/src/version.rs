@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use countersign_core::names::JudgeVersion;
 
 /// Changes whenever any fact changes for the same inputs.
-pub const EXTRACTOR: u32 = 1;
+pub const EXTRACTOR: u32 = 2;
 
 /// Product, engine and extractor with their versions, as a decision states them.
 pub fn judge_version() -> JudgeVersion {
@@ -40,7 +40,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             judge_version().as_str(),
-            format!("countersign 0.1.0; cedar {cedar}; extractor 1")
+            format!("countersign 0.1.0; cedar {cedar}; extractor {EXTRACTOR}")
         );
     }
 }

@@ -59,6 +59,11 @@ impl<K: Copy + Eq + Hash, V> Cache<K, V> {
         Ok(made)
     }
 
+    /// The value under `key`, if it is there.
+    pub(crate) fn get(&self, key: K) -> Option<Arc<V>> {
+        self.lock().touch(key)
+    }
+
     /// Puts a value that was made elsewhere.
     pub(crate) fn insert(&self, key: K, value: Arc<V>) {
         let weight = (self.weigh)(&value);

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use countersign_core::document::{Document as _, Salt, ToolResult};
+use countersign_core::document::{Call, Salt, ToolResult};
 use countersign_core::entry::{Decision, Execution, ExecutionPhase, Links, Role};
 use countersign_core::ids::EntryId;
-use countersign_core::json;
+use countersign_core::json::{self, CanonicalJson};
 use countersign_core::pseudonym::Pseudonym;
 use countersign_core::refs::ResultRef;
 use countersign_core::verdict::Outcome;
-use countersign_judge::ResultIndex;
+use countersign_judge::limits::RESULTS_SEEN;
+use countersign_judge::{CompiledBundle, SeenResult, SessionResults};
 use countersign_ledger::{Step, StepError};
+use countersign_merkle::LeafIndex;
 use countersign_wire::{ExecutionAnswer, ExecutionRequest};
+use serde_json::Value;
 
 use crate::Service;
 use crate::caller::Caller;
@@ -24,30 +27,22 @@ use crate::turns::{name, word};
 
 /// Most bytes of a request that reports an execution.
 pub const EXECUTION_BODY_BYTES: usize = 8 * 1024 * 1024;
-/// How many of a session's newest results facts are drawn from.
-pub const RESULTS_SEEN: usize = 256;
+/// Most bytes of a call's arguments that are kept with its result, so that a turn can name it by
+/// them.
+const RESULT_ARGS_BYTES: usize = 64 * 1024;
+/// How many of a session's newest results are looked at before all of them.
+const NEWEST: usize = 8;
 
-/// A result's document with what stands in it; made once per result.
-pub(crate) struct OpenResult {
-    pub(crate) document: ToolResult,
-    pub(crate) index: ResultIndex,
-    bytes: usize,
+/// The results of a session as of its newest one, read as one bundle says.
+pub(crate) struct KnownResults {
+    newest: LeafIndex,
+    results: SessionResults,
 }
 
-impl OpenResult {
-    fn new(document: ToolResult) -> Result<Self, ServiceError> {
-        let bytes = document.canonical()?.as_bytes().len();
-        let index = ResultIndex::of(&document);
-        Ok(Self {
-            document,
-            index,
-            bytes,
-        })
-    }
-
-    /// About how many bytes it takes; its index takes as much again as the result.
+impl KnownResults {
+    /// How many results it holds, one at least.
     pub(crate) fn weight(&self) -> usize {
-        self.bytes.saturating_mul(3).saturating_add(1_024)
+        self.results.len().saturating_add(1)
     }
 }
 
@@ -56,12 +51,16 @@ impl Service {
     ///
     /// Each phase is taken once: `started` first if at all, then `finished` or `unknown`. A
     /// decision that was not approved has no executions.
+    ///
+    /// The tool's side reports. What an agent reports of its own call counts as a correspondent's
+    /// words, whatever the manifest says of the tool.
     pub fn report_execution(
         &self,
         caller: &Caller,
         body: &[u8],
     ) -> Result<ExecutionAnswer, ServiceError> {
-        caller.require(Role::Tool)?;
+        caller.require_any(&[Role::Tool, Role::Agent])?;
+        let by_agent = !caller.has(Role::Tool);
         let request: ExecutionRequest = json::parse_as(body, EXECUTION_BODY_BYTES)?;
         let phase: ExecutionPhase = word(&request.phase, "phase", "started, finished and unknown")?;
         let finished = phase == ExecutionPhase::Finished;
@@ -71,23 +70,29 @@ impl Service {
             ));
         }
         let decision_id: EntryId = name(&request.decision)?;
-        let (decision, tool) = self.approved_decision(decision_id)?;
+        let (decision, call) = self.approved_decision(decision_id)?;
+        if by_agent && decision.credential != caller.id() {
+            // Another agent's decision is not there for this one.
+            return Err(ServiceError::not_found(format!("decision `{decision_id}`")));
+        }
         let mut sealed = None;
         let mut result_ref = None;
         if let Some(result) = request.result {
             let document = ToolResult {
                 tenant: self.tenant.clone(),
                 decision: decision_id,
-                tool,
-                args: None,
-                by_agent: false,
+                tool: call.tool,
+                args: short(call.args)?,
+                by_agent,
                 is_error: request.is_error.unwrap_or(false),
                 result: as_hashed(result)?.1,
                 salt: Salt::fresh(&*self.random),
             };
             let (reference, record) = self.vault.seal(&document, &*self.random)?;
-            self.results
-                .insert(reference, Arc::new(OpenResult::new(document)?));
+            let in_force = self.in_force()?.compiled;
+            let seen = SeenResult::new(reference, Arc::new(document), &in_force);
+            let read_as = (reference, in_force.policy_ref());
+            self.results.insert(read_as, Arc::new(seen));
             result_ref = Some(reference);
             sealed = Some(record);
         }
@@ -127,32 +132,78 @@ impl Service {
         })
     }
 
-    /// A session's newest results, in the order of the log.
+    /// A session's newest results, in the order of the log, read as the bundle says.
     pub(crate) fn session_results(
         &self,
         session: &Pseudonym,
-    ) -> Result<Vec<(ResultRef, Arc<OpenResult>)>, ServiceError> {
+        bundle: &CompiledBundle,
+    ) -> Result<SessionResults, ServiceError> {
         let Some(newest) = self.ledger.state(&key::newest_result(session))? else {
-            return Ok(Vec::new());
+            return Ok(SessionResults::empty());
         };
-        let refs = self.seen.fetch((*session, newest.version), || {
-            let rows: Vec<ResultRow> =
-                state::scan(&self.ledger, &key::results(session), RESULTS_SEEN)?;
-            let refs = rows.into_iter().rev().map(|row| row.result_ref);
-            Ok::<_, ServiceError>(refs.collect::<Vec<_>>())
-        })?;
-        refs.iter()
-            .map(|result_ref| Ok((*result_ref, self.open_result(*result_ref)?)))
-            .collect()
+        let read_as = (*session, bundle.policy_ref());
+        let known = self.seen.get(read_as);
+        if let Some(known) = &known
+            && known.newest == newest.version
+        {
+            return Ok(known.results.clone());
+        }
+        let mut results = known.map_or_else(SessionResults::empty, |known| known.results.clone());
+        let more = match self.results_after(session, &results, NEWEST)? {
+            Some(more) => more,
+            None => {
+                results = SessionResults::empty();
+                self.newest_results(session, RESULTS_SEEN)?
+            }
+        };
+        for result_ref in more {
+            results = results.extended(self.seen_result(result_ref, bundle)?);
+        }
+        let known = KnownResults {
+            newest: newest.version,
+            results: results.clone(),
+        };
+        self.seen.insert(read_as, Arc::new(known));
+        Ok(results)
     }
 
-    fn open_result(&self, result_ref: ResultRef) -> Result<Arc<OpenResult>, ServiceError> {
-        self.results.fetch(result_ref, || {
-            OpenResult::new(self.open_internally(*result_ref.digest())?)
+    /// The results after those that are known, if no more than `most` are.
+    fn results_after(
+        &self,
+        session: &Pseudonym,
+        known: &SessionResults,
+        most: usize,
+    ) -> Result<Option<Vec<ResultRef>>, ServiceError> {
+        let Some(last) = known.refs().last() else {
+            return Ok(None);
+        };
+        let newest = self.newest_results(session, most)?;
+        let known = newest.iter().position(|one| *one == last);
+        Ok(known.and_then(|at| newest.get(at + 1..).map(<[_]>::to_vec)))
+    }
+
+    /// The newest results of a session, in the order of the log.
+    fn newest_results(
+        &self,
+        session: &Pseudonym,
+        most: usize,
+    ) -> Result<Vec<ResultRef>, ServiceError> {
+        let rows: Vec<ResultRow> = state::scan(&self.ledger, &key::results(session), most)?;
+        Ok(rows.into_iter().rev().map(|row| row.result_ref).collect())
+    }
+
+    fn seen_result(
+        &self,
+        result_ref: ResultRef,
+        bundle: &CompiledBundle,
+    ) -> Result<Arc<SeenResult>, ServiceError> {
+        self.results.fetch((result_ref, bundle.policy_ref()), || {
+            let document: ToolResult = self.open_internally(*result_ref.digest())?;
+            Ok(SeenResult::new(result_ref, Arc::new(document), bundle))
         })
     }
 
-    fn approved_decision(&self, entry_id: EntryId) -> Result<(Decision, String), ServiceError> {
+    fn approved_decision(&self, entry_id: EntryId) -> Result<(Decision, Call), ServiceError> {
         let not_found = || ServiceError::not_found(format!("decision `{entry_id}`"));
         let (_, entry) = self.known_entry(entry_id)?.ok_or_else(not_found)?;
         let Some(decision) = entry.body().and_then(enforced) else {
@@ -168,9 +219,15 @@ impl Service {
             );
             return Err(ServiceError::new(ErrorCode::Conflict, detail));
         };
-        let call: countersign_core::document::Call = self.open_internally(*call_ref.digest())?;
-        Ok((decision.clone(), call.tool))
+        let call = self.open_internally(*call_ref.digest())?;
+        Ok((decision.clone(), call))
     }
+}
+
+/// The arguments, unless they are long.
+fn short(args: Value) -> Result<Option<Value>, ServiceError> {
+    let bytes = CanonicalJson::of_exact(&args)?.as_bytes().len();
+    Ok((bytes <= RESULT_ARGS_BYTES).then_some(args))
 }
 
 /// Notes a phase, unless it or a later one was reported before.

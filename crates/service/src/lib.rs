@@ -50,7 +50,8 @@ pub use directory::{DIRECTORY_BODY_BYTES, DIRECTORY_CHANGES};
 pub use entries::{EntryQuery, PAGE_DEFAULT, PAGE_MAX};
 pub use error::{ErrorCode, ServiceError};
 pub use escalations::ESCALATION_TTL_MS;
-pub use executions::{EXECUTION_BODY_BYTES, RESULTS_SEEN};
+pub use countersign_judge::limits::RESULTS_SEEN;
+pub use executions::EXECUTION_BODY_BYTES;
 pub use export::ExportProgress;
 pub use health::ServiceHealth;
 pub use keys::{GrantedKey, KeyChange, KeyHistory, KeyHistoryError};
@@ -71,14 +72,14 @@ use countersign_core::pseudonym::Pseudonym;
 use countersign_core::random::Random;
 use countersign_core::refs::{IntentRef, PolicyRef, ResultRef};
 use countersign_core::time::Clock;
-use countersign_judge::CompiledBundle;
+use countersign_judge::{CompiledBundle, SeenResult};
 use countersign_keys::KeyRing;
 use countersign_ledger::{Ledger, StateKey};
 use countersign_merkle::LeafIndex;
 use countersign_vault::{BlindIndex, TokenHasher, Vault};
 
 use cache::Cache;
-use executions::OpenResult;
+use executions::KnownResults;
 use history::Rebuilt;
 use intents::OpenIntent;
 use policy::InForce;
@@ -92,7 +93,7 @@ use watcher::Watcher;
 const INTENTS_OPEN_BYTES: usize = 64 * 1024 * 1024;
 /// How many bytes of results are kept open.
 const RESULTS_OPEN_BYTES: usize = 256 * 1024 * 1024;
-/// How many refs of sessions' results are kept, and sessions that have them.
+/// How many results of sessions are kept indexed, and sessions that have them.
 const RESULTS_SEEN_REFS: usize = 1024 * 1024;
 /// How many turns' rows are kept read.
 const INTENTS_READ: usize = 8_192;
@@ -118,9 +119,10 @@ pub struct Service {
     intents: Cache<IntentRef, OpenIntent>,
     /// What is kept of turns, as of the last change.
     intent_rows: Cache<(IntentRef, LeafIndex), IntentRow>,
-    results: Cache<ResultRef, OpenResult>,
+    /// Results, read as a bundle says.
+    results: Cache<(ResultRef, PolicyRef), SeenResult>,
     /// The newest results of a session, as of the last change to them.
-    seen: Cache<(Pseudonym, LeafIndex), Vec<ResultRef>>,
+    seen: Cache<(Pseudonym, PolicyRef), KnownResults>,
     bundles: Cache<PolicyRef, CompiledBundle>,
     /// The counters of bundles.
     counters: Cache<PolicyRef, Vec<Counter>>,

@@ -13,6 +13,7 @@ use countersign_core::names::TenantId;
 use countersign_core::random::Random;
 use countersign_core::time::{Clock, Timestamp};
 use countersign_keys::{KeyRing, RootKey};
+use countersign_judge::SeenResult;
 use countersign_ledger::{CreateError, Ledger, LedgerParts, OpenError, Reserve, Store};
 use countersign_note::VerifierKey;
 use countersign_permit::{Jwk, Jwks};
@@ -23,7 +24,7 @@ use secrecy::SecretString;
 use crate::cache::Cache;
 use crate::credentials::Grant;
 use crate::error::ServiceError;
-use crate::executions::OpenResult;
+use crate::executions::KnownResults;
 use crate::history::Rebuilt;
 use crate::intents::OpenIntent;
 use crate::keys::{KeyHistory, KeyHistoryError};
@@ -222,8 +223,8 @@ impl Service {
             credentials: Cache::of_count(CREDENTIALS_READ),
             intents: Cache::of_weight(INTENTS_OPEN_BYTES, OpenIntent::weight),
             intent_rows: Cache::of_count(INTENTS_READ),
-            results: Cache::of_weight(RESULTS_OPEN_BYTES, OpenResult::weight),
-            seen: Cache::of_weight(RESULTS_SEEN_REFS, |refs| refs.len().saturating_add(1)),
+            results: Cache::of_weight(RESULTS_OPEN_BYTES, SeenResult::weight),
+            seen: Cache::of_weight(RESULTS_SEEN_REFS, KnownResults::weight),
             bundles: Cache::of_count(BUNDLES_COMPILED),
             counters: Cache::of_count(BUNDLES_COMPILED),
             rebuilt: Arc::new(rebuilt),

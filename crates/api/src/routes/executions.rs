@@ -37,7 +37,7 @@ async fn report_execution(
     _: Strict<NoParameters>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    caller.require(Role::Tool)?;
+    caller.require_any(&[Role::Tool, Role::Agent])?;
     let body = body::json_bytes(&app, request, EXECUTION_BODY_BYTES).await?;
     let answer = app
         .run(Lane::Commit, move |service| {

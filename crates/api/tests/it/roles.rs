@@ -48,7 +48,7 @@ const ROUTES: &[(&str, &str, Option<&str>, &[&str])] = &[
         "POST",
         "/v1/executions",
         Some("application/json"),
-        &["tool"],
+        &["tool", "agent"],
     ),
     ("GET", "/v1/entries", None, &["auditor"]),
     ("GET", "/v1/entries/{id}", None, &["auditor"]),

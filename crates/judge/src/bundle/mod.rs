@@ -6,6 +6,7 @@ mod arguments;
 mod counters;
 mod diagnostic;
 mod directory;
+mod lint;
 mod literals;
 mod nearest;
 mod open_objects;
@@ -25,8 +26,8 @@ use std::sync::OnceLock;
 
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Schema};
 use countersign_core::document::{
-    Bundle, BundleContent, CounterDeclaration, Document as _, Settings, TargetType, ToolManifest,
-    UnknownTools,
+    Bundle, BundleContent, CounterDeclaration, CounterKey, Document as _, Settings, TargetType,
+    ToolManifest, UnknownTools,
 };
 use countersign_core::limits::BUNDLE_BYTES;
 use countersign_core::names::{ActionName, BuiltinReason, ReasonId, TenantId};
@@ -301,6 +302,16 @@ impl CompiledBundle {
         self.actions.get(name.as_str())
     }
 
+    /// The extractor whose facts it judges.
+    pub(crate) fn extractor(&self) -> u32 {
+        self.extractor
+    }
+
+    /// How the values of an entity type are read, where targets have it.
+    pub(crate) fn kind_of(&self, entity_type: &str) -> Option<TargetType> {
+        self.kinds.get(entity_type).copied()
+    }
+
     pub(crate) fn actor_type(&self) -> &EntityTypeName {
         &self.actor
     }
@@ -359,6 +370,15 @@ impl Action {
             })
     }
 
+    /// The names of the counters that are keyed by target, or of those that are not.
+    pub(crate) fn counters(&self, by_target: bool) -> Vec<&String> {
+        self.counters
+            .iter()
+            .filter(|counter| (counter.key == CounterKey::Target) == by_target)
+            .map(|counter| &counter.name)
+            .collect()
+    }
+
     /// The members of `context.sources`.
     pub(crate) fn sourced(&self) -> impl Iterator<Item = &str> {
         self.sources.keys().map(String::as_str)
@@ -412,7 +432,17 @@ fn build(bundle: Bundle, way: Way, findings: &mut Vec<Finding>) -> Option<Compil
         );
         return None;
     }
+    labels_name_known_types(&tools, &schema, findings);
     policies::validate(&read, &schema.schema, &content.policies, findings);
+    if way.publishing {
+        let parts = lint::Parts {
+            content,
+            tools: &tools,
+            actions: &shapes,
+            policies: &read,
+        };
+        lint::check(&parts, findings);
+    }
     let slices = slice::slice(&read, &shapes, way.whole);
     limit_named_entities(&slices, findings);
     let actions = ready(shapes, slices, way.extractor, findings)?;
@@ -437,6 +467,33 @@ fn build(bundle: Bundle, way: Way, findings: &mut Vec<Finding>) -> Option<Compil
         other: OnceLock::new(),
         bundle,
     })
+}
+
+/// A field of a type that nothing else speaks of grounds nothing.
+fn labels_name_known_types(
+    tools: &BTreeMap<String, Tool>,
+    schema: &BundleSchema,
+    findings: &mut Vec<Finding>,
+) {
+    for tool in tools.values() {
+        let results = tool.manifest().results.as_ref();
+        for label in results.into_iter().flat_map(|results| &results.fields) {
+            let Some(entity) = &label.entity else {
+                continue;
+            };
+            if !schema.types.contains(entity) {
+                let hint = match nearest(entity, schema.types.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "it is the entity type of a target, or declared in the schema".into(),
+                };
+                let text = format!(
+                    "the label of `{}` names the entity type `{entity}`, which nothing declares",
+                    label.at
+                );
+                findings.push(Finding::error(&tool.file, text).hint(hint));
+            }
+        }
+    }
 }
 
 fn sized(bundle: &Bundle, findings: &mut Vec<Finding>) -> Option<PolicyRef> {

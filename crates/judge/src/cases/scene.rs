@@ -10,10 +10,12 @@ use countersign_core::random::Random;
 use countersign_core::time::Timestamp;
 use serde_json::Value;
 
+use super::before;
 use super::members::{Members, Returned, Said};
 use crate::bundle::CompiledBundle;
-use crate::extract::{ChainTurn, Directory, DirectoryError, ExtractInputs, SeenResult, extract};
-use crate::mention::{ResultIndex, TurnMentions};
+use crate::extract::{ChainTurn, Directory, DirectoryError, ExtractInputs, extract};
+use crate::mention::TurnMentions;
+use crate::result::SessionResults;
 
 /// The time of a call whose case states none: a Wednesday at noon, UTC.
 const NOW_MS: i64 = 1_767_787_200_000;
@@ -66,17 +68,15 @@ pub(super) fn play(bundle: &CompiledBundle, members: &Members) -> Result<(Call, 
             mentions,
         });
     }
-    let results = members.results.iter().flatten();
-    let results: Vec<ToolResult> = results.map(|result| returned(bundle, result)).collect();
-    let indices: Vec<ResultIndex> = results.iter().map(ResultIndex::of).collect();
-    let mut seen = Vec::with_capacity(results.len());
-    for (result, index) in results.iter().zip(&indices) {
-        seen.push(SeenResult {
-            result_ref: result.reference().map_err(|error| error.to_string())?,
+    let mut results = Vec::new();
+    for result in members.results.iter().flatten() {
+        let result = returned(bundle, result);
+        results.push((
+            result.reference().map_err(|error| error.to_string())?,
             result,
-            index,
-        });
+        ));
     }
+    let results = SessionResults::of(results, bundle);
     let facts = extract(&ExtractInputs {
         tenant: &bundle.bundle().tenant,
         salt: salt(),
@@ -87,14 +87,16 @@ pub(super) fn play(bundle: &CompiledBundle, members: &Members) -> Result<(Call, 
         call_ref: call.reference().map_err(|error| error.to_string())?,
         claimed_intent: chain.first().map(|turn| turn.intent_ref),
         chain: &chain,
-        results: &seen,
+        results: &results,
         directory: &Entities::of(bundle, members),
         directory_revision: None,
         credential: CREDENTIAL,
         review: None,
+        counters: &[],
+        history: None,
     })
     .map_err(|DirectoryError(error)| error)?;
-    Ok((call, facts))
+    Ok((call, before::settle(bundle, members, facts)))
 }
 
 fn call(bundle: &CompiledBundle, members: &Members) -> Result<Call, String> {

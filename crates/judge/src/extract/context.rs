@@ -2,49 +2,75 @@
 
 use std::collections::BTreeSet;
 
-use countersign_core::document::Source;
+use countersign_core::document::{EntityKind, Source};
 use serde_json::{Map, Value, json};
 
-use super::ExtractInputs;
+use super::drawing::Drawing;
 use super::targets::ReadTarget;
+use super::values::Arguments;
 use crate::bundle::{Action, Tool};
+use crate::gate::Asked;
 use crate::mention::TurnMentions;
 use crate::value::type_name;
 
 /// The effect that policies see where no manifest states one.
 const UNKNOWN_EFFECT: &str = "unknown";
+/// Milliseconds in a minute.
+const MINUTE_MS: i64 = 60_000;
 
 /// What all requests of the call share.
 pub(super) fn shared(
-    inputs: &ExtractInputs<'_>,
-    tool: Option<(&Tool, &Action)>,
-    targets: &[ReadTarget],
+    drawing: &Drawing<'_>,
+    targets: &[&ReadTarget],
+    arguments: &Arguments,
 ) -> Map<String, Value> {
     let lookups: BTreeSet<&str> = targets
         .iter()
         .map(|target| target.parsed.lookup())
         .collect();
-    let (args, effect) = match tool {
-        Some((tool, action)) => (
-            action.visible_args(&inputs.call.args),
-            tool.manifest().effect.name(),
-        ),
-        None => (json!({}), UNKNOWN_EFFECT),
-    };
-    Map::from_iter([
-        ("intent".to_owned(), intent(inputs)),
-        ("mentioned".to_owned(), mentioned(inputs)),
+    let mut context = Map::from_iter([
+        ("intent".to_owned(), intent(drawing)),
+        ("mentioned".to_owned(), mentioned(drawing)),
         ("targets".to_owned(), json!(lookups)),
         ("has_targets".to_owned(), json!(!targets.is_empty())),
         ("target_count".to_owned(), json!(targets.len())),
-        ("tool".to_owned(), json!(inputs.call.tool)),
+        ("tool".to_owned(), json!(drawing.inputs.call.tool)),
+    ]);
+    if drawing.traces_all() {
+        context.insert("text".to_owned(), text(arguments));
+        context.insert("carries".to_owned(), carries(arguments));
+        context.insert("hand_over".to_owned(), json!(hands_over(drawing)));
+        context.insert("time".to_owned(), time(drawing));
+    }
+    context
+}
+
+/// What all requests of one action share: the arguments as it types them, and its effect. `None`
+/// stands for an unknown tool.
+pub(super) fn of_action(
+    drawing: &Drawing<'_>,
+    action: Option<(&Action, &'static str)>,
+    arguments: &Arguments,
+) -> Map<String, Value> {
+    let args = match action {
+        Some((action, _)) => action.visible_args(&drawing.inputs.call.args),
+        None => json!({}),
+    };
+    let effect = action.map_or(UNKNOWN_EFFECT, |(_, effect)| effect);
+    let mut context = Map::from_iter([
         ("effect".to_owned(), json!(effect)),
         ("args".to_owned(), args),
-    ])
+    ]);
+    if drawing.traces_all() {
+        let args = &drawing.inputs.call.args;
+        let sources = sources(action.map(|(action, _)| action), args, arguments);
+        context.insert("sources".to_owned(), sources);
+    }
+    context
 }
 
 /// What is the request's own: its target.
-pub(super) fn own(target: &ReadTarget) -> Map<String, Value> {
+pub(super) fn target(drawing: &Drawing<'_>, target: &ReadTarget) -> Value {
     let sources: Vec<&str> = target
         .fact
         .sources
@@ -63,11 +89,88 @@ pub(super) fn own(target: &ReadTarget) -> Map<String, Value> {
     for (name, value) in &target.parsed.members {
         members.insert((*name).to_owned(), json!(value));
     }
-    Map::from_iter([("target".to_owned(), Value::Object(members))])
+    if drawing.traces_all() {
+        let handed_over =
+            hands_over(drawing) && target.fact.sources.contains(&Source::NamedDocument);
+        members.insert("named_in".to_owned(), json!(target.fact.named_in));
+        members.insert("handed_over".to_owned(), json!(handed_over));
+    }
+    Value::Object(members)
 }
 
-fn intent(inputs: &ExtractInputs<'_>) -> Value {
-    let Some(turn) = inputs.chain.first() else {
+/// Whether the principal's words speak of what the call does: those of the newest turn, and of the
+/// turns before it if it only says yes.
+pub(super) fn asked(drawing: &Drawing<'_>, tool: Option<&Tool>) -> Value {
+    let mut all = Asked::default();
+    for turn in drawing.inputs.chain {
+        let Some(tool) = tool else { break };
+        let asked = turn.mentions.asks(tool.words());
+        all.verb |= asked.verb;
+        all.noun |= asked.noun;
+        if !turn.mentions.confirms() {
+            break;
+        }
+    }
+    json!({"verb": all.verb, "noun": all.noun})
+}
+
+fn hands_over(drawing: &Drawing<'_>) -> bool {
+    let newest = drawing.inputs.chain.first();
+    newest.is_some_and(|turn| turn.mentions.hands_over())
+}
+
+/// The strongest sources of the values of each argument that the action's type has and the call
+/// holds.
+fn sources(action: Option<&Action>, args: &Value, arguments: &Arguments) -> Value {
+    let declared = action.into_iter().flat_map(Action::sourced);
+    let given = declared.filter(|name| args.get(name).is_some_and(|value| !value.is_null()));
+    given
+        .map(|name| {
+            let sources = arguments.sources.get(name);
+            (name.to_owned(), sources.map_or_else(|| json!([]), names))
+        })
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn text(arguments: &Arguments) -> Value {
+    let of = |kind: EntityKind| json!(arguments.text.get(&kind).cloned().unwrap_or_default());
+    json!({
+        "sources": names(&arguments.text_sources),
+        "emails": of(EntityKind::Email),
+        "domains": of(EntityKind::Domain),
+        "urls": of(EntityKind::Url),
+        "ibans": of(EntityKind::Iban),
+        "phones": of(EntityKind::Phone),
+        "paths": of(EntityKind::Path),
+    })
+}
+
+fn carries(arguments: &Arguments) -> Value {
+    let labels = arguments.labels.iter().map(|label| label.name());
+    labels.collect::<Vec<_>>().into()
+}
+
+fn names(sources: &BTreeSet<Source>) -> Value {
+    let names = sources.iter().map(|source| source.name());
+    names.collect::<Vec<_>>().into()
+}
+
+/// The time of the call on the bundle's clock.
+fn time(drawing: &Drawing<'_>) -> Value {
+    let ahead = i64::from(drawing.inputs.bundle.settings().utc_offset_min) * MINUTE_MS;
+    let now = drawing.inputs.now.plus_millis(ahead);
+    let days = now.as_millis().div_euclid(24 * 60 * MINUTE_MS);
+    let minutes = now.as_millis().rem_euclid(24 * 60 * MINUTE_MS) / MINUTE_MS;
+    // 1970-01-01 was a Thursday.
+    let weekday = (days + 3).rem_euclid(7) + 1;
+    let date: String = now.to_string().chars().take(10).collect();
+    json!({"hour": minutes / 60, "minute": minutes % 60, "weekday": weekday, "date": date})
+}
+
+fn intent(drawing: &Drawing<'_>) -> Value {
+    let chain = drawing.inputs.chain;
+    let Some(turn) = chain.first() else {
         return json!({"live": false, "earlier_turns": 0});
     };
     json!({
@@ -76,23 +179,29 @@ fn intent(inputs: &ExtractInputs<'_>) -> Value {
         "channel": turn.intent.channel,
         "assurance": turn.intent.assurance.name(),
         "principal": turn.intent.principal,
-        "earlier_turns": inputs.chain.len() - 1,
+        "earlier_turns": chain.len() - 1,
     })
 }
 
 /// What the principal's words in the turn that the call names mention.
-fn mentioned(inputs: &ExtractInputs<'_>) -> Value {
+fn mentioned(drawing: &Drawing<'_>) -> Value {
     let nothing = TurnMentions::default();
-    let mentioned = inputs
+    let mentioned = drawing
+        .inputs
         .chain
         .first()
         .map_or(&nothing, |turn| turn.mentions)
         .mentioned();
-    json!({
+    let mut sets = json!({
         "emails": mentioned.emails,
         "domains": mentioned.domains,
         "urls": mentioned.urls,
         "ids": mentioned.ids,
         "amounts": mentioned.amounts,
-    })
+    });
+    if let (true, Some(sets)) = (drawing.traces_all(), sets.as_object_mut()) {
+        sets.insert("ibans".to_owned(), json!(mentioned.ibans));
+        sets.insert("phones".to_owned(), json!(mentioned.phones));
+    }
+    sets
 }

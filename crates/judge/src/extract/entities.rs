@@ -6,14 +6,17 @@ use countersign_core::document::{CedarRequest, EntityFact, EntityUid};
 use serde_json::Value;
 
 use super::{DirectoryError, ExtractInputs};
-use crate::bundle::Action;
+use crate::bundle::CompiledBundle;
 use crate::limits::{ENTITIES, ENTITY_LOOKUPS};
 
 /// The entities that the requests' policies name.
-pub(super) fn literals(action: &Action, requests: &[CedarRequest]) -> Vec<EntityUid> {
+pub(super) fn literals(bundle: &CompiledBundle, requests: &[CedarRequest]) -> Vec<EntityUid> {
     requests
         .iter()
-        .filter_map(|request| action.slice(&request.resource.kind))
+        .filter_map(|request| {
+            let action = bundle.action(&request.action.parse().ok()?)?;
+            action.slice(&request.resource.kind)
+        })
         .flat_map(|policies| policies.literals.iter().cloned())
         .collect()
 }

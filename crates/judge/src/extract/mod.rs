@@ -1,25 +1,37 @@
 //! From a call and what surrounds it to facts.
 
 mod context;
+mod deeds;
+mod drawing;
 mod entities;
+mod history;
 mod targets;
+mod trail;
+mod values;
 
 use std::collections::BTreeMap;
 
 use countersign_core::document::{
-    Call, CedarRequest, EntityUid, Facts, Inputs, Intent, IntentInput, Salt, TargetFact, ToolResult,
+    Call, CedarRequest, CounterFact, EntityUid, Facts, HistoryFact, Inputs, Intent, IntentInput,
+    Salt, TargetFact,
 };
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::limits::TURN_CHAIN;
 use countersign_core::names::{ActionName, ActorName, BuiltinReason, TenantId};
-use countersign_core::refs::{CallRef, IntentRef, ResultRef};
+use countersign_core::refs::{CallRef, IntentRef};
 use countersign_core::time::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::bundle::{Action, CALL, CompiledBundle, Targets, Tool};
-use crate::mention::{ResultIndex, TurnMentions};
+use crate::bundle::{CALL, CompiledBundle, Tool};
+use crate::mention::TurnMentions;
+use crate::result::SessionResults;
 use crate::version::EXTRACTOR;
+use drawing::Drawing;
 use targets::ReadTarget;
+use values::Arguments;
+
+pub(crate) use drawing::FIRST;
+pub use history::recount;
 
 /// One turn of the live chain.
 #[derive(Clone, Copy)]
@@ -32,17 +44,6 @@ pub struct ChainTurn<'a> {
     pub intent: &'a Intent,
     /// What it mentions.
     pub mentions: &'a TurnMentions,
-}
-
-/// One result of an earlier call of the session.
-#[derive(Clone, Copy)]
-pub struct SeenResult<'a> {
-    /// The result's commitment.
-    pub result_ref: ResultRef,
-    /// The result.
-    pub result: &'a ToolResult,
-    /// What it holds.
-    pub index: &'a ResultIndex,
 }
 
 /// Where entities come from.
@@ -79,7 +80,7 @@ pub struct ExtractInputs<'a> {
     /// there is no live intent. Those beyond [`TURN_CHAIN`] are not looked at.
     pub chain: &'a [ChainTurn<'a>],
     /// The results of earlier calls of the session, in the order of the log.
-    pub results: &'a [SeenResult<'a>],
+    pub results: &'a SessionResults,
     /// Where entities come from.
     pub directory: &'a dyn Directory,
     /// The directory's revision.
@@ -88,100 +89,172 @@ pub struct ExtractInputs<'a> {
     pub credential: CredentialId,
     /// The review that is used up, if there is one.
     pub review: Option<EntryId>,
+    /// The counters as they stand, and what the call adds to each.
+    pub counters: &'a [CounterFact],
+    /// What came before, where the policies ask for it.
+    pub history: Option<&'a HistoryFact>,
 }
 
 /// Draws the facts. What an agent sent never makes it fail: an obstacle then stands in the facts.
 /// It fails only when the directory cannot be read.
 pub fn extract(inputs: &ExtractInputs<'_>) -> Result<Facts, DirectoryError> {
+    extract_as(inputs, EXTRACTOR)
+}
+
+/// The same as an earlier extractor would. The bundle is the one that it is compiled for.
+pub(crate) fn extract_as(
+    inputs: &ExtractInputs<'_>,
+    extractor: u32,
+) -> Result<Facts, DirectoryError> {
     let chain = inputs.chain.get(..TURN_CHAIN).unwrap_or(inputs.chain);
-    let inputs = &ExtractInputs { chain, ..*inputs };
-    let mut facts = blank(inputs);
+    let drawing = Drawing::new(ExtractInputs { chain, ..*inputs }, extractor);
+    let mut facts = draw(&drawing)?;
+    history::settle(inputs.bundle, &mut facts, inputs.counters, inputs.history);
+    Ok(facts)
+}
+
+fn draw(drawing: &Drawing<'_>) -> Result<Facts, DirectoryError> {
+    let inputs = &drawing.inputs;
+    let mut facts = blank(drawing);
     match inputs.bundle.tool(&inputs.call.tool) {
         Some(tool) => {
             facts.action = tool.action().clone();
             if !inputs.call.args.is_object() || !tool.accepts(&inputs.call.args) {
                 return Ok(stopped(facts, BuiltinReason::SchemaMismatch, None));
             }
-            of_known_tool(inputs, tool, facts)
+            of_known_tool(drawing, tool, facts)
         }
         None if inputs.bundle.judges_unknown(&inputs.call.tool) => {
-            let action = ActionName::unknown();
-            let context = context::shared(inputs, None, &[]);
-            let Some(known) = inputs.bundle.action(&action) else {
-                return Ok(stopped(facts, BuiltinReason::EvaluationError, None));
+            let arguments = Arguments::default();
+            facts.context = context::shared(drawing, &[], &arguments);
+            facts
+                .context
+                .extend(context::of_action(drawing, None, &arguments));
+            let unknown = Deed {
+                action: ActionName::unknown(),
+                effect: "",
+                targets: Vec::new(),
             };
-            facts.context = context;
-            requests(inputs, known, facts, &[])
+            requests(drawing, None, facts, &[unknown], &arguments)
         }
         None => Ok(stopped(facts, BuiltinReason::UnknownTool, None)),
     }
 }
 
+/// One thing that the call does.
+struct Deed {
+    action: ActionName,
+    effect: &'static str,
+    targets: Vec<ReadTarget>,
+}
+
 fn of_known_tool(
-    inputs: &ExtractInputs<'_>,
+    drawing: &Drawing<'_>,
     tool: &Tool,
-    facts: Facts,
+    mut facts: Facts,
 ) -> Result<Facts, DirectoryError> {
-    let found = match tool.targets(&inputs.call.args) {
-        Targets::Found(found) => found,
-        Targets::Missing(declaration) => {
-            let at = declaration.at.clone();
-            return Ok(stopped(facts, BuiltinReason::NoTarget, Some(at)));
-        }
-        Targets::TooMany => return Ok(stopped(facts, BuiltinReason::TooManyTargets, None)),
-    };
-    let mut facts = facts;
-    let mut read = Vec::with_capacity(found.len());
-    let mut unreadable = None;
-    for target in &found {
-        match targets::read(target) {
-            Some(target) => read.push(targets::draw(inputs, target)?),
-            None => unreadable = unreadable.or(Some(target.at.clone())),
-        }
+    let args = &drawing.inputs.call.args;
+    let effects = deeds::of(tool, args, drawing.traces_all());
+    if let [_, _, ..] = effects.as_slice() {
+        facts.actions = effects.iter().map(|deed| deed.action.clone()).collect();
     }
-    facts.targets = read.iter().map(|target| target.fact.clone()).collect();
+    let found = match deeds::targets(&effects, args) {
+        Ok(found) => found,
+        Err((obstacle, at)) => return Ok(stopped(facts, obstacle, at)),
+    };
+    let mut deeds = Vec::with_capacity(effects.len());
+    let mut unreadable = None;
+    for (effect, found) in effects.iter().zip(&found) {
+        let mut targets = Vec::with_capacity(found.len());
+        for target in found {
+            match targets::read(target) {
+                Some(target) => targets.push(targets::draw(drawing, target)?),
+                None => unreadable = unreadable.or(Some(target.at.clone())),
+            }
+        }
+        deeds.push(Deed {
+            action: effect.action.clone(),
+            effect: effect.effect.name(),
+            targets,
+        });
+    }
+    let all: Vec<&ReadTarget> = deeds.iter().flat_map(|deed| &deed.targets).collect();
+    facts.targets = all.iter().map(|target| target.fact.clone()).collect();
     if unreadable.is_some() {
         // Drawn again, the targets that could be read must find what they found.
-        match entities::slice(inputs, resources(&facts.targets))? {
+        match entities::slice(&drawing.inputs, resources(&facts.targets))? {
             Some(entities) => facts.entities = entities,
             None => facts.targets.clear(),
         }
         return Ok(stopped(facts, BuiltinReason::UnreadableTarget, unreadable));
     }
-    let Some(action) = inputs.bundle.action(tool.action()) else {
-        return Ok(stopped(facts, BuiltinReason::EvaluationError, None));
-    };
-    facts.context = context::shared(inputs, Some((tool, action)), &read);
-    requests(inputs, action, facts, &read)
+    let mut arguments = Arguments::default();
+    if drawing.traces_all() {
+        arguments = match values::draw(drawing, tool, &facts.targets) {
+            Ok(arguments) => arguments,
+            Err(values::TooMany) => {
+                facts.targets.clear();
+                return Ok(stopped(facts, BuiltinReason::TooManyValues, None));
+            }
+        };
+        facts.values = std::mem::take(&mut arguments.values);
+        facts.carried = std::mem::take(&mut arguments.carried);
+    }
+    facts.context = context::shared(drawing, &all, &arguments);
+    requests(drawing, Some(tool), facts, &deeds, &arguments)
 }
 
-/// One request per target, or one for the call, and the entities that they can reach.
+/// For each thing that the call does one request per target, or one for the call; and the entities
+/// that they can reach.
 fn requests(
-    inputs: &ExtractInputs<'_>,
-    action: &Action,
+    drawing: &Drawing<'_>,
+    tool: Option<&Tool>,
     mut facts: Facts,
-    targets: &[ReadTarget],
+    deeds: &[Deed],
+    arguments: &Arguments,
 ) -> Result<Facts, DirectoryError> {
-    let request = |resource: EntityUid, context: Map<String, Value>| CedarRequest {
-        principal: inputs.actor.to_string(),
-        action: facts.action.to_string(),
-        resource,
-        context,
-    };
-    let requests: Vec<CedarRequest> = if targets.is_empty() {
-        let call = EntityUid {
-            kind: CALL.to_owned(),
-            id: inputs.call_ref.to_string(),
+    let inputs = &drawing.inputs;
+    let mut requests = Vec::new();
+    for deed in deeds {
+        let Some(action) = inputs.bundle.action(&deed.action) else {
+            facts.targets.clear();
+            return Ok(stopped(facts, BuiltinReason::EvaluationError, None));
         };
-        vec![request(call, Map::new())]
-    } else {
-        targets
-            .iter()
-            .map(|target| request(target.fact.entity.clone(), context::own(target)))
-            .collect()
-    };
+        let mut own = Map::new();
+        if drawing.traces_all() {
+            own.insert("asked".to_owned(), context::asked(drawing, tool));
+        }
+        if tool.is_some() {
+            let of_action = context::of_action(drawing, Some((action, deed.effect)), arguments);
+            // What the only action says, all requests share.
+            let place = if deeds.len() == 1 {
+                &mut facts.context
+            } else {
+                &mut own
+            };
+            place.extend(of_action);
+        }
+        let request = |resource: EntityUid, context: Map<String, Value>| CedarRequest {
+            principal: inputs.actor.to_string(),
+            action: deed.action.to_string(),
+            resource,
+            context,
+        };
+        if deed.targets.is_empty() {
+            let call = EntityUid {
+                kind: CALL.to_owned(),
+                id: inputs.call_ref.to_string(),
+            };
+            requests.push(request(call, own.clone()));
+        }
+        for target in &deed.targets {
+            let mut own = own.clone();
+            own.insert("target".to_owned(), context::target(drawing, target));
+            requests.push(request(target.fact.entity.clone(), own));
+        }
+    }
     let mut roots = resources(&facts.targets);
-    roots.extend(entities::literals(action, &requests));
+    roots.extend(entities::literals(inputs.bundle, &requests));
     match entities::slice(inputs, roots)? {
         Some(entities) => {
             facts.entities = entities;
@@ -200,7 +273,8 @@ fn resources(targets: &[TargetFact]) -> Vec<EntityUid> {
 }
 
 /// Facts of which nothing is drawn yet.
-fn blank(inputs: &ExtractInputs<'_>) -> Facts {
+fn blank(drawing: &Drawing<'_>) -> Facts {
+    let inputs = &drawing.inputs;
     let intents = inputs
         .chain
         .iter()
@@ -211,7 +285,7 @@ fn blank(inputs: &ExtractInputs<'_>) -> Facts {
         .collect();
     Facts {
         tenant: inputs.tenant.clone(),
-        extractor: EXTRACTOR,
+        extractor: drawing.extractor(),
         now: inputs.now,
         actor: inputs.actor.clone(),
         action: ActionName::unknown(),
@@ -221,7 +295,7 @@ fn blank(inputs: &ExtractInputs<'_>) -> Facts {
             bundle: inputs.bundle.policy_ref(),
             claimed_intent: inputs.claimed_intent,
             intents,
-            results: inputs.results.iter().map(|seen| seen.result_ref).collect(),
+            results: inputs.results.refs().collect(),
             directory_revision: inputs.directory_revision,
             counters: Vec::new(),
             history: None,

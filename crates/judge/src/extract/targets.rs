@@ -1,16 +1,12 @@
 //! What a call acts on, and where each value came from.
 
-use std::collections::BTreeSet;
-
-use countersign_core::document::{
-    Author, EntityUid, Evidence, PartBy, Place, Source, TargetFact, TargetType,
-};
+use countersign_core::document::{EntityUid, TargetFact, TargetType};
 use serde_json::Value;
 
-use super::{ChainTurn, DirectoryError, ExtractInputs};
+use super::drawing::Drawing;
+use super::trail::{StandsFor, Trail, Wanted};
+use super::{DirectoryError, ExtractInputs};
 use crate::bundle::FoundTarget;
-use crate::limits::EVIDENCE;
-use crate::mention::{Index, Spot};
 use crate::value::{Parsed, parse};
 
 /// A value that could be read.
@@ -50,10 +46,7 @@ pub(super) fn read(found: &FoundTarget<'_>) -> Option<Readable> {
 }
 
 /// Draws the facts of one target.
-pub(super) fn draw(
-    inputs: &ExtractInputs<'_>,
-    target: Readable,
-) -> Result<ReadTarget, DirectoryError> {
+pub(super) fn draw(drawing: &Drawing<'_>, target: Readable) -> Result<ReadTarget, DirectoryError> {
     let Readable {
         at,
         value,
@@ -61,50 +54,25 @@ pub(super) fn draw(
         entity,
         parsed,
     } = target;
-    let mut trail = Trail {
-        value: &value,
-        sources: BTreeSet::new(),
-        evidence: Vec::new(),
-    };
-    for (n, turn) in inputs.chain.iter().enumerate() {
-        trail.turn(turn, &parsed, grounds(inputs, n, turn));
-    }
-    let grounded =
-        trail.sources.contains(&Source::User) || trail.sources.contains(&Source::UserEarlier);
-    if let Some(skeleton) = parsed.skeleton.as_deref().filter(|_| !grounded) {
-        for turn in inputs.chain {
-            trail.look_alikes(turn, skeleton);
-        }
-    }
-    for seen in inputs.results {
-        let spots = seen.index.index().find(&parsed.keys);
-        if !spots.is_empty() {
-            trail.sources.insert(Source::AnyOutput);
-        }
-        for spot in spots {
-            let place = Place::Result {
-                result_ref: seen.result_ref,
-                tool: seen.result.tool.clone(),
-                pointer: seen.index.pointer(spot).to_owned(),
-            };
-            trail.note(place, spot, false);
-        }
-    }
-    let (id, known) = find_entity(inputs, &entity, &parsed)?;
+    let mut trail = Trail::of(
+        drawing,
+        Wanted {
+            value: &value,
+            keys: &parsed.keys,
+            skeleton: parsed.skeleton.as_deref(),
+            stands_for: StandsFor::Entity(&entity),
+        },
+    );
+    let (id, known) = find_entity(&drawing.inputs, &entity, &parsed)?;
     if known {
-        trail.sources.insert(Source::Directory);
-        trail.evidence.push(Evidence {
-            place: Place::Directory,
-            as_written: (id != value).then(|| id.clone()),
-            look_alike: false,
-            integrity: None,
-        });
+        trail.directory(&id);
     }
-    if trail.sources.is_empty() {
-        trail.sources.insert(Source::None);
-    }
+    trail.end();
     let Trail {
-        sources, evidence, ..
+        sources,
+        evidence,
+        named_in,
+        ..
     } = trail;
     Ok(ReadTarget {
         fact: TargetFact {
@@ -113,22 +81,12 @@ pub(super) fn draw(
             entity: EntityUid { kind: entity, id },
             sources,
             evidence,
-            named_in: BTreeSet::new(),
+            named_in,
         },
         kind,
         parsed,
         known,
     })
-}
-
-/// What the principal's words in a turn of the chain ground.
-fn grounds(inputs: &ExtractInputs<'_>, n: usize, turn: &ChainTurn<'_>) -> Option<Source> {
-    let newest = inputs.chain.first()?.intent;
-    if n == 0 {
-        return Some(Source::User);
-    }
-    let same = turn.intent.principal == newest.principal && turn.intent.session == newest.session;
-    (same && turn.intent.author == Author::Human).then_some(Source::UserEarlier)
 }
 
 /// The id that the directory knows the value by, or the one under which it would; and whether it
@@ -148,60 +106,4 @@ fn find_entity(
         }
     }
     Ok((parsed.lookup().to_owned(), false))
-}
-
-struct Trail<'a> {
-    value: &'a str,
-    sources: BTreeSet<Source>,
-    evidence: Vec<Evidence>,
-}
-
-impl Trail<'_> {
-    fn turn(&mut self, turn: &ChainTurn<'_>, parsed: &Parsed, grounds: Option<Source>) {
-        let own = turn.mentions.principal().find(&parsed.keys);
-        if !own.is_empty() {
-            self.sources.extend(grounds);
-        }
-        for spot in own {
-            self.note(in_turn(turn, spot), spot, false);
-        }
-        for spot in turn.mentions.others().find(&parsed.keys) {
-            self.note(in_turn(turn, spot), spot, false);
-        }
-    }
-
-    fn look_alikes(&mut self, turn: &ChainTurn<'_>, skeleton: &str) {
-        let indices: [&Index; 2] = [turn.mentions.principal(), turn.mentions.others()];
-        for spot in indices.iter().flat_map(|i| i.find_look_alikes(skeleton)) {
-            let place = in_turn(turn, spot);
-            if self.evidence.iter().all(|seen| seen.place != place) {
-                self.note(place, spot, true);
-            }
-        }
-    }
-
-    fn note(&mut self, place: Place, spot: &Spot, look_alike: bool) {
-        // One place fewer: the directory's word always has room.
-        if self.evidence.len() + 1 < EVIDENCE {
-            self.evidence.push(Evidence {
-                place,
-                as_written: (spot.written != self.value).then(|| spot.written.clone()),
-                look_alike,
-                integrity: None,
-            });
-        }
-    }
-}
-
-fn in_turn(turn: &ChainTurn<'_>, spot: &Spot) -> Place {
-    let by = usize::try_from(spot.field)
-        .ok()
-        .and_then(|part| turn.intent.parts.get(part))
-        .map_or(PartBy::Correspondent, |part| part.by);
-    Place::Turn {
-        intent_ref: turn.intent_ref,
-        part: spot.field,
-        by,
-        offset: spot.offset,
-    }
 }

@@ -45,10 +45,6 @@ impl Patterns {
         self.all.shrink_to_fit();
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
     pub(super) fn get(&self, n: u32) -> Option<&(Pattern, u32)> {
         self.all.get(usize::try_from(n).ok()?)
     }
@@ -189,12 +185,6 @@ impl Sieve {
         let (word, bit) = Self::place(gram);
         if let Some(word) = self.0.get_mut(word) {
             *word |= bit;
-        }
-    }
-
-    pub(super) fn join(&mut self, other: &Self) {
-        for (word, more) in self.0.iter_mut().zip(&other.0) {
-            *word |= more;
         }
     }
 

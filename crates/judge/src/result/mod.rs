@@ -23,6 +23,7 @@ use countersign_core::document::{Confidentiality, Integrity, ToolResult};
 use countersign_core::refs::ResultRef;
 
 use crate::bundle::CompiledBundle;
+use crate::extract::FIRST;
 use crate::limits::{PLACES, POINTER_BYTES, RESULT_PLACES};
 use crate::value::Key;
 use index::{ResultIndex, Spot};
@@ -102,25 +103,19 @@ impl SeenResult {
 
     /// Marks the hits that are whole fields, and adds the whole fields that are no mentions.
     fn whole_fields<'a>(&'a self, keys: &[Key], hits: &mut Vec<Hit<'a>>) {
-        let mut fields = 0;
-        for (key, spot) in keys
+        for (key, spots) in keys
             .iter()
             .filter_map(|key| self.index.whole.get_key_value(key))
-            .flat_map(|(key, spots)| spots.iter().map(move |spot| (key, spot)))
         {
-            if fields == RESULT_PLACES {
-                break;
-            }
-            let of_field = |hit: &&mut Hit<'_>| hit.field == spot.field && hit.offset == 0;
-            match hits.iter_mut().find(of_field) {
-                Some(hit) if hit.whole => continue,
-                Some(hit) => hit.whole = true,
-                None => {
+            for spot in spots.iter().take(RESULT_PLACES) {
+                let of_field = |hit: &&mut Hit<'_>| hit.field == spot.field && hit.offset == 0;
+                if let Some(hit) = hits.iter_mut().find(of_field) {
+                    hit.whole = true;
+                } else {
                     let at = hits.partition_point(|hit| hit.field < spot.field);
                     hits.insert(at, self.hit(spot, index::written(key, spot), true));
                 }
             }
-            fields += 1;
         }
     }
 
@@ -151,7 +146,9 @@ enum Look {
 
 fn shape_of(result: &ToolResult, bundle: &CompiledBundle) -> ResultShape {
     match bundle.tool(&result.tool) {
-        Some(tool) => ResultShape::compile(tool.manifest(), "", &mut Vec::new()),
+        // The first extractor knew no manifests of results.
+        _ if bundle.extractor() == FIRST => ResultShape::plain(),
+        Some(tool) => tool.results().clone(),
         None => ResultShape::plain(),
     }
 }

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-use countersign_core::document::Confidentiality;
+use countersign_core::document::{Confidentiality, ToolResult};
 use countersign_core::refs::ResultRef;
 
 use super::carried::{Places, Sieve};
 use super::{Carried, Hit, Look, SeenResult, short};
+use crate::bundle::CompiledBundle;
 use crate::limits::{CARRIED, RESULTS_SEEN};
 use crate::value::Key;
 
@@ -26,6 +27,9 @@ pub struct SessionResults {
     pub(super) segments: Vec<Arc<Segment>>,
     /// How many results of the first segment are too old to count.
     passed: usize,
+    /// The first bytes of all that not everybody may read. Those of results that no longer count may
+    /// still be among them.
+    sieve: Option<Arc<Sieve>>,
 }
 
 #[derive(Debug)]
@@ -36,7 +40,6 @@ pub(super) struct Segment {
     /// The first bytes of values that not everybody may read, with the result and the number of the
     /// pattern there; sorted.
     grams: Vec<(u32, u32, u32)>,
-    sieve: Option<Sieve>,
 }
 
 impl SessionResults {
@@ -45,11 +48,26 @@ impl SessionResults {
         Self::default()
     }
 
+    /// The session with these results, in the order of the log.
+    pub fn of(
+        results: impl IntoIterator<Item = (ResultRef, ToolResult)>,
+        bundle: &CompiledBundle,
+    ) -> Self {
+        results
+            .into_iter()
+            .fold(Self::empty(), |session, (result_ref, result)| {
+                let seen = SeenResult::new(result_ref, Arc::new(result), bundle);
+                session.extended(Arc::new(seen))
+            })
+    }
+
     /// The session with one more result.
     #[must_use]
     pub fn extended(&self, result: Arc<SeenResult>) -> Self {
         let mut segments = self.segments.clone();
-        segments.push(Arc::new(Segment::of(result)));
+        let newest = Segment::of(result);
+        let sieve = newest.sieve(self.sieve.as_ref());
+        segments.push(Arc::new(newest));
         while let Some(merged) = mergeable(&segments) {
             segments.truncate(segments.len() - 2);
             segments.push(Arc::new(merged));
@@ -62,7 +80,11 @@ impl SessionResults {
             passed -= first.results.len();
             segments.remove(0);
         }
-        Self { segments, passed }
+        Self {
+            segments,
+            passed,
+            sieve,
+        }
     }
 
     /// The results that count, in the order of the log.
@@ -85,6 +107,16 @@ impl SessionResults {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// About how many bytes the session takes, with its results but for their own documents.
+    pub fn weight(&self) -> usize {
+        let of_segment = |segment: &Arc<Segment>| {
+            segment.keys.len() * size_of::<(u64, u32)>()
+                + segment.grams.len() * size_of::<(u32, u32, u32)>()
+        };
+        let results: usize = self.results().map(|seen| seen.weight()).sum();
+        results + self.segments.iter().map(of_segment).sum::<usize>()
     }
 
     /// Where something with one of these keys stands: result by result in the order of the log, and
@@ -116,17 +148,10 @@ impl SessionResults {
     /// The fields that not everybody may read and whose values stand in the text: the strictest
     /// first, then in the order of the log. At most [`CARRIED`] of each label.
     pub(crate) fn carried(&self, text: &str) -> Vec<Carried> {
-        let mut sieve: Option<Sieve> = None;
-        for more in self.segments.iter().filter_map(|one| one.sieve.as_ref()) {
-            match &mut sieve {
-                Some(sieve) => sieve.join(more),
-                None => sieve = Some(more.clone()),
-            }
-        }
-        let Some(sieve) = sieve else {
+        let Some(sieve) = &self.sieve else {
             return Vec::new();
         };
-        let mut places = Places::of(text, &sieve);
+        let mut places = Places::of(text, sieve);
         let runs = places.runs();
         if runs.is_empty() {
             return Vec::new();
@@ -192,17 +217,21 @@ impl Segment {
         let mut grams: Vec<(u32, u32, u32)> =
             patterns.grams().map(|(gram, n)| (gram, 0, n)).collect();
         grams.sort_unstable();
-        let sieve = (!patterns.is_empty()).then(|| {
-            let mut sieve = Sieve::new();
-            grams.iter().for_each(|(gram, ..)| sieve.add(*gram));
-            sieve
-        });
         Self {
             results: vec![result],
             keys,
             grams,
-            sieve,
         }
+    }
+
+    /// The first bytes of what is looked for in this segment, and those of `before`.
+    fn sieve(&self, before: Option<&Arc<Sieve>>) -> Option<Arc<Sieve>> {
+        if self.grams.is_empty() {
+            return before.cloned();
+        }
+        let mut sieve = before.map_or_else(Sieve::new, |before| Sieve::clone(before));
+        self.grams.iter().for_each(|(gram, ..)| sieve.add(*gram));
+        Some(Arc::new(sieve))
     }
 
     /// Two segments as one.
@@ -214,19 +243,10 @@ impl Segment {
             .grams
             .iter()
             .map(|(gram, n, at)| (*gram, n + older, *at));
-        let sieve = match (&self.sieve, &newer.sieve) {
-            (Some(one), Some(other)) => {
-                let mut sieve = one.clone();
-                sieve.join(other);
-                Some(sieve)
-            }
-            (one, other) => one.as_ref().or(other.as_ref()).cloned(),
-        };
         Self {
             results,
             keys: merge(&self.keys, keys),
             grams: merge(&self.grams, grams),
-            sieve,
         }
     }
 

@@ -194,7 +194,11 @@ impl ResultShape {
 
     /// The place of an item.
     pub(super) fn item(&self, place: &Spotted, n: u32) -> Spotted {
-        let token = n.to_string();
+        let tokens = |n: &usize| self.0.nodes.get(*n).is_some_and(|n| !n.tokens.is_empty());
+        let token = match place.nodes.iter().any(tokens) {
+            true => n.to_string(),
+            false => String::new(),
+        };
         self.step(place, true, |node| {
             [node.items.get(&n), node.tokens.get(&token)]
         })

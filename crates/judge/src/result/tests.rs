@@ -637,3 +637,68 @@ fn tree() -> impl Strategy<Value = Value> {
         ]
     })
 }
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p countersign-judge --lib result -- --ignored --nocapture"]
+fn what_lookups_cost() {
+    let results = json!({"format": "yaml", "fields": [
+        {"at": "$[*].id_", "integrity": "system"},
+        {"at": "$[*].sender", "integrity": "system"},
+        {"at": "$[*].phone", "confidentiality": "private"},
+    ]});
+    let shape = shape(&results);
+    let mail = |n: usize, m: usize| {
+        format!(
+            "- id_: '{n}-{m}'\n  sender: person{m}@team{n}.example\n  phone: +49 170 {n:04} {m:04}\n  subject: Report {n} of week {m}\n  body: |-\n    {}\n",
+            format!("Dear all, the numbers of {n} and {m} are at https://files.example/{n}/{m}. ")
+                .repeat(4)
+        )
+    };
+    let text = "Dear team, please find the report attached. ".repeat(46);
+    for count in [1, 50, 256] {
+        let started = std::time::Instant::now();
+        let seen: Vec<Arc<SeenResult>> = (0..count)
+            .map(|n| {
+                seen(
+                    n,
+                    json!((0..5).map(|m| mail(n, m)).collect::<String>()),
+                    &shape,
+                )
+            })
+            .collect();
+        let read = started.elapsed() / u32::try_from(count).unwrap();
+        let started = std::time::Instant::now();
+        let session: SessionResults = seen.into_iter().collect();
+        let extended = started.elapsed() / u32::try_from(count).unwrap();
+        let time = |look: &dyn Fn() -> usize| {
+            let started = std::time::Instant::now();
+            let found: usize = (0..1000).map(|_| look()).sum();
+            (started.elapsed() / 1000, found / 1000)
+        };
+        let last = format!("person3@team{}.example", count - 1);
+        let (one, common, none) = (keys(&last), keys("Dear"), keys("nobody@elsewhere.example"));
+        println!(
+            "{count} results: read {read:?}, extend {extended:?}, weight {} bytes each; there {:?}, none {:?}, in each {:?}, carried {:?}",
+            session.weight() / count,
+            time(&|| session.find(&one).len()),
+            time(&|| session.find(&none).len()),
+            time(&|| session.find(&common).len()),
+            time(&|| session.carried(&text).len()),
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn any_long_part_of_a_long_private_value_is_found(value in "[a-zA-Z0-9éßж ,.-]{120,400}", start in 0_usize..400, noise in "[ .,!-]{1,3}") {
+        let session = session(json!({"notes": value}), &json!({"fields": [{"at": "/notes", "confidentiality": "private"}]}));
+        let letters: Vec<char> = value.chars().filter(|c| c.is_alphanumeric()).collect();
+        if let Some(part) = letters.get(start..start + 64) {
+            let spread: String = part.iter().flat_map(|c| std::iter::once(*c).chain(noise.chars())).collect();
+            prop_assert_eq!(carried(&session, &spread).len(), 1, "{}", spread);
+            prop_assert_eq!(carried(&session, &spread.to_uppercase().replace("SS", "ß")).len(), 1);
+        }
+    }
+}

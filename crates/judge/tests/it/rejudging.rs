@@ -123,10 +123,10 @@ fn facts_that_were_changed_are_found_out() {
         other("number of results")
     );
     assert_eq!(
-        tampered(&|f| f["extractor"] = json!(2)),
+        tampered(&|f| f["extractor"] = json!(3)),
         Err(RejudgeError::Extractor {
-            found: 2,
-            supported: 1
+            found: 3,
+            supported: 2
         })
     );
 }

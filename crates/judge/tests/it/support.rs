@@ -8,10 +8,10 @@ use countersign_core::document::{
     PartBy, Salt, ToolResult, TurnPart,
 };
 use countersign_core::json::CanonicalJson;
-use countersign_core::refs::{IntentRef, ResultRef, Sha256};
+use countersign_core::refs::{IntentRef, Sha256};
 use countersign_core::verdict::{Outcome, Verdict};
 use countersign_judge::{
-    ChainTurn, CompiledBundle, Directory, DirectoryError, ExtractInputs, ResultIndex, SeenResult,
+    ChainTurn, CompiledBundle, Directory, DirectoryError, ExtractInputs, SessionResults,
     TurnMentions, extract, judge,
 };
 use serde_json::{Value, json};
@@ -62,7 +62,8 @@ pub(crate) fn starter(name: &str) -> BundleContent {
 
 pub(crate) fn compile(content: BundleContent) -> CompiledBundle {
     let tenant = x("acme");
-    CompiledBundle::compile(Bundle { tenant, content }).unwrap_or_else(|error| {
+    // Scenes are about verdicts, not about what an author should rather write.
+    CompiledBundle::stored(Bundle { tenant, content }).unwrap_or_else(|error| {
         let text: Vec<String> = error.findings.iter().map(ToString::to_string).collect();
         panic!("{}", text.join("\n"))
     })
@@ -134,12 +135,22 @@ impl Scene {
         self
     }
 
-    pub(crate) fn result(mut self, tool: &str, result: Value) -> Self {
+    pub(crate) fn result(self, tool: &str, result: Value) -> Self {
+        self.result_of(tool, json!({}), result)
+    }
+
+    /// The last result was reported by the agent itself.
+    pub(crate) fn by_agent(mut self) -> Self {
+        self.results.last_mut().unwrap().by_agent = true;
+        self
+    }
+
+    pub(crate) fn result_of(mut self, tool: &str, args: Value, result: Value) -> Self {
         self.results.push(ToolResult {
             tenant: x("acme"),
             decision: x(ENTRY),
             tool: tool.into(),
-            args: None,
+            args: Some(args),
             by_agent: false,
             is_error: false,
             result,
@@ -160,7 +171,6 @@ impl Scene {
 
     pub(crate) fn facts(&self, call: &Call) -> Facts {
         let mentions: Vec<TurnMentions> = self.turns.iter().map(TurnMentions::of).collect();
-        let indices: Vec<ResultIndex> = self.results.iter().map(ResultIndex::of).collect();
         let chain: Vec<ChainTurn<'_>> = self
             .turns
             .iter()
@@ -172,16 +182,11 @@ impl Scene {
                 mentions,
             })
             .collect();
-        let results: Vec<SeenResult<'_>> = self
+        let results = self
             .results
             .iter()
-            .zip(&indices)
-            .map(|(result, index)| SeenResult {
-                result_ref: ResultRef::from(*result.reference().unwrap().digest()),
-                result,
-                index,
-            })
-            .collect();
+            .map(|result| (result.reference().unwrap(), result.clone()));
+        let results = SessionResults::of(results, &self.bundle);
         let claimed: Option<IntentRef> = chain.first().map(|turn| turn.intent_ref);
         extract(&ExtractInputs {
             tenant: &x("acme"),
@@ -199,6 +204,8 @@ impl Scene {
             directory_revision: None,
             credential: x(ENTRY),
             review: None,
+            counters: &[],
+            history: None,
         })
         .unwrap()
     }

@@ -10,7 +10,7 @@ use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
 use countersign_core::refs::{CallRef, IntentRef, PolicyRef, ReasoningRef, Sha256};
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::{Outcome, Verdict};
-use countersign_judge::{ChainTurn, ExtractInputs, SeenResult, extract};
+use countersign_judge::{ChainTurn, ExtractInputs, SessionResults, extract};
 use countersign_ledger::{ReadSet, StateKey};
 use serde_json::Value;
 
@@ -249,18 +249,11 @@ impl Service {
     }
 
     pub(super) fn facts(&self, from: &FactSources<'_>) -> Result<Facts, ServiceError> {
+        let bundle = &from.in_force.compiled;
         let results = match from.mandate.session() {
-            Some(session) => self.session_results(&session)?,
-            None => Vec::new(),
+            Some(session) => self.session_results(&session, bundle)?,
+            None => SessionResults::empty(),
         };
-        let seen: Vec<SeenResult<'_>> = results
-            .iter()
-            .map(|(result_ref, open)| SeenResult {
-                result_ref: *result_ref,
-                result: &open.document,
-                index: &open.index,
-            })
-            .collect();
         let chain: Vec<ChainTurn<'_>> = from
             .mandate
             .chain
@@ -277,18 +270,20 @@ impl Service {
             salt: Salt::fresh(&*self.random),
             now: from.now,
             actor: from.actor,
-            bundle: &from.in_force.compiled,
+            bundle,
             call: from.call,
             call_ref: from
                 .call_ref
                 .ok_or_else(|| ServiceError::internal("a call without its ref"))?,
             claimed_intent: from.claimed,
             chain: &chain,
-            results: &seen,
+            results: &results,
             directory: self,
             directory_revision: from.directory_revision,
             credential: from.caller.id(),
             review: None,
+            counters: &[],
+            history: None,
         })?)
     }
 

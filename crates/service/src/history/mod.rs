@@ -7,7 +7,6 @@
 mod rebuild;
 mod rows;
 mod seeded;
-mod stub;
 
 pub(crate) use rebuild::{HistoryFold, Rebuilt};
 pub(crate) use rows::{LedgerRows, StepRows};
@@ -24,7 +23,7 @@ use countersign_core::random::bytes32;
 use countersign_core::refs::{FactsRef, IntentRef};
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::{Outcome, Verdict};
-use countersign_judge::{CompiledBundle, judge};
+use countersign_judge::{CompiledBundle, judge, recount};
 use countersign_ledger::{Step, StepError};
 use countersign_vault::Vault;
 use serde_json::Value;
@@ -33,7 +32,6 @@ use crate::Service;
 use crate::error::ServiceError;
 use crate::pseudonyms::PlannedPseudonym;
 use seeded::Seeded;
-use stub::recount;
 
 /// Who makes a call.
 #[derive(Clone)]

@@ -70,6 +70,27 @@ impl Credentials {
         self.with_role(at, id, Role::Tool);
     }
 
+    /// The credential of the tool's side, or the one by which an agent asked, for what it reports of
+    /// its own call; whether it is an agent's.
+    pub(crate) fn reporter(
+        &self,
+        at: &mut At<'_>,
+        id: CredentialId,
+        asked_by: Option<CredentialId>,
+    ) -> bool {
+        let Some(grant) = self.live(at, id) else {
+            return false;
+        };
+        if grant.roles.contains(&Role::Tool) {
+            return false;
+        }
+        let own = grant.roles.contains(&Role::Agent) && asked_by == Some(id);
+        let found = format_args!("{id}, with {:?}", grant.roles);
+        let expected = "a credential of role `tool`, or the agent's that asked for the decision";
+        at.require(own, Check::Credential, found, expected);
+        own
+    }
+
     pub(crate) fn vault_reader(&self, at: &mut At<'_>, id: CredentialId) {
         self.with_role(at, id, Role::VaultReader);
     }

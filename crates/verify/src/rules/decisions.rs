@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use countersign_core::entry::{
     Decision, Mode, Review, ReviewAnswer, Revocation, RevocationEffect, RevocationScope,
 };
-use countersign_core::ids::EntryId;
+use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::names::{ActorName, KeyText, Origin};
 use countersign_core::pseudonym::Pseudonym;
 use countersign_core::refs::{CallRef, IntentRef, PolicyRef};
@@ -45,6 +45,7 @@ pub(crate) struct Seen {
     pub(crate) actor: ActorName,
     pub(crate) intent_ref: Option<IntentRef>,
     pub(crate) session: Option<Pseudonym>,
+    pub(crate) credential: CredentialId,
     call_ref: Option<CallRef>,
     policy_ref: PolicyRef,
 }
@@ -125,6 +126,7 @@ impl Decisions {
             intent_ref: body.intent_ref,
             session: body.session,
             call_ref: body.call_ref,
+            credential: body.credential,
             policy_ref: body.policy_ref,
         };
         self.seen.entry(at.entry.entry_id).or_insert(seen);

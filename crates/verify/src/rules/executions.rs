@@ -26,6 +26,7 @@ impl Executions {
         &mut self,
         at: &mut At<'_>,
         body: &Execution,
+        by_agent: bool,
         decisions: &Decisions,
         documents: &mut Documents<'_>,
     ) {
@@ -35,8 +36,9 @@ impl Executions {
             let document = documents.open::<ToolResult>(at, reference.into());
             if let Some(result) = document {
                 let holds = Some(result.decision) == body.links.decision
-                    && Some(result.is_error) == body.is_error;
-                let expected = "the decision and `is_error` of the entry";
+                    && Some(result.is_error) == body.is_error
+                    && result.by_agent == by_agent;
+                let expected = "the decision, `is_error` and reporter of the entry";
                 at.require(holds, Check::DocumentContent, "another result", expected);
             }
         }

@@ -186,9 +186,11 @@ impl<'a> Rules<'a> {
             }
             Body::Decision(body) => self.decision(at, body),
             Body::Execution(body) => {
-                self.credentials.tool(at, body.credential);
+                let decision = body.links.decision.and_then(|id| self.decisions.get(&id));
+                let asked_by = decision.map(|decision| decision.credential);
+                let by_agent = self.credentials.reporter(at, body.credential, asked_by);
                 self.executions
-                    .report(at, body, &self.decisions, &mut self.documents);
+                    .report(at, body, by_agent, &self.decisions, &mut self.documents);
                 self.sessions.execution(body.session.as_ref());
             }
             Body::PermitRefused(body) => self.credentials.tool(at, body.credential),

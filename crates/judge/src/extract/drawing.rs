@@ -1,0 +1,144 @@
+//! What all facts of one call are drawn from, and what is worked out once for all of them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use countersign_core::document::{ArgumentRole, ToolResult};
+use countersign_core::limits::JSON_DEPTH;
+use countersign_core::refs::ResultRef;
+use serde_json::Value;
+
+use super::ExtractInputs;
+use super::trail::grounds;
+use crate::bundle::{RoleAt, Roles};
+use crate::limits::NAMING_VALUES;
+use crate::result::Hit;
+use crate::value::{Key, plain_keys};
+
+/// The extractor that looked for targets in words and anywhere in results, and knew no labels.
+pub(crate) const FIRST: u32 = 1;
+
+/// What all facts of one call are drawn from.
+pub(super) struct Drawing<'a> {
+    pub(super) inputs: ExtractInputs<'a>,
+    extractor: u32,
+    /// Whether the turn names a result.
+    named: RefCell<HashMap<ResultRef, bool>>,
+}
+
+impl<'a> Drawing<'a> {
+    pub(super) fn new(inputs: ExtractInputs<'a>, extractor: u32) -> Self {
+        Self {
+            inputs,
+            extractor,
+            named: RefCell::default(),
+        }
+    }
+
+    pub(super) fn extractor(&self) -> u32 {
+        self.extractor
+    }
+
+    /// Whether fields, records, documents and all arguments are looked into.
+    pub(super) fn traces_all(&self) -> bool {
+        self.extractor > FIRST
+    }
+
+    /// Whether a value stands in words that ground it.
+    pub(super) fn is_named(&self, keys: &[Key]) -> bool {
+        self.inputs.chain.iter().enumerate().any(|(n, turn)| {
+            grounds(self, n, turn).is_some() && !turn.mentions.principal().find(keys).is_empty()
+        })
+    }
+
+    /// Whether a field by which its record is known stands in the principal's words.
+    pub(super) fn is_named_record(&self, hit: &Hit<'_>) -> bool {
+        let mut names = hit.record_names().iter();
+        names.any(|key| self.is_named(std::slice::from_ref(key)))
+    }
+
+    /// Whether what the result's call asked for, as an identity, stands in the principal's words.
+    pub(super) fn is_named_result(&self, hit: &Hit<'_>) -> bool {
+        if let Some(known) = self.named.borrow().get(&hit.result.result_ref) {
+            return *known;
+        }
+        let is_named = self.asks_for_what_is_named(&hit.result.result);
+        self.named
+            .borrow_mut()
+            .insert(hit.result.result_ref, is_named);
+        is_named
+    }
+
+    fn asks_for_what_is_named(&self, result: &ToolResult) -> bool {
+        let (Some(args), Some(tool)) = (&result.args, self.inputs.bundle.tool(&result.tool)) else {
+            return false;
+        };
+        let mut left = NAMING_VALUES;
+        let mut is_named = false;
+        leaves(args, tool.roles(), &mut |_, role, leaf| {
+            let Leaf::Value(value) = leaf else { return };
+            if !is_named && left > 0 && role == Some(ArgumentRole::Identity) {
+                left -= 1;
+                is_named = self.is_named(&plain_keys(value));
+            }
+        });
+        is_named
+    }
+}
+
+/// A part of the arguments that holds no other.
+#[derive(Clone, Copy)]
+pub(super) enum Leaf<'v> {
+    /// A value that is neither a list nor an object.
+    Value(&'v Value),
+    /// The name of a member: below the arguments' own, an agent may choose it.
+    Name(&'v str),
+}
+
+/// Every leaf of the arguments with its JSON Pointer and role. `false` if they are nested too deeply
+/// to be looked through.
+pub(super) fn leaves<'v>(
+    args: &'v Value,
+    roles: &Roles,
+    take: &mut dyn FnMut(&str, Option<ArgumentRole>, Leaf<'v>),
+) -> bool {
+    walk(args, &mut String::new(), roles.root(), 0, take)
+}
+
+fn walk<'v>(
+    value: &'v Value,
+    at: &mut String,
+    role: RoleAt<'_>,
+    depth: usize,
+    take: &mut dyn FnMut(&str, Option<ArgumentRole>, Leaf<'v>),
+) -> bool {
+    if depth > JSON_DEPTH {
+        return false;
+    }
+    let before = at.len();
+    let mut whole = true;
+    match value {
+        Value::Array(items) => {
+            for (n, item) in items.iter().enumerate() {
+                at.push('/');
+                at.push_str(&n.to_string());
+                whole &= walk(item, at, role, depth + 1, take);
+                at.truncate(before);
+            }
+        }
+        Value::Object(members) => {
+            for (name, item) in members {
+                at.push('/');
+                at.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                let role = role.member(name);
+                if depth > 0 {
+                    take(at, role.role(), Leaf::Name(name));
+                }
+                whole &= walk(item, at, role, depth + 1, take);
+                at.truncate(before);
+            }
+        }
+        leaf => take(at, role.role(), Leaf::Value(leaf)),
+    }
+    whole
+}

@@ -1,0 +1,215 @@
+//! Where the values of arguments that are no targets came from, what stands in texts, and what the
+//! arguments hold of fields that not everybody may read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_core::document::{
+    ArgumentRole, CarriedFact, Confidentiality, EntityKind, Source, TargetFact, TargetType,
+    TextEntity, ValueFact,
+};
+use serde_json::Value;
+
+use super::drawing::{Drawing, Leaf, leaves};
+use super::trail::{StandsFor, Trail, Wanted};
+use crate::bundle::Tool;
+use crate::limits::{CARRIED, VALUES};
+use crate::mention::{TextEntities, TextFound, entities};
+use crate::value::{Key, plain_keys, quantity_keys};
+
+/// What was found of all arguments.
+#[derive(Default)]
+pub(super) struct Arguments {
+    pub(super) values: Vec<ValueFact>,
+    pub(super) carried: Vec<CarriedFact>,
+    /// The labels of all that is carried, listed or not.
+    pub(super) labels: BTreeSet<Confidentiality>,
+    /// The strongest sources of the values of each argument, by its name.
+    pub(super) sources: BTreeMap<String, BTreeSet<Source>>,
+    /// The same of all that stands in texts.
+    pub(super) text_sources: BTreeSet<Source>,
+    /// The lookup forms of what stands in texts.
+    pub(super) text: BTreeMap<EntityKind, BTreeSet<String>>,
+}
+
+/// More values than can be traced.
+pub(super) struct TooMany;
+
+/// Draws the facts of all arguments but the targets, whose own facts are there.
+pub(super) fn draw(
+    drawing: &Drawing<'_>,
+    tool: &Tool,
+    targets: &[TargetFact],
+) -> Result<Arguments, TooMany> {
+    let mut out = Arguments::default();
+    for target in targets {
+        out.note(&target.at, &target.sources);
+    }
+    let at_targets: BTreeSet<&str> = targets.iter().map(|target| target.at.as_str()).collect();
+    let mut done = Ok(());
+    let args = &drawing.inputs.call.args;
+    let whole = leaves(args, tool.roles(), &mut |at, role, leaf| {
+        if done.is_ok() {
+            done = match leaf {
+                Leaf::Name(name) => out.words(drawing, at, name),
+                Leaf::Value(Value::Null | Value::Bool(_)) => Ok(()),
+                Leaf::Value(value) => {
+                    let role = role.filter(|_| !at_targets.contains(at));
+                    out.leaf(drawing, at, role, value)
+                }
+            };
+        }
+    });
+    done?;
+    if whole { Ok(out) } else { Err(TooMany) }
+}
+
+impl Arguments {
+    fn leaf(
+        &mut self,
+        drawing: &Drawing<'_>,
+        at: &str,
+        role: Option<ArgumentRole>,
+        value: &Value,
+    ) -> Result<(), TooMany> {
+        match (role, value) {
+            (Some(ArgumentRole::Text), Value::String(text)) => self.words(drawing, at, text),
+            (None | Some(ArgumentRole::Text), _) => {
+                if let Value::String(text) = value {
+                    self.carry(drawing, at, text);
+                }
+                Ok(())
+            }
+            (Some(role), value) => self.value(drawing, at, role, value),
+        }
+    }
+
+    fn value(
+        &mut self,
+        drawing: &Drawing<'_>,
+        at: &str,
+        role: ArgumentRole,
+        value: &Value,
+    ) -> Result<(), TooMany> {
+        let keys = match role {
+            ArgumentRole::Quantity => quantity_keys(value),
+            _ => plain_keys(value),
+        };
+        let written = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        self.carry(drawing, at, &written);
+        let fact = ValueFact {
+            at: at.to_owned(),
+            role,
+            found: None,
+            ..trace(drawing, &written, &keys, StandsFor::Nothing)
+        };
+        self.note(at, &fact.sources);
+        self.push(fact)
+    }
+
+    /// Words for a reader, and names of members that an agent may choose.
+    fn words(&mut self, drawing: &Drawing<'_>, at: &str, text: &str) -> Result<(), TooMany> {
+        self.carry(drawing, at, text);
+        let TextEntities { found, too_many } = entities(text);
+        if too_many {
+            return Err(TooMany);
+        }
+        for TextFound {
+            kind,
+            value,
+            lookup,
+            keys,
+            offset,
+            ..
+        } in found
+        {
+            let fact = ValueFact {
+                at: at.to_owned(),
+                role: ArgumentRole::Text,
+                found: Some(TextEntity {
+                    kind,
+                    offset: u64::try_from(offset).unwrap_or(u64::MAX),
+                }),
+                ..trace(drawing, &value, &keys, stands_for(kind))
+            };
+            self.text_sources.insert(strongest(&fact.sources));
+            self.text.entry(kind).or_default().insert(lookup);
+            self.push(fact)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, fact: ValueFact) -> Result<(), TooMany> {
+        if self.values.len() == VALUES {
+            return Err(TooMany);
+        }
+        self.values.push(fact);
+        Ok(())
+    }
+
+    fn note(&mut self, at: &str, sources: &BTreeSet<Source>) {
+        let name = at.split('/').nth(1).unwrap_or_default();
+        let name = name.replace("~1", "/").replace("~0", "~");
+        self.sources
+            .entry(name)
+            .or_default()
+            .insert(strongest(sources));
+    }
+
+    fn carry(&mut self, drawing: &Drawing<'_>, at: &str, text: &str) {
+        for carried in drawing.inputs.results.carried(text) {
+            self.labels.insert(carried.label);
+            if self.carried.len() < CARRIED {
+                self.carried.push(CarriedFact {
+                    at: at.to_owned(),
+                    label: carried.label,
+                    result_ref: carried.result_ref,
+                    pointer: carried.pointer,
+                });
+            }
+        }
+    }
+}
+
+/// The facts of one value but for its place.
+fn trace(drawing: &Drawing<'_>, value: &str, keys: &[Key], stands_for: StandsFor<'_>) -> ValueFact {
+    let mut trail = Trail::of(
+        drawing,
+        Wanted {
+            value,
+            keys,
+            skeleton: None,
+            stands_for,
+        },
+    );
+    trail.end();
+    ValueFact {
+        at: String::new(),
+        role: ArgumentRole::Text,
+        found: None,
+        value: value.to_owned(),
+        sources: trail.sources,
+        evidence: trail.evidence,
+        named_in: trail.named_in,
+    }
+}
+
+/// The one with the most authority.
+pub(super) fn strongest(sources: &BTreeSet<Source>) -> Source {
+    Source::BY_AUTHORITY
+        .into_iter()
+        .find(|source| sources.contains(source))
+        .unwrap_or(Source::None)
+}
+
+fn stands_for(kind: EntityKind) -> StandsFor<'static> {
+    match kind {
+        EntityKind::Email => StandsFor::Kind(TargetType::Email),
+        EntityKind::Domain => StandsFor::Kind(TargetType::Domain),
+        EntityKind::Url => StandsFor::Kind(TargetType::Url),
+        EntityKind::Path => StandsFor::Kind(TargetType::Path),
+        EntityKind::Iban | EntityKind::Phone => StandsFor::Kind(TargetType::Id),
+    }
+}
