@@ -54,7 +54,7 @@ impl Finding {
     }
 
     /// The same finding, as a warning.
-    pub(crate) fn as_warning(self) -> Self {
+    pub(crate) fn into_warning(self) -> Self {
         Self {
             severity: Severity::Warning,
             ..self

@@ -43,6 +43,12 @@ impl ActionShape {
         self.entities.iter().map(String::as_str).chain(call)
     }
 
+    /// Whether its calls change something.
+    pub(crate) fn is_sink(&self) -> bool {
+        self.group
+            .is_some_and(|group| group != group_of(Effect::Read))
+    }
+
     /// The type of the context that this extractor makes.
     pub(crate) fn context(&self, extractor: u32) -> Members {
         let mut context = record([
@@ -215,7 +221,7 @@ fn has(kind: TargetType) -> &'static [&'static str] {
 }
 
 /// The group of an effect.
-fn group(effect: Effect) -> &'static str {
+fn group_of(effect: Effect) -> &'static str {
     let [reads, writes, irreversible] = GROUPS;
     match effect {
         Effect::Read => reads,
@@ -303,7 +309,7 @@ fn shape(action: &str, parts: &[(&Tool, Part<'_>)], findings: &mut Vec<Finding>)
     }
     let declarations = || parts.iter().flat_map(|(_, part)| part.targets);
     ActionShape {
-        group: parts.first().map(|(_, part)| group(part.effect)),
+        group: parts.first().map(|(_, part)| group_of(part.effect)),
         entities: declarations().map(|target| target.entity.clone()).collect(),
         kinds: declarations().map(|target| target.kind).collect(),
         bare: parts

@@ -415,7 +415,7 @@ fn build(bundle: Bundle, way: Way, findings: &mut Vec<Finding>) -> Option<Compil
     let failed = findings.iter().any(|f| f.severity == Severity::Error);
     findings.extend(later.into_iter().map(|finding| match way.publishing {
         true => finding,
-        false => finding.as_warning(),
+        false => finding.into_warning(),
     }));
     if failed {
         return None;

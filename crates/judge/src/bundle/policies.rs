@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::{
-    Effect, Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator,
+    Effect, Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode,
+    ValidationWarning, Validator,
 };
 use countersign_core::document::PolicyFile;
 use countersign_core::names::ReasonId;
@@ -20,6 +21,8 @@ pub(crate) struct ReadPolicy {
     /// Whether it is a forbid that a person may be asked about.
     pub(crate) escalates: bool,
     pub(crate) text: PolicyText,
+    /// Where it begins in the file, in bytes.
+    pub(crate) start: usize,
 }
 
 /// One policy as its author wrote it.
@@ -127,6 +130,7 @@ fn read_file(
             policy: policy.new_id(PolicyId::new(id.as_str())),
             reason,
             escalates,
+            start,
             text: PolicyText {
                 file: file.name.clone(),
                 line,
@@ -267,10 +271,14 @@ pub(crate) fn validate(
         findings.push(finding);
     }
     for warning in result.validation_warnings() {
-        findings.push(Finding {
-            severity: crate::Severity::Warning,
-            ..located(warning.policy_id(), warning)
-        });
+        let mut finding = located(warning.policy_id(), warning).into_warning();
+        if matches!(warning, ValidationWarning::ImpossiblePolicy(_)) && finding.hint.is_none() {
+            finding.hint = Some(
+                "no call of a tool with a manifest can meet its scope and conditions, so it decides nothing"
+                    .to_owned(),
+            );
+        }
+        findings.push(finding);
     }
 }
 

@@ -64,6 +64,14 @@ impl Roles {
             .map(|(name, _)| name.as_str())
     }
 
+    /// The arguments that are, or hold, something of this role.
+    pub(super) fn top(&self, role: ArgumentRole) -> impl Iterator<Item = &str> {
+        let members = self.root.members.iter();
+        members
+            .filter(move |(_, node)| node.holds(role))
+            .map(|(name, _)| name.as_str())
+    }
+
     fn at(&self, path: &[String]) -> Option<ArgumentRole> {
         path.iter()
             .fold(self.root(), |at, name| at.member(name))
@@ -88,6 +96,10 @@ impl Roles {
 }
 
 impl Node {
+    fn holds(&self, role: ArgumentRole) -> bool {
+        self.role == Some(role) || self.members.values().any(|node| node.holds(role))
+    }
+
     fn is_sourced(&self) -> bool {
         self.role.is_some_and(|role| role != ArgumentRole::Text)
             || self.members.values().any(Self::is_sourced)

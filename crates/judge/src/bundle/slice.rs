@@ -166,7 +166,7 @@ fn build<'a>(policies: impl Iterator<Item = &'a Seen<'a>>) -> Slice {
 }
 
 /// Whether the scope can match a request of this action with a resource of this type.
-fn applies(policy: &Policy, action: &str, group: Option<&str>, resource: &str) -> bool {
+pub(super) fn applies(policy: &Policy, action: &str, group: Option<&str>, resource: &str) -> bool {
     let is_action = |uid: &EntityUid| {
         let id: &str = uid.id().unescaped();
         id == action

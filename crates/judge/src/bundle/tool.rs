@@ -16,7 +16,9 @@ use super::roles::{self, Roles};
 use super::targets::{self, TargetSet, Targets, is_nothing};
 use super::{argument_schema, schema_leaves};
 use crate::finding::{Finding, Severity};
+use crate::gate::Words;
 use crate::limits::{EFFECTS, TOOLS};
+use crate::result::ResultShape;
 use crate::value::type_name;
 
 /// One tool's manifest, compiled.
@@ -29,6 +31,8 @@ pub struct Tool {
     validator: jsonschema::Validator,
     targets: TargetSet,
     roles: Roles,
+    words: Words,
+    results: ResultShape,
     effects: Vec<ToolEffect>,
 }
 
@@ -99,6 +103,16 @@ impl Tool {
     /// What each argument is for.
     pub(crate) fn roles(&self) -> &Roles {
         &self.roles
+    }
+
+    /// How its results are read, and who wrote which field of them.
+    pub(crate) fn results(&self) -> &ResultShape {
+        &self.results
+    }
+
+    /// The words by which a turn speaks of its action.
+    pub(crate) fn words(&self) -> &Words {
+        &self.words
     }
 
     /// What a call does beside its action.
@@ -208,6 +222,8 @@ fn compile(
         validator: validator?,
         targets: targets?,
         roles: Roles::default(),
+        words: Words::compile(&manifest.words, &file, findings),
+        results: ResultShape::compile(manifest, &file, findings),
         effects: effects?,
         file,
     };

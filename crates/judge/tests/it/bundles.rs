@@ -344,7 +344,7 @@ fn tools_that_share_an_action_share_what_they_have_in_common() {
     other["arguments"]["required"] = json!(["n"]);
     let both = json!([tool("mail.send", to_contact()), other]);
     let guarded = r#"@id("a") permit (principal, action, resource)
-        when { context.args has extra && context.args.extra && context.args has n };"#;
+        when { context.intent.live && context.args has extra && context.args.extra && context.args has n };"#;
     assert_eq!(findings(&content(guarded, "", both.clone())), "");
     let unguarded = r#"@id("a") permit (principal, action, resource) when { context.args.n > 1 };"#;
     assert!(findings(&content(unguarded, "", both)).contains("optional attribute `args.n`"));
