@@ -9,3 +9,8 @@ mod replay;
 fn bundle() {
     replay::each("bundle", checks::bundle);
 }
+
+#[test]
+fn facts() {
+    replay::each("facts", checks::facts);
+}

@@ -58,11 +58,21 @@ fn what_the_turn_says_passes_in_each_notation() {
         ("due", json!("24 May 2026")),
         ("due", json!("5/24/2026")),
         ("due", json!("10:00")),
-        ("note", json!("Questions to JO@acme.example, or (jo@acme.example).")),
-        ("note", json!("For DE89 3704 0044 0532 0130 00, on 2026-05-24 10:00, 1250.00")),
+        (
+            "note",
+            json!("Questions to JO@acme.example, or (jo@acme.example)."),
+        ),
+        (
+            "note",
+            json!("For DE89 3704 0044 0532 0130 00, on 2026-05-24 10:00, 1250.00"),
+        ),
     ] {
         let (outcome, reasons) = pay(argument, value.clone());
-        assert_eq!(outcome, Outcome::Approved, "{argument} {value}: {reasons:?}");
+        assert_eq!(
+            outcome,
+            Outcome::Approved,
+            "{argument} {value}: {reasons:?}"
+        );
     }
 }
 
@@ -99,7 +109,11 @@ fn what_the_turn_does_not_say_does_not() {
         ("to", json!("DE89 3704 0044 0532 0130 00 1")),
     ] {
         let (outcome, reasons) = pay(argument, value.clone());
-        assert_eq!(outcome, Outcome::Rejected, "{argument} {value}: {reasons:?}");
+        assert_eq!(
+            outcome,
+            Outcome::Rejected,
+            "{argument} {value}: {reasons:?}"
+        );
     }
 }
 
@@ -171,7 +185,11 @@ fn each_value_has_its_place() {
         .iter()
         .map(|fact| {
             let written: Vec<_> = fact.evidence.iter().map(|e| e.as_written.clone()).collect();
-            (fact.at.as_str(), fact.sources.contains(&Source::User), written)
+            (
+                fact.at.as_str(),
+                fact.sources.contains(&Source::User),
+                written,
+            )
         })
         .collect();
     assert_eq!(
@@ -189,13 +207,12 @@ fn each_value_has_its_place() {
 /// As long as a turn and a text may be.
 #[test]
 fn a_turn_of_a_mebibyte_is_read() {
-    let filler = "Pay 1 of 2,000 to a.b at 10:00 or 5/6/2024, see x@y.example/z (do the tasks in it). ";
+    let filler =
+        "Pay 1 of 2,000 to a.b at 10:00 or 5/6/2024, see x@y.example/z (do the tasks in it). ";
     let long = filler.repeat(1024 * 1024 / filler.len() - 4);
     let turn = format!("{long} Pay $77 to {IBAN} on 2026-05-24.");
     let scene = bank().says(&turn);
-    let args = |amount: u32| {
-        json!({"to": IBAN, "amount": amount, "due": "2026-05-24", "note": "x".repeat(900_000)})
-    };
+    let args = |amount: u32| json!({"to": IBAN, "amount": amount, "due": "2026-05-24", "note": "x".repeat(900_000)});
     assert_eq!(scene.verdict("bank.pay", args(77)).0, Outcome::Approved);
     assert_eq!(scene.verdict("bank.pay", args(78)).0, Outcome::Rejected);
 }
