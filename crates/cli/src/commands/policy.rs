@@ -18,7 +18,13 @@ use crate::render::{finding, indented, plain, short_ref};
 use crate::terminal::{Terminal, Tone};
 use crate::{bundles, connection::Connection};
 
+#[cfg(feature = "analysis")]
+mod analyze;
 mod diff;
+mod library;
+mod replay;
+mod shadow;
+mod test;
 
 /// Who may read bundles.
 const READERS: &[&str] = &["author", "auditor", "admin", "reviewer"];
@@ -27,6 +33,13 @@ const READERS: &[&str] = &["author", "auditor", "admin", "reviewer"];
 pub(crate) enum PolicyCommand {
     /// Check a bundle without a server; exit code 1 if it has errors
     Check(BundleArgs),
+    /// Run the cases of a bundle without a server; exit code 1 if one falls
+    Test(test::TestArgs),
+    /// List the policies that come with the program, or print one with its cases
+    Library(library::LibraryArgs),
+    /// Say what a bundle can decide for any request at all, by a solver
+    #[cfg(feature = "analysis")]
+    Analyze(analyze::AnalyzeArgs),
     /// Store a bundle in the log, where all its text stays; with --activate, put it in force
     Publish(PublishArgs),
     /// Put a bundle in force that the log holds already
@@ -37,6 +50,10 @@ pub(crate) enum PolicyCommand {
     List,
     /// Compare two bundles; exit code 1 if they differ
     Diff(DiffArgs),
+    /// Judge recorded decisions again under another bundle; exit code 1 if any comes out otherwise
+    Replay(replay::ReplayArgs),
+    /// Try a bundle beside the one in force
+    Shadow(shadow::ShadowArgs),
 }
 
 #[derive(Debug, Args)]
@@ -85,6 +102,10 @@ pub(crate) fn run(
 ) -> Result<Exit, CliError> {
     match command {
         PolicyCommand::Check(args) => check(args, terminal),
+        PolicyCommand::Test(args) => test::run(args, terminal),
+        PolicyCommand::Library(args) => library::run(args, terminal),
+        #[cfg(feature = "analysis")]
+        PolicyCommand::Analyze(args) => analyze::run(args, connection, terminal),
         PolicyCommand::Publish(args) => publish(args, connection, terminal),
         PolicyCommand::Activate(args) => {
             let client = connection.open(terminal)?.with_role(&["author"])?;
@@ -94,6 +115,8 @@ pub(crate) fn run(
         PolicyCommand::Show(args) => show(args, connection, terminal),
         PolicyCommand::List => list(connection, terminal),
         PolicyCommand::Diff(args) => diff::run(&args.a, &args.b, connection, terminal),
+        PolicyCommand::Replay(args) => replay::run(args, connection, terminal),
+        PolicyCommand::Shadow(args) => shadow::run(args, connection, terminal),
     }
 }
 

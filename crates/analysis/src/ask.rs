@@ -1,0 +1,153 @@
+//! Questions about each kind of request, one after the other.
+
+use std::future::Future;
+use std::time::Duration;
+
+use cedar_policy::{Policy, PolicyId, PolicySet, RequestEnv, Schema};
+use cedar_policy_symcc::solver::LocalSolver;
+use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicySet, Env};
+
+use crate::error::AnalysisError;
+use crate::solver::SolverCommand;
+
+/// What holds of the facts of every request, so that no answer rests on one that cannot be: as
+/// conditions of requests that are left out.
+pub const ASSUMPTIONS: [&str; 8] = [
+    "context.target_count < 0 || context.target_count > 64",
+    "context.has_targets != (context.target_count > 0)",
+    "context.has_targets == (resource is Call)",
+    "!(resource is Call) && !(context has target)",
+    "!context.intent.live && (context.intent.earlier_turns != 0 || context.intent has author)",
+    "context.intent.earlier_turns < 0 || context.intent.earlier_turns > 19",
+    "context has target && (!context.has_targets || !context.targets.contains(context.target.lookup))",
+    "context has target && context.target.sources == []",
+];
+
+/// A solver with the loop that it runs in, and the schema that is asked about.
+pub(crate) struct Asker<'a> {
+    runtime: tokio::runtime::Runtime,
+    solver: CedarSymCompiler<LocalSolver>,
+    schema: &'a Schema,
+    limit: Duration,
+}
+
+impl<'a> Asker<'a> {
+    pub(crate) fn new(command: &SolverCommand, schema: &'a Schema) -> Result<Self, AnalysisError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| AnalysisError::NoSolver(error.to_string()))?;
+        let solver = runtime.block_on(async { command.start() })?;
+        let limit = Duration::from_millis(u64::from(command.limit_ms).saturating_mul(2));
+        Ok(Self {
+            runtime,
+            solver,
+            schema,
+            limit,
+        })
+    }
+
+    /// A request of this kind that the first set allows and the second does not.
+    pub(crate) fn allowed_only_by(
+        &mut self,
+        env: &RequestEnv,
+        one: &PolicySet,
+        other: &PolicySet,
+    ) -> Result<Option<Env>, AnalysisError> {
+        let (one, other) = (self.compiled(env, one)?, self.compiled(env, other)?);
+        let Self {
+            runtime,
+            solver,
+            limit,
+            ..
+        } = self;
+        let asked = solver.check_implies_with_counterexample_opt(&one, &other);
+        within(runtime, *limit, env, asked)
+    }
+
+    /// A request of this kind that both sets allow.
+    pub(crate) fn allowed_by_both(
+        &mut self,
+        env: &RequestEnv,
+        one: &PolicySet,
+        other: &PolicySet,
+    ) -> Result<Option<Env>, AnalysisError> {
+        let (one, other) = (self.compiled(env, one)?, self.compiled(env, other)?);
+        let Self {
+            runtime,
+            solver,
+            limit,
+            ..
+        } = self;
+        let asked = solver.check_disjoint_with_counterexample_opt(&one, &other);
+        within(runtime, *limit, env, asked)
+    }
+
+    fn compiled(
+        &self,
+        env: &RequestEnv,
+        set: &PolicySet,
+    ) -> Result<CompiledPolicySet, AnalysisError> {
+        CompiledPolicySet::compile(set, env, self.schema).map_err(|error| AnalysisError::Solver {
+            on: name(env),
+            reason: error.to_string(),
+        })
+    }
+}
+
+fn within<E: std::fmt::Display>(
+    runtime: &tokio::runtime::Runtime,
+    limit: Duration,
+    env: &RequestEnv,
+    asked: impl Future<Output = Result<Option<Env>, E>>,
+) -> Result<Option<Env>, AnalysisError> {
+    let failed = |reason: String| AnalysisError::Solver {
+        on: name(env),
+        reason,
+    };
+    runtime
+        .block_on(async { tokio::time::timeout(limit, asked).await })
+        .map_err(|_| failed(format!("it took longer than {} s", limit.as_secs())))?
+        .map_err(|error| failed(error.to_string()))
+}
+
+/// A kind of request, for people.
+pub(crate) fn name(env: &RequestEnv) -> String {
+    let action: &str = env.action().id().unescaped();
+    format!("`{action}` on `{}`", env.resource())
+}
+
+/// The kinds of requests that calls can make.
+pub(crate) fn kinds(schema: &Schema) -> Vec<RequestEnv> {
+    let mut kinds: Vec<RequestEnv> = schema.request_envs().collect();
+    kinds.sort_by_key(name);
+    kinds
+}
+
+/// The set with what no facts can be forbidden, as far as the kind of request has it.
+pub(crate) fn realistic(set: &PolicySet, assumptions: &[Policy]) -> PolicySet {
+    let mut set = set.clone();
+    for assumption in assumptions {
+        // Their ids cannot be those of a bundle's policies.
+        let _unique = set.add(assumption.clone());
+    }
+    set
+}
+
+/// The assumptions as forbids, those that this kind of request has members for.
+pub(crate) fn assumptions(env: &RequestEnv, schema: &Schema) -> Vec<Policy> {
+    let forbid = |(n, condition): (usize, &&str)| {
+        let text = format!("forbid (principal, action, resource) when {{ {condition} }};");
+        let id = PolicyId::new(format!("countersign.assumption-{n}"));
+        Policy::parse(Some(id), text).ok()
+    };
+    ASSUMPTIONS
+        .iter()
+        .enumerate()
+        .filter_map(forbid)
+        .filter(|policy| {
+            let one = PolicySet::from_policies([policy.clone()]);
+            one.is_ok_and(|one| CompiledPolicySet::compile(&one, env, schema).is_ok())
+        })
+        .collect()
+}
