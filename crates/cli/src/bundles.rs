@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign_core::document::BundleContent;
+use countersign_core::document::{Bundle, BundleContent};
 use countersign_core::names::TenantId;
-use countersign_judge::{Finding, Severity, source};
+use countersign_judge::{CompiledBundle, Finding, Severity, source};
 use countersign_service::finding_view;
 
 use crate::error::CliError;
@@ -18,7 +18,17 @@ const FILE_BYTES: u64 = 1024 * 1024;
 pub(crate) struct Starter {
     /// Its name.
     pub(crate) name: &'static str,
-    files: &'static [(&'static str, &'static str)],
+    pub(crate) files: &'static [(&'static str, &'static str)],
+}
+
+impl Starter {
+    /// Its files, by path.
+    pub(crate) fn owned_files(&self) -> Vec<(String, String)> {
+        let files = self.files.iter();
+        files
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+            .collect()
+    }
 }
 
 macro_rules! starter {
@@ -35,6 +45,8 @@ pub(crate) const STARTERS: &[Starter] = &[
     starter!("mail-agent":
         "bundle.toml",
         "schema.cedarschema",
+        "cases/desk.toml",
+        "cases/mail.toml",
         "policies/desk.cedar",
         "policies/mail.cedar",
         "tools/crm.lookup.json",
@@ -42,32 +54,79 @@ pub(crate) const STARTERS: &[Starter] = &[
         "tools/inbox.read.json",
         "tools/ticket.update.json",
     ),
-    starter!("allow-all": "bundle.toml", "policies/allow-all.cedar"),
+    starter!("allow-all":
+        "bundle.toml",
+        "cases/allow-all.toml",
+        "policies/allow-all.cedar",
+    ),
+    starter!("library":
+        "bundle.toml",
+        "schema.cedarschema",
+        "cases/hand-over-is-asked-about.toml",
+        "cases/irreversible-is-asked-for.toml",
+        "cases/no-churned-contacts.toml",
+        "cases/no-new-payee-without-a-person.toml",
+        "cases/no-secrets-outward.toml",
+        "cases/reads-free-writes-grounded.toml",
+        "cases/recipients-from-turn-or-system.toml",
+        "cases/recipients-named-in-the-turn.toml",
+        "cases/spending-caps.toml",
+        "cases/texts-lead-nowhere-new.toml",
+        "cases/working-hours.toml",
+        "policies/hand-over-is-asked-about.cedar",
+        "policies/irreversible-is-asked-for.cedar",
+        "policies/no-churned-contacts.cedar",
+        "policies/no-new-payee-without-a-person.cedar",
+        "policies/no-secrets-outward.cedar",
+        "policies/reads-free-writes-grounded.cedar",
+        "policies/recipients-from-turn-or-system.cedar",
+        "policies/recipients-named-in-the-turn.cedar",
+        "policies/spending-caps.cedar",
+        "policies/texts-lead-nowhere-new.cedar",
+        "policies/working-hours.cedar",
+        "tools/crm.lookup.json",
+        "tools/email.reply.json",
+        "tools/email.send.json",
+        "tools/inbox.read.json",
+        "tools/payment.send.json",
+        "tools/ticket.update.json",
+    ),
 ];
+
+/// The bundle whose policies are there to be taken.
+pub(crate) const LIBRARY: &str = "library";
 
 /// The bundle that a new log begins with unless another is named.
 pub(crate) const DEFAULT: &str = "mail-agent";
 
 /// Reads a bundle: one that comes with the program by its name, or else a directory.
 pub(crate) fn read(name_or_dir: &str) -> Result<BundleContent, CliError> {
-    let files = match STARTERS.iter().find(|starter| starter.name == name_or_dir) {
-        Some(starter) => starter
-            .files
-            .iter()
-            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
-            .collect(),
-        None => directory(Path::new(name_or_dir))?,
-    };
-    source::read(&files).map_err(|findings| refused(name_or_dir, &findings))
+    source::read(&files(name_or_dir)?).map_err(|findings| refused(name_or_dir, &findings))
+}
+
+/// The files of a bundle, its cases among them, by path relative to its directory.
+pub(crate) fn files(name_or_dir: &str) -> Result<Vec<(String, String)>, CliError> {
+    match STARTERS.iter().find(|starter| starter.name == name_or_dir) {
+        Some(starter) => Ok(starter.owned_files()),
+        None => directory(Path::new(name_or_dir)),
+    }
+}
+
+/// The bundle of these files, compiled.
+pub(crate) fn compile(
+    name_or_dir: &str,
+    files: &[(String, String)],
+) -> Result<CompiledBundle, CliError> {
+    let content = source::read(files).map_err(|findings| refused(name_or_dir, &findings))?;
+    let tenant = local()?;
+    CompiledBundle::compile(Bundle { tenant, content })
+        .map_err(|error| refused(name_or_dir, &error.findings))
 }
 
 /// Reads and checks a bundle; what is only worth a warning is in the answer.
 pub(crate) fn check(name_or_dir: &str) -> Result<(BundleContent, Vec<Finding>), CliError> {
     let content = read(name_or_dir)?;
-    let tenant: TenantId = "local"
-        .parse()
-        .map_err(|error| CliError::usage(format!("{error}")))?;
-    let findings = countersign_judge::check(&content, &tenant);
+    let findings = countersign_judge::check(&content, &local()?);
     match findings
         .iter()
         .any(|finding| finding.severity == Severity::Error)
@@ -82,7 +141,15 @@ pub(crate) fn to_json(content: &BundleContent) -> Result<Vec<u8>, CliError> {
     serde_json::to_vec(content).map_err(|error| CliError::usage(error.to_string()))
 }
 
-fn refused(name: &str, findings: &[Finding]) -> CliError {
+/// The tenant of a bundle that no server has yet.
+fn local() -> Result<TenantId, CliError> {
+    "local"
+        .parse()
+        .map_err(|error| CliError::usage(format!("{error}")))
+}
+
+/// A bundle, or what lies beside it, has these errors.
+pub(crate) fn refused(name: &str, findings: &[Finding]) -> CliError {
     let errors = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)

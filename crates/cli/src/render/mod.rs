@@ -4,6 +4,7 @@ mod entries;
 mod explanation;
 mod report;
 mod text;
+mod trace;
 
 pub(crate) use entries::{entries, entry, flags};
 pub(crate) use explanation::explanation;
@@ -11,3 +12,4 @@ pub(crate) use report::report;
 pub(crate) use text::{
     finding, indented, outcome_tone, plain, reasons, short_ref, trimmed, wrapped,
 };
+pub(crate) use trace::{policy as policy_trace, shortened};

@@ -1,6 +1,8 @@
 //! The real binary, as people and scripts use it.
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod demo;

@@ -1,7 +1,9 @@
 //! Counters and history as a case states them, in the facts as the service settles them.
 
 use countersign_core::document::{CounterFact, Facts, HistoryFact};
-use countersign_core::history::{self, Counted, CountedCall, Counter, Draft, MemoryRows, Uncountable};
+use countersign_core::history::{
+    self, Counted, CountedCall, Counter, Draft, MemoryRows, Uncountable,
+};
 use countersign_core::names::BuiltinReason;
 use countersign_core::pseudonym::Pseudonym;
 
@@ -35,7 +37,9 @@ fn approved_before(members: &Members, facts: &Facts) -> Vec<bool> {
     match &members.approved_before {
         None => targets.map(|_| false).collect(),
         Some(Approved::All(all)) => targets.map(|_| *all).collect(),
-        Some(Approved::These(these)) => targets.map(|target| these.contains(&target.value)).collect(),
+        Some(Approved::These(these)) => targets
+            .map(|target| these.contains(&target.value))
+            .collect(),
     }
 }
 

@@ -25,8 +25,8 @@ pub struct PolicyCoverage {
     pub id: ReasonId,
     /// Whether it permits.
     pub permits: bool,
-    /// In how many cases it was a reason of the verdict: a permit of an approval, a forbid of a
-    /// rejection or an escalation.
+    /// In how many cases the verdict rested on it: a permit was a reason of an approval, or let a
+    /// call be escalated; a forbid was a reason of a rejection or an escalation.
     pub decided: usize,
     /// In how many cases it held for a target.
     pub held: usize,
@@ -46,10 +46,7 @@ impl Coverage {
                     file: text.file,
                     line: text.line,
                     permits,
-                    decided: count(&|case| {
-                        let is_of_effect = (case.outcome == Outcome::Approved) == permits;
-                        is_of_effect && case.reasons.contains(id) && case.held(id)
-                    }),
+                    decided: count(&|case| decided(case, id, permits)),
                     held: count(&|case| case.held(id)),
                     not_held: count(&|case| case.did_not_hold(id)),
                     id: id.clone(),
@@ -73,5 +70,15 @@ impl Coverage {
             0 => 100,
             all => self.decided() * 100 / all,
         }
+    }
+}
+
+fn decided(case: &CaseOutcome, id: &ReasonId, permits: bool) -> bool {
+    let is_reason = || case.reasons.contains(id);
+    match (permits, case.outcome) {
+        // Reasons of an escalation are the forbids that ask; without a permit nobody is asked.
+        (true, Outcome::Escalated) => case.held(id),
+        (true, outcome) => outcome == Outcome::Approved && is_reason(),
+        (false, outcome) => outcome != Outcome::Approved && is_reason() && case.held(id),
     }
 }

@@ -3,6 +3,7 @@
 //! They stand in `cases/*.toml` beside the policies and are no part of the bundle. Each is judged
 //! as a call is, from facts that are drawn from its scene.
 
+mod before;
 mod coverage;
 mod file;
 mod members;
@@ -110,13 +111,13 @@ pub fn is_file_of_cases(path: &str) -> bool {
     })
 }
 
-/// A name leads to one case.
+/// In one file, a name leads to one case.
 fn unique(list: &[Written], findings: &mut Vec<Finding>) {
-    let mut seen: BTreeMap<&str, &Written> = BTreeMap::new();
+    let mut seen: BTreeMap<(&str, &str), &Written> = BTreeMap::new();
     for case in list {
-        if let Some(first) = seen.insert(&case.name, case) {
+        if let Some(first) = seen.insert((&case.file, &case.name), case) {
             let message = format!("two cases have the name `{}`", case.name);
-            let other = format!("the other is in {}:{}", first.file, first.line);
+            let other = format!("the other is in line {}", first.line);
             findings.push(placed(case, case.line, message).hint(other));
         }
     }
