@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     checkpoint, credential, decide, directory, entries, execution, explain, export, flags, fsck,
-    key, monitor, policy, revoke, session, stop, turn, vault, verify,
+    key, monitor, observe, policy, revoke, session, stop, turn, vault, verify,
 };
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
@@ -41,6 +41,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Try it on your own traffic: judge recorded calls, without a server; nothing leaves the machine
+    Observe(observe::ObserveArgs),
     /// Play the story of the agent that was talked into it at 2 a.m., on a real server
     Demo(demo::DemoArgs),
     /// Run a server; on the first start, make its data directory, keys and credentials
@@ -120,6 +122,7 @@ pub(crate) fn run() -> Exit {
 fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<Exit, CliError> {
     let connection = &cli.connection;
     match &cli.command {
+        Command::Observe(args) => observe::run(args, terminal),
         Command::Demo(args) => demo::run(args, terminal),
         Command::Serve(args) => serve::run(args, connection, terminal),
         Command::Init(args) => serve::init(args, connection, terminal),

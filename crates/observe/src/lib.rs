@@ -18,7 +18,7 @@ pub use drive::{Found, Judged, calls, judge_all};
 pub use places::Argument;
 pub use propose::{Guess, Proposal, ProposeError, propose};
 pub use report::{BundleView, CallView, Choice, FileRead, PassedOver, ReasonShown, Report};
-pub use shorten::text as shortened;
+pub use shorten::{count as counted, text as shortened};
 pub use tally::{Outcomes, RuleCount, Tally, ToolCount};
 
 use countersign_core::document::{Bundle, BundleContent};

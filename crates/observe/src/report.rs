@@ -10,6 +10,7 @@ use countersign_transcripts::{Broken, Event};
 use crate::drive::{Found, Judged};
 use crate::places::Argument;
 use crate::propose::Guess;
+use crate::shorten::count as counted;
 use crate::tally::Tally;
 
 /// The report.
@@ -248,8 +249,9 @@ fn notes(bundle: &CompiledBundle, tally: &Tally, is_guessed: bool) -> Vec<String
     }
     if tally.after_a_stop > 0 {
         notes.push(format!(
-            "{} calls stand after one that would not have passed, in the same session; each was judged as if the earlier ones had been made, as they were",
-            tally.after_a_stop
+            "{} {} after one that would not have passed, in the same session; judged as if the earlier ones had been made, as they were",
+            counted(tally.after_a_stop, "call"),
+            if tally.after_a_stop == 1 { "stands" } else { "stand" }
         ));
     }
     notes.push(

@@ -9,6 +9,14 @@ pub(super) const ARGS_SHOWN: usize = 1_200;
 /// Most characters of one value that a report shows.
 pub(super) const VALUE_SHOWN: usize = 160;
 
+/// A number of things: `1 call`, `2 calls`.
+pub fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
 /// At most so many characters.
 pub fn text(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {

@@ -12,6 +12,7 @@ pub(crate) mod flags;
 pub(crate) mod fsck;
 pub(crate) mod key;
 pub(crate) mod monitor;
+pub(crate) mod observe;
 pub(crate) mod policy;
 pub(crate) mod revoke;
 pub(crate) mod session;

@@ -59,6 +59,29 @@ fn the_readme_runs_as_it_is_printed() {
     }
 }
 
+#[test]
+fn observing_runs_as_it_is_printed() {
+    let Some(said) = run_page("docs/observe.md") else {
+        return;
+    };
+    for words in [
+        "1 session, 1 turn, 3 calls, judged by a guessed bundle",
+        "found in the result of read_inbox (result 1) at /0/body",
+        "it would have needed: user",
+        "the report stands in `report.html`",
+        "the bundle passes its check",
+        "judged by the bundle guessed",
+    ] {
+        assert!(
+            said.split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .contains(words),
+            "`{words}` is not in what the page printed:\n{said}"
+        );
+    }
+}
+
 /// Runs the blocks of a page; all that they printed, or `None` where a tool is missing.
 fn run_page(page: &str) -> Option<String> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -23,6 +23,8 @@ mod monitoring;
 #[cfg(test)]
 mod newcomer;
 #[cfg(test)]
+mod observing;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod second_key;

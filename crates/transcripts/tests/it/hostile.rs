@@ -167,7 +167,7 @@ fn odd_types_everywhere_are_no_death() {
 }
 
 #[test]
-fn a_thousand_growing_requests_are_read_in_good_time() {
+fn three_hundred_growing_requests_are_one_session() {
     let mut messages = vec![json!({"role": "user", "content": "Count."})];
     let mut lines = Vec::new();
     for n in 0..300 {
