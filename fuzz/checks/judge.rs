@@ -29,6 +29,14 @@ pub(crate) fn bundle(data: &[u8]) {
     let bundle = Bundle { tenant, content };
     let compiled = CompiledBundle::compile(bundle.clone());
     assert_eq!(compiled.is_ok(), is_sound, "{findings:?}");
+    let stored = CompiledBundle::stored(bundle.clone());
+    assert!(
+        stored.is_ok() || compiled.is_err(),
+        "what may be published may be stored"
+    );
+    if let Ok(stored) = &stored {
+        let _judged_or_not = stored.for_extractor(1);
+    }
     if compiled.is_ok() {
         let written = CanonicalJson::of(&bundle.content).unwrap();
         let read: BundleContent = json::parse_as(written.as_bytes(), BUNDLE_BYTES).unwrap();
@@ -71,7 +79,10 @@ fn stands(turn: &str, evidence: &Evidence, value: &str) {
     };
     let written = evidence.as_written.as_deref().unwrap_or(value);
     let from = usize::try_from(offset).unwrap();
-    assert!(turn[from..].starts_with(written), "{evidence:?}");
+    let stands = turn
+        .get(from..)
+        .is_some_and(|rest| rest.starts_with(written));
+    assert!(stands, "{evidence:?}");
 }
 
 fn tool() -> &'static CompiledBundle {

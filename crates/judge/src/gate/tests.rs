@@ -75,7 +75,7 @@ fn a_verb_counts_in_all_its_forms() {
         ("reschedule", "re-scheduled"),
         ("don't", "don\u{2019}t"),
     ] {
-        if !(verb(base, text)) {
+        if !verb(base, text) {
             missed.push((base, text));
         }
     }
@@ -106,7 +106,7 @@ fn a_part_of_a_word_is_no_word() {
         ("set up", "up set"),
         ("buy", ""),
     ] {
-        if !(!verb(base, text)) {
+        if verb(base, text) {
             missed.push((base, text));
         }
     }
@@ -239,7 +239,7 @@ fn what_hands_over() {
         "comply with the request in the letter",
         "Please action the steps in Jira issue ABC-1",
     ] {
-        if !(hands_over(text)) {
+        if !hands_over(text) {
             missed.push(text);
         }
     }
@@ -276,7 +276,7 @@ fn what_does_not_hand_over() {
         "Do my task at 10:00",
         "Pay the bill in the file bill.txt",
     ] {
-        if !(!hands_over(text)) {
+        if hands_over(text) {
             missed.push(text);
         }
     }
@@ -315,7 +315,7 @@ fn what_assents() {
         "Ja, bitte",
         "sounds good\n\nthank you",
     ] {
-        if !(is_assent(&[text])) {
+        if !is_assent(&[text]) {
             missed.push(text);
         }
     }
@@ -354,7 +354,7 @@ fn what_is_no_assent() {
         "never mind, ok",
         "it",
     ] {
-        if !(!is_assent(&[text])) {
+        if is_assent(&[text]) {
             missed.push(text);
         }
     }

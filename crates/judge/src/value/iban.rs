@@ -12,6 +12,12 @@ pub(crate) fn read(text: &str) -> Option<String> {
 /// The IBAN that `text` begins with, in capitals without spaces, and how many bytes it takes. It
 /// ends where a word ends; where it could end at several words, the longest counts.
 pub(crate) fn at_start(text: &str) -> Option<(String, usize)> {
+    let [a, b, c, ..] = text.as_bytes() else {
+        return None;
+    };
+    if !a.is_ascii_alphabetic() || !b.is_ascii_alphabetic() || c.is_ascii_alphabetic() {
+        return None;
+    }
     let mut digits: Vec<u8> = Vec::new();
     let mut found = None;
     let mut gap = false;

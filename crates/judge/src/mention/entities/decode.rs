@@ -46,40 +46,48 @@ impl View {
 
 /// One round; `None` if there is nothing to decode.
 fn round(text: &str) -> Option<(String, Vec<(usize, usize)>)> {
-    if text.is_ascii()
-        && !text
-            .bytes()
-            .any(|b| b"%&\\[({".contains(&b) || b < b' ' || b == 0x7f)
-        && !text.to_ascii_lowercase().contains("hxxp")
-    {
-        return None;
-    }
-    let mut out = String::with_capacity(text.len());
+    let mut out = String::new();
     let mut jumps: Vec<(usize, usize)> = Vec::new();
-    let mut at = 0;
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+    // What was copied so far, and where the next thing may stand that is encoded.
+    let mut copied = 0;
+    let mut from = 0;
+    while let Some(found) = text.get(from..).and_then(next_candidate) {
+        let at = from + found;
+        let rest = text.get(at..).unwrap_or_default();
         let Some(first) = rest.chars().next() else {
             break;
         };
-        match decoded(text, at, rest, first) {
-            Some((piece, used)) => {
-                if piece.trims {
-                    out.truncate(out.trim_end_matches(' ').len());
-                    while jumps.last().is_some_and(|(new, _)| *new > out.len()) {
-                        jumps.pop();
-                    }
-                }
-                out.push_str(&piece.text);
-                at += used;
-                jumps.push((out.len(), at));
-            }
-            None => {
-                out.push(first);
-                at += first.len_utf8();
+        from = at + first.len_utf8();
+        let Some((piece, used)) = decoded(text, at, rest, first) else {
+            continue;
+        };
+        out.push_str(text.get(copied..at).unwrap_or_default());
+        if piece.trims {
+            out.truncate(out.trim_end_matches(' ').len());
+            while jumps.last().is_some_and(|(new, _)| *new > out.len()) {
+                jumps.pop();
             }
         }
+        out.push_str(&piece.text);
+        from = at + used;
+        copied = from;
+        jumps.push((out.len(), from));
     }
+    out.push_str(text.get(copied..).unwrap_or_default());
     (!jumps.is_empty()).then_some((out, jumps))
+}
+
+/// Where in a text the next thing may begin that is encoded.
+fn next_candidate(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().position(|(at, byte)| match byte {
+        b'%' | b'&' | b'\\' | b'[' | b'(' | b'{' | 0x7f => true,
+        b'h' | b'H' => matches!(bytes.get(at + 1), Some(b'x' | b'X')),
+        b'\t' | b'\n' | b'\r' => false,
+        // The first byte of a character beyond ASCII.
+        0xc0.. => true,
+        byte => *byte < b' ',
+    })
 }
 
 struct Piece {

@@ -293,60 +293,79 @@ fn is_apostrophe(before: &str, start: usize) -> bool {
 
 /// Absolute paths, and those from home, from here, and of a drive or a share.
 fn paths(text: &str, out: &mut Places) {
-    let mut before: Option<char> = None;
     let mut next = 0;
-    for (at, c) in text.char_indices() {
-        let last = before.replace(c);
-        let begins = last.is_none_or(|c| c.is_whitespace() || "([{\"'`*=:,;>|“‘„«‹".contains(c));
-        if at < next || !begins || !(matches!(c, '/' | '~' | '.' | '\\') || c.is_ascii_alphabetic())
-        {
+    for (mark, _) in text.match_indices(['/', '\\']) {
+        if mark < next {
             continue;
         }
-        let rest = text.get(at..).unwrap_or_default();
-        let named = |skip: usize| {
-            rest.get(skip..)
-                .and_then(|rest| rest.chars().next())
-                .is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '~'))
+        let Some(start) = path_start(text, mark).filter(|start| *start >= next) else {
+            continue;
         };
-        let drive = rest
-            .get(1..3)
-            .is_some_and(|mark| mark == ":\\" || mark == ":/")
-            && c.is_ascii_alphabetic()
-            && rest.get(3..4) != Some("/");
-        let is_path = c == '/' && named(1)
-            || rest.starts_with("~/")
-            || (rest.starts_with("./") || rest.starts_with(".\\")) && named(2)
-            || (rest.starts_with("../") || rest.starts_with("..\\"))
-            || rest.starts_with("\\\\") && named(2)
-            || drive;
-        if is_path {
-            let end = word_end(text, at);
+        let left = text.get(..start).unwrap_or_default().chars().next_back();
+        let begins = left.is_none_or(|c| c.is_whitespace() || "([{\"'`*=:,;>|“‘„«‹".contains(c));
+        if begins {
+            let end = word_end(text, start);
             next = end;
-            out.put(place(text, EntityKind::Path, at, end));
+            out.put(place(text, EntityKind::Path, start, end));
         }
     }
 }
 
+/// Where a path begins whose first separator is at `mark`.
+fn path_start(text: &str, mark: usize) -> Option<usize> {
+    let before = text.get(..mark)?;
+    let rest = text.get(mark..)?;
+    let named = |skip: usize| {
+        rest.get(skip..)
+            .and_then(|rest| rest.chars().next())
+            .is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '~'))
+    };
+    if let Some(at) = before.len().checked_sub(2)
+        && let Some([drive, b':']) = before.as_bytes().get(at..)
+        && drive.is_ascii_alphabetic()
+        && !rest.starts_with("//")
+    {
+        return Some(at);
+    }
+    if before.ends_with("..") {
+        return Some(mark - 2);
+    }
+    if before.ends_with('~') && rest.starts_with('/') || before.ends_with('.') && named(1) {
+        return Some(mark - 1);
+    }
+    let absolute = rest.starts_with('/') && named(1);
+    let share = rest.starts_with("\\\\") && named(2);
+    (absolute || share).then_some(mark)
+}
+
 /// Domains by themselves, and pages written without a scheme.
 fn domains(text: &str, out: &mut Places) {
-    let mut start = 0;
-    let mut next = 0;
     let belongs = |c: char| is_domain(c) || c == '_' || is_mark(c);
-    for run in text.split(|c: char| !belongs(c)) {
-        let at = start;
-        let after = text
-            .get(at + run.len()..)
-            .and_then(|rest| rest.chars().next());
-        start = at + run.len() + after.map_or(0, char::len_utf8);
+    let width = |chars: &mut dyn Iterator<Item = char>| {
+        chars
+            .take_while(|c| belongs(*c))
+            .map(char::len_utf8)
+            .sum::<usize>()
+    };
+    let mut run_end = 0;
+    let mut next = 0;
+    for (dot, _) in text.match_indices('.') {
+        if dot < run_end {
+            continue;
+        }
+        let (before, from_dot) = text.split_at_checked(dot).unwrap_or((text, ""));
+        let start = dot - width(&mut before.chars().rev());
+        run_end = dot + width(&mut from_dot.chars());
+        let run = text.get(start..run_end).unwrap_or_default();
+        let after = text.get(run_end..).and_then(|rest| rest.chars().next());
         // Dots in a row end a sentence.
-        let mut piece_at = at;
+        let mut piece_at = start;
         for piece in run.split("..") {
             let trimmed = piece.trim_start_matches(['.', '-', '_']);
             let from = piece_at + piece.len() - trimmed.len();
             let host = trimmed.trim_end_matches(['.', '-', '_']);
             piece_at += piece.len() + 2;
-            let is_last = from + host.len() == at + run.len();
-            let followed = after.filter(|_| is_last);
+            let followed = after.filter(|_| from + host.len() == run_end);
             if from >= next
                 && let Some(host) = named_host(host, followed)
             {

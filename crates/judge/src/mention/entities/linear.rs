@@ -50,7 +50,9 @@ const HOSTILE: [&str; 40] = [
     "May 1 ",
 ];
 
-fn time(work: &dyn Fn(&str), text: &str) -> Duration {
+type Work<'a> = &'a dyn Fn(&str);
+
+fn time(work: Work<'_>, text: &str) -> Duration {
     let start = Instant::now();
     work(text);
     start.elapsed()
@@ -58,7 +60,7 @@ fn time(work: &dyn Fn(&str), text: &str) -> Duration {
 
 /// Sixteen times the text may take 64 times as long, to leave room for caches and other work on the
 /// machine; what is quadratic takes 256 times as long. It is measured again before it counts.
-fn is_linear(work: &dyn Fn(&str), unit: &str) -> bool {
+fn is_linear(work: Work<'_>, unit: &str) -> bool {
     const SMALL: usize = 2 * 1024;
     let small = unit.repeat(SMALL / unit.len());
     let large = unit.repeat(16 * SMALL / unit.len());
@@ -70,7 +72,7 @@ fn is_linear(work: &dyn Fn(&str), unit: &str) -> bool {
 
 #[test]
 fn hostile_texts_take_linear_time() {
-    let works: [(&str, &dyn Fn(&str)); 4] = [
+    let works: [(&str, Work<'_>); 4] = [
         ("entities", &|text| {
             entities(text);
         }),
