@@ -10,9 +10,12 @@
 mod audited;
 mod bounds;
 mod calls;
+mod history;
 mod kit;
 mod policy;
+mod publishing;
 mod reading;
 mod sessions;
+mod shadow;
 mod storm;
 mod watching;
