@@ -20,7 +20,7 @@ pub const ASSUMPTIONS: [&str; 8] = [
     "!context.intent.live && (context.intent.earlier_turns != 0 || context.intent has author)",
     "context.intent.earlier_turns < 0 || context.intent.earlier_turns > 19",
     "context has target && (!context.has_targets || !context.targets.contains(context.target.lookup))",
-    "context has target && context.target.sources == []",
+    "context has target && !context.target.sources.containsAny([\"user\", \"user_earlier\", \"confirmed\", \"approved\", \"system_field\", \"first_party_field\", \"record_linked\", \"named_document\", \"any_output\", \"directory\", \"none\"])",
 ];
 
 /// A solver with the loop that it runs in, and the schema that is asked about.
