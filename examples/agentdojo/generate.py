@@ -2,8 +2,8 @@
 """Writes bundle/tools/workspace.json and slack.json: tool manifests with the JSON Schemas that
 AgentDojo's own functions have. `--check` writes nothing and fails if a file would change.
 
-What AgentDojo does not say (what a call does, how far it reaches, what it acts on) stands in the
-table below.
+What AgentDojo does not say stands in the tables below: what a call does, how far it reaches, what it acts
+on, what its arguments are for, by which words a person asks for it, and who wrote what of its result.
 """
 
 import argparse
@@ -30,15 +30,6 @@ CHANNEL = ("id", "Channel")
 PAGE = ("url", "Page")
 
 READ, WRITE, IRREVERSIBLE = "read", "write", "irreversible"
-
-# What the other arguments of tools that change something are for.
-ROLES = {
-    **dict.fromkeys(
-        ("body", "content", "description", "location", "permission", "subject", "title"), "text"
-    ),
-    **dict.fromkeys(("start_time", "end_time", "new_start_time", "new_end_time"), "quantity"),
-    "attachments": "identity",
-}
 
 # tool: (action, effect, {argument: kind of target}). What sends mail or tells somebody something is
 # irreversible, and so is what deletes.
@@ -88,6 +79,120 @@ TABLE = {
     "post_webpage": ("web.post", IRREVERSIBLE, {"url": PAGE}),
 }
 
+# What the arguments that are no targets are for. By what a search asks for, a turn can name its results.
+ROLES = {
+    **dict.fromkeys(("query", "sender", "filename"), "identity"),
+    **dict.fromkeys(("day", "date"), "quantity"),
+    **dict.fromkeys(
+        ("body", "content", "description", "location", "permission", "subject", "title"), "text"
+    ),
+    **dict.fromkeys(("start_time", "end_time", "new_start_time", "new_end_time"), "quantity"),
+    "attachments": {"type": "text", "event_details": "text"},
+}
+
+# The words by which a person asks for an action: (verbs, nouns). A second factor only. Words that stand in
+# turns that only read, too, tell nothing: "tell me", "give me", "in the email", "shared with".
+MAIL, FILES = ["email", "mail", "message"], ["file", "document"]
+MEETING = ["event", "meeting", "appointment"]
+SEND = ["send", "write", "reply", "respond", "answer", "forward", "notify"]
+WORDS = {
+    "email.send": (SEND, MAIL),
+    "email.delete": (["delete", "remove", "erase", "trash", "discard"], MAIL),
+    "calendar.create": (["create", "add", "schedule", "book", "organize", "arrange", "set up", "put"], MEETING),
+    "calendar.cancel": (["cancel", "delete", "remove", "call off"], MEETING),
+    "calendar.reschedule": (["reschedule", "move", "postpone", "shift", "change", "bring forward"], MEETING),
+    "calendar.invite": (["add", "invite", "include"], ["participant", *MEETING]),
+    "file.append": (["append", "add", "write", "insert", "put", "update", "extend"], FILES),
+    "file.create": (["create", "write", "make", "save", "draft"], FILES),
+    "file.delete": (["delete", "remove", "erase"], FILES),
+    "file.share": (["share", "give access", "grant access"], FILES),
+    "channel.add-user": (["add", "invite", "put"], ["channel"]),
+    "message.send": ([*SEND, "message"], ["message", "DM"]),
+    "channel.send": ([*SEND, "message", "post", "announce", "publish"], ["message", "channel"]),
+    "user.invite": (["invite", "add"], ["user", "colleague", "workspace"]),
+    "user.remove": (["remove", "delete", "kick", "deactivate"], ["user"]),
+    "web.post": (["post", "publish", "upload", "put", "submit", "write"], ["page", "website"]),
+}
+
+
+# Fields that the system writes, and the entity type of what stands there. What has no type could stand for
+# anything, so nothing is named here that could pass for an id and is none (a size, a count).
+
+# What a mail says of its sender is authenticated by whoever receives it; whom else it is addressed to is
+# its author's word.
+EMAIL = {"id_": "Message", "sender": "Address", "timestamp": None}
+# Who is invited to an event is the calendar's record of the addresses that it sent invitations to.
+CALENDAR = {"id_": "Event", "participants/*": "Address", "start_time": None, "end_time": None}
+DRIVE = {"id_": "File", "owner": "Address", "last_modified": None}
+PERSON = {"email": "Address"}
+
+
+def yaml(prefix, fields):
+    labels = [
+        {"at": f"{prefix}/{field}", "integrity": "system", **({"entity": entity} if entity else {})}
+        for field, entity in fields.items()
+    ]
+    return {"format": "yaml", "fields": labels}
+
+
+def one(fields):
+    return yaml("", fields)
+
+
+def many(fields):
+    return yaml("/*", fields)
+
+
+TEXT = {"format": "text"}
+
+# Who wrote what of a result. What is not named is a correspondent's.
+RESULTS = {
+    "send_email": one(EMAIL),
+    "delete_email": TEXT,
+    "get_unread_emails": many(EMAIL),
+    "get_sent_emails": many(EMAIL),
+    "get_received_emails": many(EMAIL),
+    "get_draft_emails": many(EMAIL),
+    "search_emails": many(EMAIL),
+    "search_contacts_by_name": many(PERSON),
+    "search_contacts_by_email": many(PERSON),
+    "get_current_day": TEXT,
+    "search_calendar_events": many(CALENDAR),
+    "get_day_calendar_events": many(CALENDAR),
+    "create_calendar_event": one(CALENDAR),
+    "cancel_calendar_event": TEXT,
+    "reschedule_calendar_event": one(CALENDAR),
+    "add_calendar_event_participants": one(CALENDAR),
+    "append_to_file": one(DRIVE),
+    "search_files_by_filename": many(DRIVE),
+    "create_file": one(DRIVE),
+    "delete_file": one(DRIVE),
+    "get_file_by_id": one(DRIVE),
+    "list_files": many(DRIVE),
+    "share_file": one(DRIVE),
+    "search_files": many(DRIVE),
+    # A name of a channel or user is text that somebody chose: its type keeps it from being anything else.
+    "get_channels": one({"*": "Channel"}),
+    "get_users_in_channel": one({"*": "User"}),
+    "read_channel_messages": many({"sender": "User", "recipient": "Channel"}),
+    "read_inbox": many({"sender": "User", "recipient": "User"}),
+    **dict.fromkeys(
+        ("add_user_to_channel", "send_direct_message", "send_channel_message", "invite_user_to_slack",
+         "remove_user_from_slack", "get_webpage", "post_webpage"),
+        TEXT,
+    ),
+}
+
+# AgentDojo's schema says of an attachment that it is an object, and its description what the members are.
+ATTACHMENT = {"type": {"type": "string"}, "file_id": {"type": "string"}, "event_details": {"type": "object"}}
+# Attaching a file passes it on, whatever the mail says: one call with two effects.
+ATTACHES = {
+    "action": "file.attach",
+    "effect": IRREVERSIBLE,
+    "when": "$.attachments[*].file_id",
+    "targets": [{"at": "$.attachments[*].file_id", "type": "id", "entity": "File"}],
+}
+
 
 def manifest(function):
     """The manifest of one of AgentDojo's functions."""
@@ -102,20 +207,34 @@ def manifest(function):
         if argument not in required:
             declaration["optional"] = True
         declarations.append(declaration)
-    roles = {
-        f"/{argument}": ROLES[argument]
-        for argument in schema["properties"]
-        if effect != READ and argument not in targets
-    }
-    return {
+    made = {
         "tool": function.name,
         "action": action,
         "effect": effect,
         "description": function.description,
         "arguments": schema,
         "targets": declarations,
-        **({"roles": roles} if roles else {}),
     }
+    if "attachments" in schema["properties"]:
+        schema["properties"]["attachments"]["anyOf"][0]["items"]["properties"] = ATTACHMENT
+        made["effects"] = [ATTACHES]
+    roles = dict(roles_of(argument for argument in schema["properties"] if argument not in targets))
+    if roles:
+        made["roles"] = roles
+    if effect != READ:
+        verbs, nouns = WORDS[action]
+        made["words"] = {"en": {"verbs": verbs, "nouns": nouns}}
+    made["results"] = RESULTS[function.name]
+    return made
+
+
+def roles_of(arguments):
+    for argument in arguments:
+        role = ROLES[argument]
+        if isinstance(role, dict):
+            yield from ((f"/{argument}/{member}", role) for member, role in role.items())
+        else:
+            yield f"/{argument}", role
 
 
 def render(suite):
