@@ -35,7 +35,8 @@ const MISSING: usize = 100_000;
 
 /// Follows the entries, and then says which rows of state they do not bear out.
 ///
-/// It keeps a few hundred bytes for each turn and a few dozen for each decision.
+/// It keeps a few hundred bytes for each turn and for each row of history, and a few dozen for each
+/// decision.
 pub struct StateCheck<'a> {
     store: &'a dyn Inspect,
     folded: Folded,

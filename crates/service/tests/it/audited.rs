@@ -54,7 +54,7 @@ impl ExportProgress for Silent {
 }
 
 impl Kit {
-    fn documents(&self) -> Option<BTreeMap<Sha256, Vec<u8>>> {
+    pub(crate) fn documents(&self) -> Option<BTreeMap<Sha256, Vec<u8>>> {
         let mut documents = BTreeMap::new();
         let reader = self.service().authenticate(self.token(Role::VaultReader));
         let opened = reader.and_then(|reader| {

@@ -97,12 +97,12 @@ impl Kit {
 
     /// What the facts of the newest decision say of counters: name, value, what is added.
     fn counters(&self) -> Vec<(String, i64, i64)> {
-        let facts = self.opened_facts(&self.decisions().pop().unwrap());
+        let facts = self.opened_facts(&self.every_decision().pop().unwrap());
         let told = |fact: CounterFact| (fact.counter, fact.value, fact.adds);
         facts.inputs.counters.into_iter().map(told).collect()
     }
 
-    fn decisions(&self) -> Vec<Decision> {
+    fn every_decision(&self) -> Vec<Decision> {
         let log = self.log();
         let decisions = log.iter().filter_map(|entry| match entry.body() {
             Some(Body::Decision(decision)) => Some(decision.clone()),
@@ -157,7 +157,7 @@ fn amounts_add_up_exactly_and_what_is_not_exact_is_rejected() {
             [("spent".to_owned(), sum, cents)],
             "{amount}"
         );
-        let counts = kit.decisions().pop().unwrap().counts;
+        let counts = kit.every_decision().pop().unwrap().counts;
         let deltas: Vec<i64> = counts.iter().map(|count| count.delta).collect();
         assert_eq!(
             deltas,
@@ -250,11 +250,13 @@ fn a_hot_cap_approves_exactly_as_many_as_it_allows_and_starves_nobody() {
         .count();
     assert_eq!(approved, CAP);
     // Each approved call saw those before it, and no other.
+    let documents = kit.documents().unwrap();
     let mut seen: Vec<i64> = kit
-        .decisions()
+        .every_decision()
         .iter()
         .filter(|decision| decision.outcome.name() == "approved")
-        .map(|decision| kit.opened_facts(decision).inputs.counters[0].value)
+        .map(|decision| documents[&decision.facts_ref.unwrap().into()].as_slice())
+        .map(|facts| Facts::from_canonical(facts).unwrap().inputs.counters[0].value)
         .collect();
     seen.sort_unstable();
     assert_eq!(seen, (0..CAP as i64).collect::<Vec<_>>());
@@ -355,7 +357,7 @@ fn different_values_count_once_as_long_as_they_are_met() {
         [(1, 1), (2, 0)],
         "`a` was met since, `b` not"
     );
-    let counts = kit.decisions().pop().unwrap().counts;
+    let counts = kit.every_decision().pop().unwrap().counts;
     assert_eq!(
         counts.len(),
         1,
@@ -378,7 +380,7 @@ fn what_is_not_approved_does_not_count() {
     is(&kit.pay(&turn, &["ask"], "1"), "escalated", "ask");
     is(&kit.pay(&turn, &["never"], "1"), "rejected", "never");
     assert!(
-        kit.decisions()
+        kit.every_decision()
             .iter()
             .all(|decision| decision.counts.is_empty())
     );
@@ -511,5 +513,72 @@ fn rows_that_are_missing_are_made_from_the_leaves_at_the_start() {
             ("spent".to_owned(), spent, 100),
         ];
         assert_eq!(kit.counters(), expected);
+    }
+}
+
+/// Calls, turns, bundles, steps of the clock and restarts as they fall; what is left is held against
+/// the leaves at the end.
+#[test]
+fn whatever_happens_the_rows_are_those_of_the_leaves() {
+    let bundles = [
+        paying(json!([payments(60), spent("principal")]), ""),
+        paying(
+            json!([
+                payments(600),
+                counter(
+                    "payees",
+                    "count_distinct",
+                    "actor",
+                    json!({"window_s": 120})
+                ),
+                counter(
+                    "notes",
+                    "count_distinct",
+                    "target",
+                    json!({"over": "/note"})
+                ),
+                counter(
+                    "to_payee",
+                    "sum",
+                    "target",
+                    json!({"over": "/amount", "window_s": 30})
+                ),
+            ]),
+            "@id(\"cap\") @reason(\"Enough.\") forbid (principal, action, resource)\n\
+             when { context.has_targets && context.rejected_before };",
+        ),
+        paying(json!([]), ""),
+    ];
+    for seed in 1..4_u64 {
+        let mut kit = Kit::with_bundle(bundles[0].clone());
+        let mut state = seed;
+        let mut draw = move |below: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let mut turn = kit.turn("s0", "pay").intent_ref;
+        for n in 0..120 {
+            match draw(12) {
+                0 => turn = kit.turn(&format!("s{}", draw(2)), "pay").intent_ref,
+                1 => kit.clock.turn(i64::try_from(draw(90_000)).unwrap()),
+                2 if n % 5 == 0 => kit.restart(),
+                2 => kit.publish(&{
+                    let mut bundle = bundles[usize::try_from(draw(3)).unwrap()].clone();
+                    bundle.description = format!("{n}");
+                    bundle
+                }),
+                _ => {
+                    let to: Vec<String> = (0..draw(3)).map(|_| format!("p{}", draw(5))).collect();
+                    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+                    let amount = ["1", "2.25", "-1", ""][usize::try_from(draw(4)).unwrap()];
+                    let mut body: Value =
+                        serde_json::from_str(&request(&turn, &to, amount)).unwrap();
+                    body["args"]["note"] = json!(format!("n{}", draw(3)));
+                    kit.decide(&body).unwrap();
+                }
+            }
+        }
     }
 }
