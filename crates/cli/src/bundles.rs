@@ -119,14 +119,18 @@ pub(crate) fn compile(
 ) -> Result<CompiledBundle, CliError> {
     let content = source::read(files).map_err(|findings| refused(name_or_dir, &findings))?;
     let tenant = local()?;
-    CompiledBundle::compile(Bundle { tenant, content })
-        .map_err(|error| refused(name_or_dir, &error.findings))
+    CompiledBundle::compile(Bundle { tenant, content }).map_err(|mut error| {
+        source::locate(files, &mut error.findings);
+        refused(name_or_dir, &error.findings)
+    })
 }
 
 /// Reads and checks a bundle; what is only worth a warning is in the answer.
 pub(crate) fn check(name_or_dir: &str) -> Result<(BundleContent, Vec<Finding>), CliError> {
-    let content = read(name_or_dir)?;
-    let findings = countersign_judge::check(&content, &local()?);
+    let files = files(name_or_dir)?;
+    let content = source::read(&files).map_err(|findings| refused(name_or_dir, &findings))?;
+    let mut findings = countersign_judge::check(&content, &local()?);
+    source::locate(&files, &mut findings);
     match findings
         .iter()
         .any(|finding| finding.severity == Severity::Error)

@@ -1,6 +1,8 @@
 //! A bundle as a directory of files: `bundle.toml`, `policies/*.cedar`, `schema.cedarschema`,
 //! `tools/*.json`. Reading the disk is the caller's.
 
+mod locate;
+
 use countersign_core::document::{
     BundleContent, CounterDeclaration, PolicyFile, Settings, ToolManifest,
 };
@@ -10,6 +12,8 @@ use serde_json::Value;
 
 use crate::finding::Finding;
 use crate::limits::FILE_BYTES;
+
+pub use locate::locate;
 
 /// The file that names the bundle.
 const HEAD: &str = "bundle.toml";

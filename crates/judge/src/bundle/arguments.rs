@@ -29,6 +29,9 @@ pub(crate) struct ArgMember {
 /// A part of a schema that becomes no type: its JSON Pointer in the arguments, and why.
 pub(crate) type LeftOut = (String, &'static str);
 
+/// Why a number becomes no type.
+pub(crate) const FRACTIONS: &str = "policies have no fractions";
+
 /// The record type of a tool's arguments, and what it leaves out.
 pub(crate) fn of_schema(schema: &Value) -> (BTreeMap<String, ArgMember>, Vec<LeftOut>) {
     let mut reader = SchemaReader {
@@ -107,7 +110,7 @@ impl SchemaReader<'_> {
                 ArgType::Record(self.record(schema, at, depth))
             }
             "object" => return Err("its members are not declared"),
-            "number" => return Err("policies have no fractions"),
+            "number" => return Err(FRACTIONS),
             _ => return Err("it has no one type"),
         };
         Ok((kind, nullable))

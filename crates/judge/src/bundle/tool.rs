@@ -10,7 +10,7 @@ use countersign_core::names::ActionName;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::arguments::{self, ArgMember};
+use super::arguments::{self, ArgMember, FRACTIONS};
 use super::nearest::nearest;
 use super::roles::{self, Roles};
 use super::targets::{self, TargetSet, Targets, is_nothing};
@@ -210,10 +210,13 @@ fn compile(
     let effects = compile_effects(manifest, &file, findings);
     let (args, left_out) = arguments::of_schema(schema);
     for (at, why) in left_out {
-        findings.push(Finding::warning(
-            &file,
-            format!("policies cannot see the argument `{at}`: {why}"),
-        ));
+        let text = format!("policies cannot see the argument `{at}`: {why}");
+        let finding = Finding::warning(&file, text);
+        findings.push(match why {
+            FRACTIONS => finding
+                .hint("`context.sources` says where it comes from, and a counter can add it up"),
+            _ => finding,
+        });
     }
     warn_of_unbounded(manifest, &file, findings);
     let mut tool = Tool {

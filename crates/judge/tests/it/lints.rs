@@ -1,7 +1,7 @@
 //! What the check of a bundle finds although every part of it is sound.
 
 use countersign_core::document::{BundleContent, UnknownTools};
-use countersign_judge::{Finding, Severity, check};
+use countersign_judge::{Finding, Severity, check, source};
 use serde_json::{Value, json};
 
 use crate::support::{content, starter, x};
@@ -223,6 +223,82 @@ fn a_label_for_a_type_that_nothing_declares_is_an_error() {
     let found = shown(&content);
     assert!(
         found.contains("error: the label of `$[*].owner` names the entity type `Payees`, which nothing declares\n  --> tools/list.json\nhint: did you mean `Payee`?"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_word_that_the_schema_does_not_list_is_an_error() {
+    let with = |schema: Value, condition: &str| {
+        let mut content = of(&format!(
+            "@id(\"a\") forbid (principal, action == Action::\"file.list\", resource)\nwhen {{ {condition} }};"
+        ));
+        content.tools[2].arguments["properties"]["kind"] = schema;
+        shown(&content)
+    };
+    let one = json!({"anyOf": [{"enum": ["open", "closed"]}, {"type": "null"}]});
+    let many = json!({"type": "array", "items": {"type": "string", "enum": ["open", "closed"]}});
+    let is = |word: &str| format!(r#"context.args has kind && context.args.kind == "{word}""#);
+    let has =
+        |word: &str| format!(r#"context.args has kind && context.args.kind.contains("{word}")"#);
+    assert_eq!(with(one.clone(), &is("open")), "");
+    assert_eq!(with(many.clone(), &has("closed")), "");
+    for found in [with(one, &is("opne")), with(many, &has("opne"))] {
+        assert!(
+            found.starts_with("error: `opne` can never be in `context.args.kind`")
+                && found.ends_with("hint: did you mean `open`?"),
+            "{found}"
+        );
+    }
+    assert_eq!(with(json!({"type": "string"}), &is("anything")), "");
+}
+
+#[test]
+fn findings_of_manifests_and_settings_are_placed_in_their_files() {
+    let tools = "[\n  {\"tool\": \"list\", \"action\": \"file.list\", \"effect\": \"read\",\n   \"arguments\": {\"type\": \"object\", \"additionalProperties\": false}},\n  {\"tool\": \"pay\", \"action\": \"money.send\", \"effect\": \"write\",\n   \"arguments\": {\"type\": \"object\", \"additionalProperties\": false, \"properties\": {\n     \"to\": {\"type\": \"string\"},\n     \"note\": {\"type\": \"string\"}}},\n   \"targets\": [{\"at\": \"/too\", \"type\": \"id\", \"entity\": \"Payee\"}]}\n]\n";
+    let place = |tools: &str, head: &str| {
+        let files = vec![
+            ("bundle.toml".to_owned(), head.to_owned()),
+            ("tools/all.json".to_owned(), tools.to_owned()),
+        ];
+        let content = source::read(&files).unwrap();
+        let mut found = check(&content, &x("acme"));
+        source::locate(&files, &mut found);
+        let found: Vec<String> = found
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .map(ToString::to_string)
+            .collect();
+        found.join("\n")
+    };
+    let head = "name = \"x\"\n";
+    assert!(
+        place(tools, head).starts_with("error: the target `/too` names no argument of the schema\n  --> tools/all.json:8:24\n  |\n8 |    \"targets\": [{\"at\": \"/too\""),
+        "{}", place(tools, head)
+    );
+    let fixed = tools.replace("/too", "/to");
+    assert!(
+        place(&fixed, head)
+            .starts_with("error: the argument `/note` has no role\n  --> tools/all.json:7:7\n"),
+        "{}",
+        place(&fixed, head)
+    );
+    let roles = fixed.replace(
+        "\"targets\"",
+        "\"roles\": {\"/note\": \"text\"}, \"targets\"",
+    );
+    assert_eq!(place(&roles, head), "");
+    let found = place(&roles, "name = \"x\"\n\n[settings]\npermit_ttl_s = 0\n");
+    assert!(
+        found.contains("`permit_ttl_s` is 0; allowed are 1 to 3600\n  --> bundle.toml:4:1"),
+        "{found}"
+    );
+    let found = place(
+        &roles,
+        "name = \"x\"\n[[counters]]\nname = \"n\"\nkind = \"count\"\nactions = [\"money.sent\"]\nkey = \"actor\"\n",
+    );
+    assert!(
+        found.contains("`money.sent`, which no tool does\n  --> bundle.toml:"),
         "{found}"
     );
 }

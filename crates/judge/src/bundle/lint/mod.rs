@@ -45,7 +45,7 @@ pub(super) fn check(parts: &Parts<'_>, findings: &mut Vec<Finding>) {
         .collect();
     let index = Index::of(&rules, parts);
     for rule in &rules {
-        words::check(rule, parts, findings);
+        words::check(rule, parts, &index, findings);
         sets::check(rule, &index, findings);
     }
     scope::check(&rules, parts, findings);

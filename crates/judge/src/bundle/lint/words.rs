@@ -5,14 +5,22 @@ use std::collections::BTreeSet;
 use countersign_core::document::UnknownTools;
 use countersign_core::document::{Assurance, Author, Confidentiality, Effect, Source, TargetType};
 
+use serde_json::Value;
+
+use super::super::arguments::resolve;
 use super::super::nearest::nearest;
 use super::super::reads::path;
-use super::{Parts, Rule, operands, text, texts, written};
+use super::{Index, Parts, Rule, operands, text, texts, written};
 use crate::finding::Finding;
 use crate::value::type_name;
 
 /// Finds words that can never be there.
-pub(super) fn check(rule: &Rule<'_>, parts: &Parts<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(
+    rule: &Rule<'_>,
+    parts: &Parts<'_>,
+    index: &Index<'_>,
+    findings: &mut Vec<Finding>,
+) {
     let mut found: BTreeSet<(Vec<String>, String)> = BTreeSet::new();
     rule.visit(&mut |operator, inner, _| {
         if !["==", "!=", "contains", "containsAll", "containsAny"].contains(&operator) {
@@ -37,7 +45,7 @@ pub(super) fn check(rule: &Rule<'_>, parts: &Parts<'_>, findings: &mut Vec<Findi
         }
     });
     for (place, word) in found {
-        if let Some(known) = vocabulary(&place, parts)
+        if let Some(known) = vocabulary(&place, parts).or_else(|| listed(&place, rule, index))
             && !known.contains(word.as_str())
         {
             let place = written(&place);
@@ -92,6 +100,51 @@ fn vocabulary<'a>(place: &[String], parts: &Parts<'a>) -> Option<BTreeSet<&'a st
         }
         _ => return None,
     })
+}
+
+/// What the schemas of an argument list, if each tool that has it lists all that it can be.
+fn listed<'a>(place: &[String], rule: &Rule<'_>, index: &Index<'a>) -> Option<BTreeSet<&'a str>> {
+    let ("args", names) = place
+        .split_first()
+        .map(|(first, rest)| (first.as_str(), rest))?
+    else {
+        return None;
+    };
+    let tools = rule
+        .actions()
+        .filter_map(|(action, _)| index.tools.get(action));
+    let mut all = BTreeSet::new();
+    for tool in tools.flatten() {
+        let root = &tool.manifest().arguments;
+        let argument = names.iter().try_fold(root, |schema, name| {
+            resolve(root, schema)?.get("properties")?.get(name)
+        });
+        if let Some(argument) = argument {
+            all.extend(enumerated(root, argument, 0)?);
+        }
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+/// The texts that a schema lists, of a value or of the items of a list.
+fn enumerated<'a>(root: &'a Value, schema: &'a Value, depth: usize) -> Option<BTreeSet<&'a str>> {
+    const DEPTH: usize = 16;
+    let schema = resolve(root, schema).filter(|_| depth < DEPTH)?;
+    if let Some(listed) = schema.get("enum").and_then(Value::as_array) {
+        let known = listed.iter().filter(|value| !value.is_null());
+        return known.map(Value::as_str).collect();
+    }
+    if let Some(items) = schema.get("items") {
+        return enumerated(root, items, depth + 1);
+    }
+    let options = schema.get("anyOf").or_else(|| schema.get("oneOf"))?;
+    let mut all = BTreeSet::new();
+    for option in options.as_array()? {
+        if option.get("type").is_none_or(|kind| kind != "null") {
+            all.extend(enumerated(root, option, depth + 1)?);
+        }
+    }
+    Some(all)
 }
 
 fn some_of(known: &BTreeSet<&str>) -> String {
