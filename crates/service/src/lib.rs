@@ -44,13 +44,13 @@ mod watcher;
 
 pub use caller::Caller;
 pub use carry::bundle_in_force;
+pub use countersign_judge::limits::RESULTS_SEEN;
 pub use countersign_publish::{Board, Status};
 pub use decide::{CALL_BODY_BYTES, WAIT_MAX, permit_audience};
 pub use directory::{DIRECTORY_BODY_BYTES, DIRECTORY_CHANGES};
 pub use entries::{EntryQuery, PAGE_DEFAULT, PAGE_MAX};
 pub use error::{ErrorCode, ServiceError};
 pub use escalations::ESCALATION_TTL_MS;
-pub use countersign_judge::limits::RESULTS_SEEN;
 pub use executions::EXECUTION_BODY_BYTES;
 pub use export::ExportProgress;
 pub use health::ServiceHealth;
