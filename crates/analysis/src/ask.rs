@@ -15,7 +15,8 @@ use crate::solver::SolverCommand;
 pub const ASSUMPTIONS: [&str; 8] = [
     "context.target_count < 0 || context.target_count > 64",
     "context.has_targets != (context.target_count > 0)",
-    "context.has_targets == (resource is Call)",
+    // A call that does several things can have targets for one of them only.
+    "!(resource is Call) && !context.has_targets",
     "!(resource is Call) && !(context has target)",
     "!context.intent.live && (context.intent.earlier_turns != 0 || context.intent has author)",
     "context.intent.earlier_turns < 0 || context.intent.earlier_turns > 19",
