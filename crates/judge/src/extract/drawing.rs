@@ -12,7 +12,7 @@ use super::ExtractInputs;
 use super::trail::grounds;
 use crate::bundle::{RoleAt, Roles};
 use crate::limits::NAMING_VALUES;
-use crate::result::Hit;
+use crate::result::{Hit, RecordId};
 use crate::value::{Key, plain_keys};
 
 /// The extractor that looked for targets in words and anywhere in results, and knew no labels.
@@ -24,6 +24,8 @@ pub(super) struct Drawing<'a> {
     extractor: u32,
     /// Whether the turn names a result.
     named: RefCell<HashMap<ResultRef, bool>>,
+    /// Whether the turn names a record.
+    named_records: RefCell<HashMap<(ResultRef, RecordId), bool>>,
 }
 
 impl<'a> Drawing<'a> {
@@ -32,6 +34,7 @@ impl<'a> Drawing<'a> {
             inputs,
             extractor,
             named: RefCell::default(),
+            named_records: RefCell::default(),
         }
     }
 
@@ -47,14 +50,22 @@ impl<'a> Drawing<'a> {
     /// Whether a value stands in words that ground it.
     pub(super) fn is_named(&self, keys: &[Key]) -> bool {
         self.inputs.chain.iter().enumerate().any(|(n, turn)| {
-            grounds(self, n, turn).is_some() && !turn.mentions.principal().find(keys).is_empty()
+            turn.mentions.principal().holds(keys) && grounds(self, n, turn).is_some()
         })
     }
 
     /// Whether a field by which its record is known stands in the principal's words.
     pub(super) fn is_named_record(&self, hit: &Hit<'_>) -> bool {
-        let mut names = hit.record_names().iter();
-        names.any(|key| self.is_named(std::slice::from_ref(key)))
+        let Some(record) = hit.record else {
+            return false;
+        };
+        let record = (hit.result.result_ref, record);
+        if let Some(known) = self.named_records.borrow().get(&record) {
+            return *known;
+        }
+        let is_named = self.is_named(hit.record_names());
+        self.named_records.borrow_mut().insert(record, is_named);
+        is_named
     }
 
     /// Whether what the result's call asked for, as an identity, stands in the principal's words.

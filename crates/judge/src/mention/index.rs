@@ -48,19 +48,24 @@ impl Index {
     pub(crate) fn find<'a>(&'a self, keys: &[Key]) -> Vec<&'a Spot> {
         let mut spots: Vec<&Spot> = keys
             .iter()
-            .filter_map(|key| {
-                let map = if key.kind.is_measure() {
-                    &self.by_measure
-                } else {
-                    &self.by_key
-                };
-                map.get(key)
-            })
+            .filter_map(|key| self.of_kind(key).get(key))
             .flatten()
             .collect();
         spots.sort_by_key(|spot| (spot.field, spot.offset, spot.written.len()));
         spots.dedup();
         spots
+    }
+
+    /// Whether the value itself stands anywhere.
+    pub(crate) fn holds(&self, keys: &[Key]) -> bool {
+        keys.iter().any(|key| self.of_kind(key).contains_key(key))
+    }
+
+    fn of_kind(&self, key: &Key) -> &HashMap<Key, Vec<Spot>> {
+        match key.kind.is_measure() {
+            true => &self.by_measure,
+            false => &self.by_key,
+        }
     }
 
     /// Where something stands that looks like the value.

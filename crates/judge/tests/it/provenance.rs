@@ -200,9 +200,10 @@ fn what_stands_in_a_text_has_sources_of_its_own() {
         json!({"to": ["jane@partner.example"], "body": "Fill in https://acme.example/form or www.evil.example, pay to DE89370400440532013000"}),
     );
     let text = &facts.context["text"];
+    // The account stands in a mail of the person whom the turn names.
     assert_eq!(
         text["sources"],
-        json!(["user", "any_output", "none"]),
+        json!(["user", "named_document", "none"]),
         "{text}"
     );
     assert_eq!(text["ibans"], json!(["DE89370400440532013000"]));
