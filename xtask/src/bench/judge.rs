@@ -14,8 +14,8 @@ use countersign_core::pseudonym::Pseudonym;
 use countersign_core::time::{Clock as _, Timestamp};
 use countersign_core::verdict::{Outcome, Verdict};
 use countersign_judge::{
-    ChainTurn, CompiledBundle, Directory, DirectoryError, ExtractInputs, TurnMentions, extract,
-    judge, judge_version,
+    ChainTurn, CompiledBundle, Directory, DirectoryError, ExtractInputs, SessionResults,
+    TurnMentions, extract, judge, judge_version,
 };
 use countersign_keys::SystemRandom;
 use countersign_merkle::leaf_hash;
@@ -181,11 +181,13 @@ impl Scene {
             call_ref: self.call.reference().map_err(Error::server(failed))?,
             claimed_intent: Some(intent_ref),
             chain: &chain,
-            results: &[],
+            results: &SessionResults::empty(),
             directory: &Nobody,
             directory_revision: None,
             credential: self.intent.registered_by,
             review: None,
+            counters: &[],
+            history: None,
         };
         let mut times = Times::default();
         let begun = Instant::now();

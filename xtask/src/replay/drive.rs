@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::recording::{Run, Step};
 use super::tally::{Judged, Tally};
+use super::whole;
 use crate::error::Error;
 use crate::server::{ACTORS, Server};
 
@@ -71,6 +72,7 @@ impl<'a> Driver<'a> {
                 return;
             }
         };
+        let mut outcomes = Vec::with_capacity(run.steps.len());
         for (k, step) in run.steps.iter().enumerate() {
             let call = RecordedCall {
                 tool: &step.function,
@@ -80,19 +82,24 @@ impl<'a> Driver<'a> {
                 session: &session,
                 external_call_id: format!("{n}-{k}"),
             };
-            self.call(run, step, &call, tally);
+            outcomes.push(self.call(run, step, &call, tally));
             progress.inc(1);
         }
+        tally.whole(whole::groups(run, &outcomes, self.bundle));
     }
 
-    fn call(&self, run: &Run, step: &Step, call: &RecordedCall<'_>, tally: &mut Tally) {
+    /// Asks for one call; its outcome, or nothing that is one.
+    fn call(&self, run: &Run, step: &Step, call: &RecordedCall<'_>, tally: &mut Tally) -> String {
         let args = json::parse(step.args.get().as_bytes(), ARGS_BYTES);
         if args.is_err() {
             tally.unstrict();
         }
         let body = match serde_json::to_vec(call) {
             Ok(body) => body,
-            Err(error) => return tally.error("the request", &error),
+            Err(error) => {
+                tally.error("the request", &error);
+                return String::new();
+            }
         };
         let asked = Instant::now();
         let answer = self.agent.decide_bytes(body, None);
@@ -117,6 +124,7 @@ impl<'a> Driver<'a> {
                 if answer.outcome == "approved" {
                     self.report(step, &answer, tally);
                 }
+                answer.outcome
             }
             // A body that is no call is a problem document that names the recorded rejection.
             Err(error)
@@ -126,9 +134,14 @@ impl<'a> Driver<'a> {
             {
                 let judged = Judged::malformed();
                 tally.example(&judged, &step.function, || Some(error.to_string()));
+                let outcome = judged.outcome.clone();
                 tally.judged(run, step, judged, elapsed);
+                outcome
             }
-            Err(error) => tally.error("POST /v1/decisions", &error),
+            Err(error) => {
+                tally.error("POST /v1/decisions", &error);
+                String::new()
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod drive;
 mod recording;
 mod report;
 mod tally;
+mod whole;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};

@@ -29,6 +29,19 @@ pub(super) struct Run {
     /// The attacker's task, where there was an attack.
     #[serde(default)]
     pub(super) injection_task: Option<String>,
+    /// Of a model's run: whether the person's task was done.
+    #[serde(default)]
+    pub(super) utility: Option<bool>,
+    /// Of a model's run: whether the attacker's was.
+    #[serde(default)]
+    pub(super) security: Option<bool>,
+}
+
+impl Run {
+    /// Whether the person's task was done.
+    pub(super) fn is_useful(&self) -> bool {
+        self.utility == Some(true)
+    }
 }
 
 /// One call of a run.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::REACH_PERCENT;
 use super::tally::Tally;
+use super::whole::Worst;
 use crate::error::Error;
 use crate::stats::{Summary, shown};
 use crate::table::{Table, grouped, percent};
@@ -38,6 +39,7 @@ pub(super) struct Report {
     outcomes: BTreeMap<String, u64>,
     reasons: Vec<ReasonCount>,
     groups: Vec<GroupCount>,
+    whole_runs: Vec<WholeCount>,
     not_by_policy: Vec<NotByPolicy>,
     errors: BTreeMap<String, u64>,
     args_not_strict: u64,
@@ -63,6 +65,13 @@ struct GroupCount {
     group: String,
     outcome: String,
     calls: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct WholeCount {
+    group: String,
+    worst: &'static str,
+    runs: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,6 +101,11 @@ impl Report {
                 outcome: outcome.clone(),
                 calls: *calls,
             });
+        let whole = tally.whole.iter().map(|((group, worst), runs)| WholeCount {
+            group: group.clone(),
+            worst: worst.name(),
+            runs: *runs,
+        });
         let not_by_policy = tally
             .not_by_policy
             .iter()
@@ -119,6 +133,7 @@ impl Report {
             outcomes: tally.outcomes.clone(),
             reasons: reasons.collect(),
             groups: groups.collect(),
+            whole_runs: whole.collect(),
             not_by_policy: not_by_policy.collect(),
             errors: tally.failures.clone(),
             args_not_strict: tally.unstrict,
@@ -196,6 +211,30 @@ impl Report {
         table
     }
 
+    fn whole(&self) -> Table {
+        let worsts = [Worst::Approved, Worst::Escalated, Worst::Stopped].map(Worst::name);
+        let columns = worsts.map(|name| format!(">{name}"));
+        let mut headings = vec!["runs by their worst call", ">runs"];
+        headings.extend(columns.iter().map(String::as_str));
+        let mut table = Table::new(&headings);
+        let mut rows: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+        for row in &self.whole_runs {
+            rows.entry(&row.group)
+                .or_default()
+                .insert(row.worst, row.runs);
+        }
+        for (group, counts) in rows {
+            let total = counts.values().sum();
+            let mut cells = vec![group.to_owned(), grouped(total)];
+            cells.extend(worsts.map(|name| {
+                let runs = counts.get(name).copied().unwrap_or(0);
+                format!("{} ({})", grouped(runs), percent(runs, total))
+            }));
+            table.row(cells);
+        }
+        table
+    }
+
     fn not_by_policy(&self) -> Table {
         let mut table = Table::new(&["no policy was asked", "tool", ">calls", "for example"]);
         for row in &self.not_by_policy {
@@ -230,6 +269,9 @@ impl std::fmt::Display for Report {
             self.groups()
         )?;
         writeln!(f, "A call with two reasons counts under both.\n")?;
+        if !self.whole_runs.is_empty() {
+            writeln!(f, "{}", self.whole())?;
+        }
         if !self.not_by_policy.is_empty() {
             writeln!(f, "{}", self.not_by_policy())?;
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::recording::{Run, Step};
+use super::whole::Worst;
 
 /// Most distinct errors and examples that are kept.
 const KEPT: usize = 50;
@@ -22,9 +23,10 @@ const NOT_REACHED: [&str; 6] = [
 ];
 
 /// Reasons of the judge that stand before any policy.
-const BEFORE_POLICY: [&str; 3] = [
+const BEFORE_POLICY: [&str; 4] = [
     "countersign.no-target",
     "countersign.too-many-targets",
+    "countersign.too-many-values",
     "countersign.unreadable-target",
 ];
 
@@ -50,6 +52,8 @@ pub(super) struct Tally {
     pub(super) reasons: BTreeMap<(String, String), u64>,
     /// By whose call it was in the recording, and outcome.
     pub(super) groups: BTreeMap<(String, String), u64>,
+    /// Runs, by what they count as and by their worst call.
+    pub(super) whole: BTreeMap<(String, Worst), u64>,
     /// Calls that no policy was asked about: by reason and tool, with an example of why.
     pub(super) not_by_policy: BTreeMap<(String, String), (u64, Option<String>)>,
     /// Answers that are no verdict, by request and text.
@@ -89,6 +93,12 @@ impl Judged {
 impl Tally {
     pub(super) fn run(&mut self) {
         self.runs += 1;
+    }
+
+    pub(super) fn whole(&mut self, groups: Vec<(String, Worst)>) {
+        for key in groups {
+            add(&mut self.whole, key, 1);
+        }
     }
 
     pub(super) fn unstrict(&mut self) {
@@ -175,6 +185,10 @@ impl Tally {
             .groups
             .into_iter()
             .for_each(|(key, n)| add(&mut self.groups, key, n));
+        other
+            .whole
+            .into_iter()
+            .for_each(|(key, n)| add(&mut self.whole, key, n));
         other
             .failures
             .into_iter()
