@@ -368,7 +368,7 @@ fn different_values_count_once_as_long_as_they_are_met() {
 #[test]
 fn what_is_not_approved_does_not_count() {
     let ask = r#"
-        @id("ask") @escalate("reviewer") @reason("A person looks at it.")
+        @id("ask") @escalate @reason("A person looks at it.")
         forbid (principal, action == Action::"payment.send", resource)
         when { context.targets.contains("ask") };
         @id("never") @reason("Never.")
@@ -444,7 +444,7 @@ fn policies_may_ask_what_was_approved_and_rejected_before() {
     let policies = r#"
         @id("new") @reason("Nobody was paid there before.")
         forbid (principal, action == Action::"payment.send", resource)
-        when { !context.target.approved_before && !context.targets.contains("first") };
+        when { context has target && !context.target.approved_before && !context.targets.contains("first") };
         @id("again") @reason("It was rejected before.")
         forbid (principal, action == Action::"payment.send", resource)
         when { context.rejected_before };
@@ -485,7 +485,7 @@ fn rows_that_are_missing_are_made_from_the_leaves_at_the_start() {
     let policies = r#"
         @id("new") @reason("Nobody was paid there before.")
         forbid (principal, action == Action::"payment.send", resource)
-        when { !context.target.approved_before && !context.targets.contains("first") };
+        when { context has target && !context.target.approved_before && !context.targets.contains("first") };
     "#;
     let counters = json!([payments(600), spent("session")]);
     let mut kit = Kit::with_bundle(paying(counters, policies));
