@@ -232,3 +232,28 @@ fn the_library_is_listed_and_each_policy_printed_with_its_cases() {
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("spending-caps"), "{}", ran.err);
 }
+
+#[test]
+fn a_policy_of_the_library_is_taken_into_a_bundle_and_overwrites_nothing() {
+    let home = Home::new();
+    mine(&home, "bundle.toml", "mail-agent", "mine");
+    std::fs::remove_file(home.path("mine/policies/mail.cedar")).unwrap();
+    std::fs::remove_file(home.path("mine/cases/mail.toml")).unwrap();
+    let take = [
+        "policy",
+        "library",
+        "recipients-named-in-the-turn",
+        "--into",
+    ];
+    let take = |dir: &'static str| [&take[..], &[dir]].concat();
+    home.ok(&take("mine"));
+    home.ok(&["policy", "check", "mine"]);
+    let out = home.ok(&["policy", "test", "mine", "--min-coverage", "100"]);
+    assert!(out.contains("held: 11 cases"), "{out}");
+    let ran = home.run(&take("mine"));
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("is there already"), "{}", ran.err);
+    assert_eq!(home.run(&take("elsewhere")).code, 2);
+    assert!(!home.path("elsewhere").exists());
+    home.expect(2, &["policy", "library", "--into", "mine"]);
+}

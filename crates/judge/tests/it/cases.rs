@@ -642,3 +642,16 @@ fn the_cases_of_the_bundles_hold_and_cover_them() {
     }
     assert!(fell.is_empty(), "{}", fell.join("\n"));
 }
+
+/// The example of the page about cases is one.
+#[test]
+fn the_example_of_the_page_holds() {
+    let page = std::fs::read_to_string(repository().join("docs/policy-testing.md")).unwrap();
+    let example = page.split("```toml\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    let (outcomes, _) = run(starter("mail-agent"), example);
+    assert_eq!(outcomes.len(), 4);
+    for outcome in &outcomes {
+        assert!(outcome.holds(), "{outcome:?}");
+    }
+}

@@ -1,5 +1,9 @@
 //! `countersign policy library`
 
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use serde::Serialize;
 
@@ -13,6 +17,9 @@ use crate::terminal::{Terminal, Tone};
 pub(crate) struct LibraryArgs {
     /// The policy's name; without it, all are listed
     name: Option<String>,
+    /// Write the policy and its cases into this bundle's directory; files that are there stay
+    #[arg(long, value_name = "DIR", requires = "name")]
+    into: Option<PathBuf>,
 }
 
 /// A policy of the library.
@@ -49,6 +56,9 @@ pub(super) fn run(args: &LibraryArgs, terminal: &Terminal) -> Result<Exit, CliEr
             names.join(", ")
         )));
     };
+    if let Some(bundle) = &args.into {
+        return take(one, bundle, terminal);
+    }
     terminal.answer(one, || {
         format!(
             "// policies/{}.cedar\n{}\n\n# cases/{}.toml\n{}",
@@ -58,6 +68,41 @@ pub(super) fn run(args: &LibraryArgs, terminal: &Terminal) -> Result<Exit, CliEr
             one.cases.trim_end()
         )
     })?;
+    Ok(Exit::Yes)
+}
+
+/// Writes both files, or none if one is there already.
+fn take(one: &Kept, bundle: &Path, terminal: &Terminal) -> Result<Exit, CliError> {
+    if !bundle.join("bundle.toml").is_file() {
+        return Err(CliError::io(bundle, "no bundle: it has no bundle.toml"));
+    }
+    let files = [
+        (bundle.join("policies"), "cedar", one.policy),
+        (bundle.join("cases"), "toml", one.cases),
+    ];
+    let path =
+        |directory: &Path, extension: &str| directory.join(format!("{}.{extension}", one.name));
+    for (directory, extension, _) in &files {
+        let path = path(directory, extension);
+        if path.exists() {
+            return Err(CliError::io(&path, "the file is there already"));
+        }
+    }
+    let mut written = Vec::new();
+    for (directory, extension, text) in files {
+        std::fs::create_dir_all(&directory).map_err(|error| CliError::io(&directory, error))?;
+        let path = path(&directory, extension);
+        let mut file = File::create_new(&path).map_err(|error| CliError::io(&path, error))?;
+        file.write_all(text.as_bytes())
+            .map_err(|error| CliError::io(&path, error))?;
+        written.push(path.to_string_lossy().into_owned());
+    }
+    terminal.answer(&serde_json::json!({ "written": written }), || {
+        crate::render::plain(&written.join("\n"))
+    })?;
+    if !terminal.is_json() {
+        terminal.hint("put your own actions into both, then: countersign policy check, countersign policy test");
+    }
     Ok(Exit::Yes)
 }
 

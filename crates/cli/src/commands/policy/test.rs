@@ -220,7 +220,15 @@ fn fallen(terminal: &Terminal, bundle: &CompiledBundle, case: &CaseOutcome) -> S
             (Some(at), Some(value)) => format!("{} `{}`", plain(at), shortened(value)),
             _ => "the call".to_owned(),
         };
-        line(format!("  {what}: {}", target.outcome.name()));
+        let does_more = case
+            .targets
+            .iter()
+            .any(|other| other.action != target.action);
+        let action = match does_more {
+            true => format!(" {}", target.action),
+            false => String::new(),
+        };
+        line(format!("  {what}:{action} {}", target.outcome.name()));
         for (id, trace) in shown_policies(case, target) {
             for text in render::policy_trace(bundle, id, trace) {
                 line(render::indented(&text, "    "));
