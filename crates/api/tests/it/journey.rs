@@ -391,7 +391,7 @@ fn who_waits_for_an_escalation_learns_how_it_was_closed() {
 fn a_bundle_in_shadow_says_nothing_to_the_agent_and_is_replayed_by_who_may_open() {
     let world = World::new();
     let mut content = serde_json::to_value(bundle("allow-all")).unwrap();
-    content["settings"] = json!({"publishing": {"two_person": true, "replay": true}});
+    content["settings"]["publishing"] = json!({"two_person": true, "replay": true});
     let stored = world.post("author", "/v1/bundles", &content).expect(201);
     let named = json!({"policy_ref": stored["policy_ref"]});
     let shadow = "/v1/bundles/shadow";
