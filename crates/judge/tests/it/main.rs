@@ -24,3 +24,4 @@ mod results;
 mod roles;
 mod sealed;
 mod support;
+mod traces;
