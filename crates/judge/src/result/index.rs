@@ -244,7 +244,10 @@ impl Walk<'_> {
     }
 
     fn whole(&mut self, text: &str, adding: &mut Adding) {
-        let vouched = adding.field.labels.integrity > Integrity::Correspondent;
+        // Only what has a type of its own is a name: a state such as `received`, which the system
+        // writes too, stands in many a turn by chance.
+        let vouched = adding.field.labels.integrity > Integrity::Correspondent
+            && self.shape.entity(&adding.field.labels).is_some();
         if self.shape.format() == ResultFormat::Text {
             return;
         }

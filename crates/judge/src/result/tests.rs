@@ -130,12 +130,13 @@ fn a_labelled_field_grounds_its_whole_text_and_nothing_of_it() {
 fn a_record_is_named_by_the_fields_that_somebody_vouches_for() {
     let session = session(
         json!({"mails": [
-            {"id_": "24", "sender": "emma@acme.example", "body": "see INV-1 and 77"},
-            {"id_": "25", "sender": "tom@acme.example", "body": "see INV-2"},
+            {"id_": "24", "sender": "emma@acme.example", "state": "sent", "body": "see INV-1 and 77"},
+            {"id_": "25", "sender": "tom@acme.example", "state": "received", "body": "see INV-2"},
         ]}),
         &json!({"fields": [
-            {"at": "$.mails[*].id_", "integrity": "system"},
-            {"at": "$.mails[*].sender", "integrity": "system"},
+            {"at": "$.mails[*].id_", "integrity": "system", "entity": "Mail"},
+            {"at": "$.mails[*].sender", "integrity": "system", "entity": "Address"},
+            {"at": "$.mails[*].state", "integrity": "system"},
         ]}),
     );
     let hits = session.find(&keys("INV-2"));
@@ -146,7 +147,7 @@ fn a_record_is_named_by_the_fields_that_somebody_vouches_for() {
     assert!(
         !names
             .iter()
-            .any(|key| key.text.contains("emma") || key.text == "INV-2")
+            .any(|key| key.text.contains("emma") || ["INV-2", "received"].contains(&&*key.text))
     );
     assert_ne!(hits[0].record, session.find(&keys("INV-1"))[0].record);
 }
