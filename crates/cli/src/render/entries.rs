@@ -118,6 +118,9 @@ fn what(terminal: &Terminal, entry: &Value) -> Cell {
         "decision" => {
             let outcome = of("outcome");
             let text = format!("{outcome} {} ({})", of("action"), list("reasons"));
+            if of("mode") == "shadow" {
+                return terminal.cell(Tone::Quiet, &format!("in shadow: {text}"));
+            }
             terminal.cell(outcome_tone(&outcome), &text)
         }
         "flag" => terminal.cell(Tone::Bad, &format!("{} {}", of("detector"), of("severity"))),

@@ -33,6 +33,8 @@ mod serving;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
+mod shadow;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod verifying;
