@@ -69,7 +69,7 @@ impl Kit {
     }
 
     /// Everything is checked that can be.
-    fn audit(
+    pub(crate) fn audit(
         &self,
         documents: BTreeMap<Sha256, Vec<u8>>,
         swap: Option<(String, String)>,

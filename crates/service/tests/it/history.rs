@@ -7,7 +7,9 @@ use std::sync::Barrier;
 use countersign_core::document::{BundleContent, CounterFact, Document as _, Facts};
 use countersign_core::entry::{Body, Decision, Role, Surface};
 use countersign_core::names::{BuiltinReason, ReasonId};
+use countersign_core::refs::Sha256;
 use countersign_service::Caller;
+use countersign_verify::Check;
 use countersign_wire::{DecisionAnswer, SetCurrentBundle};
 use serde_json::{Value, json};
 
@@ -581,4 +583,30 @@ fn whatever_happens_the_rows_are_those_of_the_leaves() {
             }
         }
     }
+}
+
+/// Facts with another value than the entries before them give are found, also where the verdict
+/// would be the same.
+#[test]
+fn facts_that_count_otherwise_than_the_log_are_found() {
+    let kit = Kit::with_bundle(paying(json!([payments(60)]), ""));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    kit.pay(&turn, &["a"], "1");
+    kit.pay(&turn, &["a"], "1");
+    let mut documents = kit.documents().unwrap();
+    let honest = kit.every_decision().pop().unwrap().facts_ref.unwrap();
+    let honest = Sha256::from(honest);
+    let mut facts = Facts::from_canonical(&documents[&honest]).unwrap();
+    facts.inputs.counters[0].value = 0;
+    let before = json!({"before": 0, "adds": 1, "after": 1});
+    facts.requests[0].context["counters"]["payments"] = before;
+    let forged = Sha256::from(facts.reference().unwrap());
+    documents.insert(forged, facts.canonical().unwrap().into_bytes());
+    let report = kit.audit(documents, Some((honest.to_string(), forged.to_string())));
+    let checks: Vec<Check> = report.findings.iter().map(|it| it.check).collect();
+    assert!(checks.contains(&Check::Counts), "{checks:?}");
+    assert!(
+        !checks.contains(&Check::RejudgeFacts),
+        "only the log tells: {checks:?}"
+    );
 }
