@@ -335,7 +335,7 @@ fn the_most_specific_label_counts_and_only_what_lowers_goes_down() {
 #[test]
 fn names_of_members_can_be_values_of_the_record_around_them() {
     let results = json!({"format": "yaml", "fields": [
-        {"at": "$[*].id_", "integrity": "system"},
+        {"at": "$[*].id_", "integrity": "system", "entity": "File"},
         {"at": "$[*].shared_with.*~", "integrity": "system", "entity": "Person"},
     ]});
     let text = "- id_: '13'\n  shared_with:\n    emma@acme.example: rw\n  content: INV-1\n";
