@@ -15,6 +15,7 @@ mod shorten;
 mod tally;
 
 pub use drive::{Found, Judged, calls, judge_all};
+pub use needed::stands_in;
 pub use places::Argument;
 pub use propose::{Guess, Proposal, ProposeError, propose};
 pub use report::{BundleView, CallView, Choice, FileRead, PassedOver, ReasonShown, Report};

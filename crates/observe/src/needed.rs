@@ -23,6 +23,23 @@ const TRIED: [Source; 10] = [
     Source::AnyOutput,
 ];
 
+/// Where a value of this source stands, for people.
+pub fn stands_in(source: &str) -> &str {
+    match source {
+        "user" => "the person's words",
+        "confirmed" => "what the person confirmed",
+        "approved" => "what a reviewer approved",
+        "user_earlier" => "an earlier turn of theirs",
+        "system_field" => "a field that a system wrote",
+        "first_party_field" => "a first-party field",
+        "directory" => "the directory",
+        "record_linked" => "the record of something that they named",
+        "named_document" => "a document that they named",
+        "any_output" => "any result",
+        other => other,
+    }
+}
+
 /// Says in the provenance which arguments stand in the way, and what else does.
 pub(super) fn explain(
     bundle: &CompiledBundle,
@@ -98,8 +115,12 @@ fn blame(needed: &[Source], provenance: &mut Provenance) {
         .all(|argument| argument.needed.is_empty());
     if none && provenance.advice.is_none() {
         provenance.advice = Some(format!(
-            "it would have passed if its values came from: {}",
-            names.join(", ")
+            "it would have passed if its values stood in {}",
+            names
+                .iter()
+                .map(|name| stands_in(name))
+                .collect::<Vec<_>>()
+                .join(", or in ")
         ));
     }
 }

@@ -67,7 +67,7 @@ fn observing_runs_as_it_is_printed() {
     for words in [
         "1 session, 1 turn, 3 calls, judged by a guessed bundle",
         "found in the result of read_inbox (result 1) at /0/body",
-        "it would have needed: user",
+        "it would have had to stand in the person's words",
         "the report stands in `report.html`",
         "the bundle passes its check",
         "judged by the bundle guessed",

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::time::Instant;
 
 use ruzstd::decoding::StreamingDecoder;
 
@@ -31,4 +32,28 @@ fn recorded_runs_give_a_report() {
     // Guessed rules are no defence, and still hold most of what was injected and little else.
     assert!(injected.held() * 2 > injected.calls, "{injected:?}");
     assert!(own.approved * 2 > own.calls, "{own:?}");
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p countersign-observe -- --ignored --nocapture"]
+fn a_whole_recording_takes_seconds() {
+    let name = "agentdojo-runs-dev.jsonl.zst";
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let Ok(packed) = std::fs::read(data.join(name)) else {
+        eprintln!("SKIPPED: `../shared/data/{name}` is missing, so nothing was measured");
+        return;
+    };
+    let mut text = String::new();
+    StreamingDecoder::new(packed.as_slice())
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
+    let begun = Instant::now();
+    let report = guessed(&text);
+    eprintln!(
+        "{} runs, {} calls in {:?}",
+        report.sessions,
+        report.tally.all.calls,
+        begun.elapsed()
+    );
 }

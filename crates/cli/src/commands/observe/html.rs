@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use countersign_core::refs::Sha256;
-use countersign_observe::{Argument, CallView, Outcomes, Report, ToolCount, counted};
+use countersign_observe::{Argument, CallView, Outcomes, Report, ToolCount, counted, stands_in};
 
 use crate::render::plain;
 
@@ -158,7 +158,7 @@ fn origins(out: &mut String, report: &Report) {
     if report.tally.origins.is_empty() {
         return;
     }
-    out.push_str("<section>\n<h2>Who is behind the calls, as the recording says</h2>\n<div class=\"wide\"><table>\n<tr><th>origin</th><th>calls</th><th>stopped</th><th>asked</th><th>passed</th></tr>\n");
+    out.push_str("<section>\n<h2>Who is behind the calls, as the recording says</h2>\n<div class=\"wide\"><table>\n<tr><th>origin</th><th class=\"n\">calls</th><th class=\"n\">stopped</th><th class=\"n\">asked</th><th class=\"n\">passed</th></tr>\n");
     for (origin, outcomes) in &report.tally.origins {
         let _ = writeln!(
             out,
@@ -201,7 +201,7 @@ fn rules(out: &mut String, report: &Report) {
 
 fn tools(out: &mut String, report: &Report) {
     let rows = |out: &mut String, tools: &[ToolCount]| {
-        out.push_str("<div class=\"wide\"><table>\n<tr><th>tool</th><th>calls</th><th>stopped</th><th>asked</th><th>passed</th><th>effect</th></tr>\n");
+        out.push_str("<div class=\"wide\"><table>\n<tr><th>tool</th><th class=\"n\">calls</th><th class=\"n\">stopped</th><th class=\"n\">asked</th><th class=\"n\">passed</th></tr>\n");
         for tool in tools {
             let guess = match &tool.guess {
                 Some(why) => format!(" <mark>guess</mark><br><small>{}</small>", escaped(why)),
@@ -209,11 +209,11 @@ fn tools(out: &mut String, report: &Report) {
             };
             let _ = writeln!(
                 out,
-                "<tr><td><code>{}</code><br><small>{}</small></td>{}<td>{}{guess}</td></tr>",
+                "<tr><td><code>{}</code><br><small>{}, {}</small>{guess}</td>{}</tr>",
                 escaped(&tool.tool),
                 escaped(tool.action.as_deref().unwrap_or("no manifest")),
-                cells(tool.outcomes),
-                tool.effect.unwrap_or("unknown")
+                tool.effect.unwrap_or("unknown"),
+                cells(tool.outcomes)
             );
         }
         out.push_str("</table></div>\n");
@@ -347,10 +347,11 @@ fn value(out: &mut String, argument: &Argument) {
         let _ = write!(out, " <small>sources: {}</small>", sources.join(", "));
     }
     if !argument.needed.is_empty() {
+        let needed: Vec<&str> = argument.needed.iter().map(|name| stands_in(name)).collect();
         let _ = write!(
             out,
-            "<br><strong>It would have needed: {}</strong>",
-            argument.needed.join(" or ")
+            "<br><strong>It would have had to stand in {}.</strong>",
+            escaped(&needed.join(", or in "))
         );
     }
     out.push_str("</li>\n");

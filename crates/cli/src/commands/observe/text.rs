@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment};
-use countersign_observe::{Argument, CallView, Outcomes, Report, counted, shortened};
+use countersign_observe::{Argument, CallView, Outcomes, Report, counted, shortened, stands_in};
 
 use crate::render::{outcome_tone, plain, trimmed, wrapped};
 use crate::terminal::{Terminal, Tone};
@@ -260,10 +260,11 @@ fn value(argument: &Argument) -> String {
         let _ = write!(text, "; sources: {}", sources.join(", "));
     }
     if !argument.needed.is_empty() {
+        let needed: Vec<&str> = argument.needed.iter().map(|name| stands_in(name)).collect();
         let _ = write!(
             text,
-            "; it would have needed: {}",
-            argument.needed.join(" or ")
+            "; it would have had to stand in {}",
+            needed.join(", or in ")
         );
     }
     wrapped(&text, "    ")
