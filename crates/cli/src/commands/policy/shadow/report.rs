@@ -60,28 +60,30 @@ struct Group {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
 enum Change {
-    NewlyStopped,
-    NewlyEscalated,
-    NewlyPermitted,
+    #[serde(rename = "newly-stopped")]
+    Stopped,
+    #[serde(rename = "newly-escalated")]
+    Escalated,
+    #[serde(rename = "newly-permitted")]
+    Permitted,
 }
 
 impl Change {
     fn of(enforced: Outcome, shadow: Outcome) -> Option<Self> {
         match shadow {
             _ if shadow == enforced => None,
-            Outcome::Approved => Some(Self::NewlyPermitted),
-            Outcome::Escalated => Some(Self::NewlyEscalated),
-            _ => Some(Self::NewlyStopped),
+            Outcome::Approved => Some(Self::Permitted),
+            Outcome::Escalated => Some(Self::Escalated),
+            _ => Some(Self::Stopped),
         }
     }
 
     fn text(self) -> (Tone, &'static str) {
         match self {
-            Self::NewlyStopped => (Tone::Bad, "newly stopped"),
-            Self::NewlyEscalated => (Tone::Careful, "newly escalated"),
-            Self::NewlyPermitted => (Tone::Good, "newly permitted"),
+            Self::Stopped => (Tone::Bad, "newly stopped"),
+            Self::Escalated => (Tone::Careful, "newly escalated"),
+            Self::Permitted => (Tone::Good, "newly permitted"),
         }
     }
 }
@@ -235,17 +237,17 @@ impl Fold {
         let change = Change::of(enforced.outcome, shadow.decision.outcome);
         let count = match change {
             None => &mut report.agreed,
-            Some(Change::NewlyStopped) => &mut report.newly_stopped,
-            Some(Change::NewlyEscalated) => &mut report.newly_escalated,
-            Some(Change::NewlyPermitted) => &mut report.newly_permitted,
+            Some(Change::Stopped) => &mut report.newly_stopped,
+            Some(Change::Escalated) => &mut report.newly_escalated,
+            Some(Change::Permitted) => &mut report.newly_permitted,
         };
         *count = count.saturating_add(1);
         let Some(change) = change else {
             return;
         };
         let rules = match change {
-            Change::NewlyPermitted => &enforced.reasons,
-            Change::NewlyStopped | Change::NewlyEscalated => &shadow.decision.reasons,
+            Change::Permitted => &enforced.reasons,
+            Change::Stopped | Change::Escalated => &shadow.decision.reasons,
         };
         for rule in rules {
             let action = shadow.decision.action.to_string();
