@@ -284,3 +284,62 @@ fn while_a_bundle_is_in_shadow_every_judged_call_has_its_verdict_and_no_other_ha
     }
     assert!(due.values().all(|is_due| !is_due));
 }
+
+/// The mail agent's bundle with a counter of mails, and a rule that stops the one after `most`.
+fn counting(most: u32) -> countersign_core::document::BundleContent {
+    let policy = format!(
+        "@id(\"few\") @reason(\"Too many mails.\")\nforbid(principal, action == Action::\"email.send\", resource) when {{ context.counters.mails.after > {most} }};"
+    );
+    let mut content = mail_agent_and(&policy);
+    let counter = json!({"name": "mails", "kind": "count", "actions": ["email.send"], "key": "actor", "window_s": 3600});
+    content
+        .counters
+        .push(serde_json::from_value(counter).unwrap());
+    content
+}
+
+#[test]
+fn a_counter_in_shadow_sees_what_was_enforced_and_adds_nothing() {
+    // Declared by both alike: what was enforced counts for both.
+    let kit = Kit::with_bundle(counting(100));
+    kit.set_shadow(&kit.store(&counting(1))).unwrap();
+    let turn = kit.turn("s1", "Write to a@b.example").intent_ref;
+    for _ in 0..3 {
+        assert_eq!(kit.mail(&turn, "a@b.example").outcome, "approved");
+    }
+    let shadows = kit.in_shadow();
+    let outcomes: Vec<Outcome> = shadows.iter().map(|(_, d)| d.outcome).collect();
+    use Outcome::{Approved, Rejected};
+    assert_eq!(outcomes, [Approved, Rejected, Rejected]);
+    assert!(shadows.iter().all(|(_, d)| d.counts.is_empty()));
+    // Declared by the one in shadow alone: nothing is counted for it.
+    let kit = Kit::new();
+    kit.set_shadow(&kit.store(&counting(1))).unwrap();
+    let turn = kit.turn("s1", "Write to a@b.example").intent_ref;
+    for _ in 0..3 {
+        kit.mail(&turn, "a@b.example");
+    }
+    let shadows = kit.in_shadow();
+    assert!(shadows.iter().all(|(_, d)| d.outcome == Approved));
+}
+
+/// Judged again at the end of the test under the bundle in shadow, from its own facts.
+#[test]
+fn results_are_read_as_the_manifests_in_shadow_say() {
+    let (kit, policy_ref) = Kit::trying(&bundle("mail-agent"));
+    let turn = kit.turn("s1", "Answer the ticket").intent_ref;
+    let read = json!({"tool": "inbox.read", "actor": "agent:support", "intent_ref": turn, "args": {"limit": 1}});
+    let read = kit.decide(&read).unwrap();
+    let report =
+        json!({"decision": read.entry_id, "phase": "finished", "result": {"from": "a@b.example"}});
+    kit.service()
+        .report_execution(&kit.caller(Role::Tool), report.to_string().as_bytes())
+        .unwrap();
+    kit.mail(&turn, "a@b.example");
+    let (id, _) = kit.in_shadow().remove(1);
+    let explained = kit.service().explain(&kit.reader(), id, Some("audit"));
+    let explained = explained.unwrap();
+    assert_eq!(explained.policy_ref, policy_ref);
+    let sources = &explained.targets[0].sources;
+    assert!(sources.contains(&"any_output".to_owned()), "{sources:?}");
+}
