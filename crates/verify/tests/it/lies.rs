@@ -389,9 +389,13 @@ const PEOPLE: &[(&str, Check, Lie)] = &[
     ("a counter that nobody declared", Check::Counts, |s| {
         body!(s, "approved", Decision).counts[0].counter = x("made-up");
     }),
-    ("a value that was met and counts as new", Check::Counts, |s| {
-        body!(s, "beside", Decision).counts[1].delta = 1;
-    }),
+    (
+        "a value that was met and counts as new",
+        Check::Counts,
+        |s| {
+            body!(s, "beside", Decision).counts[1].delta = 1;
+        },
+    ),
     ("a value that was not met", Check::Counts, |s| {
         body!(s, "beside", Decision).counts[1].value = Some(stands_for(44));
     }),
