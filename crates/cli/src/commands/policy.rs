@@ -273,6 +273,7 @@ struct Listed {
     name: String,
     stored_at: String,
     in_force: bool,
+    in_shadow: bool,
 }
 
 /// From the log's own `policy` entries, oldest first.
@@ -283,6 +284,7 @@ fn list(connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliErr
         connection.with_role(READERS)?,
     );
     let current = reader.current_bundle()?.policy_ref;
+    let shadow = reader.shadow()?.map(|shadow| shadow.policy_ref);
     let mut stored: BTreeMap<u64, (String, String)> = BTreeMap::new();
     let mut query = EntriesQuery {
         kind: Some("policy".to_owned()),
@@ -314,6 +316,7 @@ fn list(connection: &ConnectionArgs, terminal: &Terminal) -> Result<Exit, CliErr
         let name = read(&reader, &policy_ref)?.content.name;
         listed.push(Listed {
             in_force: policy_ref == current,
+            in_shadow: shadow.as_ref() == Some(&policy_ref),
             name,
             stored_at,
             policy_ref,
@@ -330,6 +333,8 @@ fn table(terminal: &Terminal, listed: &[Listed]) -> String {
     for bundle in listed {
         let state = if bundle.in_force {
             terminal.cell(Tone::Good, "in force")
+        } else if bundle.in_shadow {
+            terminal.cell(Tone::Quiet, "in shadow")
         } else {
             Cell::new("")
         };

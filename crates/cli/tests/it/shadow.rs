@@ -20,6 +20,8 @@ fn a_candidate_is_tried_in_shadow_replayed_and_put_in_force() {
     assert!(candidate.starts_with("sha256:"), "{candidate}");
     let shown = home.ok(&["policy", "shadow", "show"]);
     assert!(shown.contains("mail-agent") && shown.contains(&candidate));
+    let listed = home.ok(&["policy", "list"]);
+    assert!(listed.contains("in force") && listed.contains("in shadow"));
     home.expect(0, &["policy", "shadow", "report"]);
     decide(MAIL);
     decide(OTHER_MAIL);
