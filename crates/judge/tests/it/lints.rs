@@ -304,16 +304,17 @@ fn findings_of_manifests_and_settings_are_placed_in_their_files() {
 }
 
 #[test]
-fn ten_thousand_rules_are_checked() {
+fn thousands_of_rules_are_checked() {
     let mut content = starter("mail-agent");
-    content.policies[0].text = (0..10_000)
-        .map(|n| {
-            format!(
-                "@id(\"p{n}\") permit (principal, action, resource) when {{ context.targets.contains(\"{n}\") }};\n"
-            )
-        })
-        .collect();
-    content.policies.truncate(1);
+    for (n, file) in content.policies.iter_mut().enumerate() {
+        file.text = (n * 1_000..(n + 1) * 1_000)
+            .map(|n| {
+                format!(
+                    "@id(\"p{n}\") permit (principal, action == Action::\"email.send\", resource) when {{ context.targets.contains(\"{n}\") }};\n"
+                )
+            })
+            .collect();
+    }
     let found = check(&content, &x("acme"));
     assert!(
         found
