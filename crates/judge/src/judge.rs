@@ -19,6 +19,7 @@ use crate::bundle::{Action, CompiledBundle, Slice};
 
 mod trace;
 
+pub(crate) use trace::outline;
 pub use trace::{
     Had, Held, PolicyTrace, SourceComparison, SourceTest, SourcesOf, TargetTrace, Unmet, trace,
 };

@@ -12,7 +12,7 @@ use super::file::Written;
 use super::{Expected, scene};
 use crate::bundle::CompiledBundle;
 use crate::finding::Finding;
-use crate::judge::{Held, TargetTrace, judge, trace};
+use crate::judge::{Held, TargetTrace, judge, outline, trace};
 
 /// What became of a case.
 #[derive(Debug, Clone, Serialize)]
@@ -39,7 +39,7 @@ pub struct CaseOutcome {
     /// The JSON Pointer of the argument that was in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub obstacle_at: Option<String>,
-    /// How each target was judged.
+    /// How each target was judged. Conditions that did not hold are given if the case fell.
     pub targets: Vec<TargetTrace>,
     /// Where it was not as expected; empty if the case holds.
     pub mismatches: Vec<Mismatch>,
@@ -105,17 +105,21 @@ pub(super) fn run(bundle: &CompiledBundle, case: &Written) -> Result<CaseOutcome
         sources: members.sources.clone(),
     };
     let verdict = judge(bundle, &facts);
+    let mismatches = mismatches(&expected, &verdict, &facts);
     Ok(CaseOutcome {
         file: case.file.clone(),
         line: case.line,
         name: case.name.clone(),
         tool: call.tool,
         args: call.args,
-        mismatches: mismatches(&expected, &verdict, &facts),
         expected,
         outcome: verdict.outcome,
         reasons: verdict.reasons,
-        targets: trace(bundle, &facts),
+        targets: match mismatches.as_slice() {
+            [] => outline(bundle, &facts),
+            _ => trace(bundle, &facts),
+        },
+        mismatches,
         obstacle: facts.obstacle,
         obstacle_at: facts.obstacle_at,
     })

@@ -8,7 +8,7 @@ mod had;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Effect, Policy, PolicySet, Request};
+use cedar_policy::{AuthorizationError, Effect, Policy, PolicyId, PolicySet, Request};
 use countersign_core::document::{CedarRequest, Facts, Source};
 use countersign_core::names::ReasonId;
 use countersign_core::verdict::{Outcome, Verdict};
@@ -57,7 +57,7 @@ pub enum Held {
 }
 
 /// The first condition of a policy that did not hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Unmet {
     /// The condition, as Cedar writes it; with `unless` before it, it held and should not have.
     /// Empty where it is the scope that excludes the request.
@@ -116,18 +116,27 @@ pub struct Had {
 
 /// Takes the verdict apart, target by target. Empty if no policy was asked.
 pub fn trace(bundle: &CompiledBundle, facts: &Facts) -> Vec<TargetTrace> {
+    trace_as(bundle, facts, true)
+}
+
+/// The same without the conditions, of which there may be many: only which policies held.
+pub(crate) fn outline(bundle: &CompiledBundle, facts: &Facts) -> Vec<TargetTrace> {
+    trace_as(bundle, facts, false)
+}
+
+fn trace_as(bundle: &CompiledBundle, facts: &Facts, conditions: bool) -> Vec<TargetTrace> {
     if facts.obstacle.is_some() {
         return Vec::new();
     }
     let judgements = judgements(bundle, facts);
     let judged = facts.requests.iter().filter_map(|request| {
         let judgement = judgements.get(request.action.as_str())?.as_ref()?;
-        Some(target(judgement, request))
+        Some(target(judgement, request, conditions))
     });
     judged.collect()
 }
 
-fn target(judgement: &Judgement<'_>, request: &CedarRequest) -> TargetTrace {
+fn target(judgement: &Judgement<'_>, request: &CedarRequest, conditions: bool) -> TargetTrace {
     let own = |member: &str| {
         let value = request.context.get("target")?.get(member)?;
         value.as_str().map(str::to_owned)
@@ -139,53 +148,77 @@ fn target(judgement: &Judgement<'_>, request: &CedarRequest) -> TargetTrace {
         value: own("value"),
         outcome,
         reasons,
-        policies: policies(judgement, request).unwrap_or_default(),
+        policies: policies(judgement, request, conditions).unwrap_or_default(),
     }
 }
 
 fn policies(
     judgement: &Judgement<'_>,
     stated: &CedarRequest,
+    conditions: bool,
 ) -> Option<BTreeMap<ReasonId, PolicyTrace>> {
     let (kind, request) = judgement.prepared(stated)?;
     let escalations = kind.slice.escalations.as_ref();
     let all = kind.slice.base.policies();
     let all = all.chain(escalations.into_iter().flat_map(PolicySet::policies));
-    let looked = all.filter_map(|policy| {
-        let id = super::reason(policy.id())?;
-        let held = held(judgement, &request, policy, stated);
-        let permits = policy.effect() == Effect::Permit;
-        Some((id, PolicyTrace { permits, held }))
-    });
-    Some(looked.collect())
+    let (permits, forbids): (Vec<&Policy>, Vec<&Policy>) =
+        all.partition(|policy| policy.effect() == Effect::Permit);
+    let mut out = BTreeMap::new();
+    // Apart from each other, since a forbid that holds hides the permits that do.
+    for (policies, permits) in [(permits, true), (forbids, false)] {
+        let found = evaluated(judgement, &request, &policies)?;
+        for policy in policies {
+            let held = match found.get(policy.id()) {
+                Some(Ok(())) => Held::Yes,
+                Some(Err(error)) => Held::Failed(error.clone()),
+                None => Held::No(match conditions {
+                    true => unmet(judgement, &request, policy, stated),
+                    false => Unmet::default(),
+                }),
+            };
+            out.insert(super::reason(policy.id())?, PolicyTrace { permits, held });
+        }
+    }
+    Some(out)
 }
 
-fn held(
+/// The policies of one effect that held, and those that failed.
+fn evaluated(
+    judgement: &Judgement<'_>,
+    request: &Request,
+    policies: &[&Policy],
+) -> Option<BTreeMap<PolicyId, Result<(), String>>> {
+    let policies = policies.iter().map(|policy| (*policy).clone());
+    let set = PolicySet::from_policies(policies).ok()?;
+    let entities = &judgement.entities;
+    let response = judgement.authorizer.is_authorized(request, &set, entities);
+    let diagnostics = response.diagnostics();
+    let failed = diagnostics.errors().map(|error| match error {
+        AuthorizationError::PolicyEvaluationError(error) => {
+            (error.policy_id().clone(), Err(error.to_string()))
+        }
+    });
+    let held = diagnostics.reason().map(|id| (id.clone(), Ok(())));
+    Some(held.chain(failed).collect())
+}
+
+/// The first condition that did not hold.
+fn unmet(
     judgement: &Judgement<'_>,
     request: &Request,
     policy: &Policy,
     stated: &CedarRequest,
-) -> Held {
-    match alone(judgement, request, policy) {
-        Ok(true) => Held::Yes,
-        Ok(false) => {
-            let conditions = condition::of(policy);
-            let first = conditions.into_iter().find(|condition| {
-                // A condition that cannot be evaluated alone is not the one that was false.
-                alone(judgement, request, &condition.policy) == Ok(!condition.wanted)
-            });
-            Held::No(match first {
-                Some(condition) => Unmet {
-                    asks: had::tests(judgement.facts, stated, &condition),
-                    condition: condition.text,
-                },
-                None => Unmet {
-                    condition: String::new(),
-                    asks: Vec::new(),
-                },
-            })
-        }
-        Err(error) => Held::Failed(error),
+) -> Unmet {
+    let first = condition::of(policy).into_iter().find(|condition| {
+        // A condition that cannot be evaluated alone is not the one that was false.
+        alone(judgement, request, &condition.policy) == Ok(!condition.wanted)
+    });
+    match first {
+        Some(condition) => Unmet {
+            asks: had::tests(judgement.facts, stated, &condition),
+            condition: condition.text,
+        },
+        None => Unmet::default(),
     }
 }
 

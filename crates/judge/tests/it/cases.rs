@@ -210,7 +210,7 @@ fn a_condition_is_looked_for_as_cedar_evaluates_it() {
             turn = "Close T-1"
             tool = "ticket.update"
             args.ticket = "T-1"
-            expect = "rejected"
+            expect = "approved"
         "#;
         let (outcomes, _) = run(content(&text, "", tool.clone()), cases);
         match &outcomes[0].targets[0].policies[&x("p")].held {
