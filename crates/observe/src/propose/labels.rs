@@ -29,6 +29,8 @@ const BY_SYSTEM: &[&str] = &[
     "participants",
     "email",
 ];
+/// Most results of one tool that are looked at.
+const RESULTS: usize = 200;
 /// Most labels of one tool.
 const LABELS: usize = 64;
 /// Deepest field that is labelled.
@@ -41,6 +43,7 @@ pub(super) fn guess(results: &[&Value]) -> Option<ResultManifest> {
     let mut paths = BTreeSet::new();
     let mut are_json = 0;
     let mut are_yaml = 0;
+    let results = results.get(..RESULTS).unwrap_or(results);
     for result in results {
         match result {
             Value::String(text) if text.len() <= LOOKED_AT => {

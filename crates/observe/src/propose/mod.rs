@@ -23,7 +23,7 @@ use words::Named;
 /// The name of a guessed bundle.
 const NAME: &str = "guessed";
 /// Most calls of a tool that are looked at, and most results.
-const SAMPLES: usize = 400;
+const SAMPLES: usize = 10_000;
 /// Most tools that a bundle is guessed for.
 const TOOLS: usize = 500;
 /// Most characters of a tool's own description that are taken over.

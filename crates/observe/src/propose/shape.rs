@@ -20,10 +20,11 @@ fn object(objects: &[&Map<String, Value>], depth: usize) -> Value {
     let mut names: Vec<&str> = Vec::new();
     let mut known = BTreeSet::new();
     for name in objects.iter().flat_map(|object| object.keys()) {
-        if names.len() < MEMBERS && known.insert(name) {
+        if known.len() <= MEMBERS && known.insert(name) && names.len() < MEMBERS {
             names.push(name);
         }
     }
+    let is_cut = known.len() > names.len();
     let mut properties = Map::new();
     let mut required = Vec::new();
     for name in names {
@@ -36,7 +37,12 @@ fn object(objects: &[&Map<String, Value>], depth: usize) -> Value {
         }
         properties.insert(name.to_owned(), value(&values, depth + 1));
     }
-    json!({ "type": "object", "properties": properties, "required": required })
+    let mut schema = json!({ "type": "object", "properties": properties, "required": required });
+    // What was never seen is not declared, and so not let through: unless nothing was seen.
+    if let (Value::Object(members), false) = (&mut schema, objects.is_empty() || is_cut) {
+        members.insert("additionalProperties".to_owned(), Value::from(false));
+    }
+    schema
 }
 
 fn value(values: &[&Value], depth: usize) -> Value {
@@ -72,11 +78,7 @@ fn value(values: &[&Value], depth: usize) -> Value {
         let Value::Object(inner) = object(&objects, depth) else {
             return Value::Object(out);
         };
-        out.extend(
-            inner
-                .into_iter()
-                .filter(|(name, _)| name == "properties" || name == "required"),
-        );
+        out.extend(inner.into_iter().filter(|(name, _)| name != "type"));
     }
     Value::Object(out)
 }

@@ -26,10 +26,9 @@ fn what_the_person_named_passes_and_what_a_mail_said_is_asked_about() {
         to.places,
         ["the result of read_inbox (result 1) at /0/body"]
     );
-    assert_eq!(
-        to.sources.as_deref(),
-        Some(&["named_document", "any_output"][..])
-    );
+    let sources = to.sources.as_deref().unwrap();
+    assert!(sources.contains(&"any_output") && !sources.contains(&"user"));
+    assert!(!sources.contains(&"system_field"), "{sources:?}");
     assert!(to.needed.contains(&"user"), "{:?}", to.needed);
     assert_eq!(stolen.reasons[0].id, "asked-unless-grounded");
     let passed = &report.calls[3];

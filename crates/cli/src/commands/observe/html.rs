@@ -223,7 +223,7 @@ fn tools(out: &mut String, report: &Report) {
     out.push_str("<section>\n<h2>The tools</h2>\n");
     rows(out, top);
     if !rest.is_empty() {
-        let _ = write!(out, "<details><summary>{} more</summary>\n", rest.len());
+        let _ = writeln!(out, "<details><summary>{} more</summary>", rest.len());
         rows(out, rest);
         out.push_str("</details>\n");
     }
