@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use countersign_core::document::{
-    Assurance, Author, Call, Document as _, EntityUid, Intent, PartBy, Salt, TurnPart,
+    Assurance, Author, Call, Document as _, EntityUid, Intent, PartBy, Salt, ToolResult, TurnPart,
 };
 use countersign_core::entry::{Decision, Entry, Links, Mode, Surface};
 use countersign_core::ids::{CredentialId, EntryId, IntentId};
@@ -21,7 +21,7 @@ use countersign_keys::SystemRandom;
 use countersign_merkle::leaf_hash;
 use countersign_service::SystemClock;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::cpu;
 use super::setting::{self, Scopes};
@@ -36,18 +36,25 @@ const TIMES_MAX: usize = 200_000;
 /// How many times a case runs before it is measured.
 const WARM_UP: usize = 3;
 
-/// All cases: policies, scopes, targets, bytes of arguments.
-const CASES: [(usize, Scopes, usize, usize); 10] = [
-    (10, Scopes::Named, 1, 1_000),
-    (100, Scopes::Named, 1, 1_000),
-    (1_000, Scopes::Named, 1, 1_000),
-    (100, Scopes::Named, 20, 1_000),
-    (100, Scopes::Named, 1, 64_000),
-    (100, Scopes::Named, 20, 64_000),
-    (10, Scopes::Open, 1, 1_000),
-    (100, Scopes::Open, 1, 1_000),
-    (1_000, Scopes::Open, 1, 1_000),
-    (100, Scopes::Open, 20, 1_000),
+/// One case before it is measured: policies, scopes, targets, bytes of arguments, observed results.
+type Case = (usize, Scopes, usize, usize, usize);
+
+/// All cases.
+const CASES: [Case; 14] = [
+    (10, Scopes::Named, 1, 1_000, 0),
+    (100, Scopes::Named, 1, 1_000, 0),
+    (1_000, Scopes::Named, 1, 1_000, 0),
+    (100, Scopes::Named, 20, 1_000, 0),
+    (100, Scopes::Named, 1, 64_000, 0),
+    (100, Scopes::Named, 20, 64_000, 0),
+    (10, Scopes::Open, 1, 1_000, 0),
+    (100, Scopes::Open, 1, 1_000, 0),
+    (1_000, Scopes::Open, 1, 1_000, 0),
+    (100, Scopes::Open, 20, 1_000, 0),
+    (100, Scopes::Named, 1, 2_000, 0),
+    (100, Scopes::Named, 1, 2_000, 10),
+    (100, Scopes::Named, 1, 2_000, 50),
+    (100, Scopes::Named, 1, 2_000, 250),
 ];
 
 /// What was measured of the judge.
@@ -66,6 +73,8 @@ pub(super) struct JudgeCase {
     pub(super) sliced: bool,
     pub(super) targets: usize,
     pub(super) args_bytes: usize,
+    /// Results of earlier calls of the session, of 2 kB each.
+    pub(super) results: usize,
     pub(super) facts: Summary,
     pub(super) verdict: Summary,
     pub(super) leaf: Summary,
@@ -76,15 +85,19 @@ pub(super) struct JudgeCase {
 /// Measures all cases, each for this long.
 pub(super) fn measure(budget: Duration) -> Result<JudgeReport, Error> {
     let mut cases = Vec::new();
-    for (policies, scopes, targets, args_bytes) in CASES {
-        eprintln!("judge: {policies} policies, {targets} targets, {args_bytes} bytes");
-        let scene = Scene::new(setting::compiled(policies, scopes)?, targets, args_bytes)?;
+    for (policies, scopes, targets, args_bytes, results) in CASES {
+        eprintln!(
+            "judge: {policies} policies, {targets} targets, {args_bytes} bytes, {results} results"
+        );
+        let bundle = setting::compiled(policies, scopes)?;
+        let scene = Scene::new(bundle, targets, args_bytes)?.having_seen(results)?;
         let times = scene.measure(budget)?;
         cases.push(JudgeCase {
             policies,
             sliced: scopes == Scopes::Named,
             targets,
             args_bytes,
+            results,
             facts: summary(times.facts)?,
             verdict: summary(times.verdict)?,
             leaf: summary(times.leaf)?,
@@ -106,6 +119,7 @@ struct Scene {
     bundle: CompiledBundle,
     intent: Intent,
     mentions: TurnMentions,
+    results: SessionResults,
     call: Call,
     entry_id: EntryId,
     targets: Vec<Pseudonym>,
@@ -148,6 +162,7 @@ impl Scene {
         Ok(Self {
             bundle,
             mentions,
+            results: SessionResults::empty(),
             call,
             entry_id: EntryId::fresh(now, &SystemRandom),
             targets: (0..targets)
@@ -156,6 +171,27 @@ impl Scene {
             now,
             intent,
         })
+    }
+
+    /// With so many results of earlier calls, each a list of records with labels.
+    fn having_seen(mut self, results: usize) -> Result<Self, Error> {
+        let failed = "a result";
+        let mut seen = Vec::with_capacity(results);
+        for n in 0..results {
+            let result = ToolResult {
+                tenant: self.intent.tenant.clone(),
+                decision: self.entry_id,
+                tool: setting::READER.to_owned(),
+                args: Some(json!({"folder": format!("folder-{n}")})),
+                by_agent: false,
+                is_error: false,
+                result: setting::result(n),
+                salt: Salt::fresh(&SystemRandom),
+            };
+            seen.push((result.reference().map_err(Error::server(failed))?, result));
+        }
+        self.results = SessionResults::of(seen, &self.bundle);
+        Ok(self)
     }
 
     fn measure(&self, budget: Duration) -> Result<Times, Error> {
@@ -181,7 +217,7 @@ impl Scene {
             call_ref: self.call.reference().map_err(Error::server(failed))?,
             claimed_intent: Some(intent_ref),
             chain: &chain,
-            results: &SessionResults::empty(),
+            results: &self.results,
             directory: &Nobody,
             directory_revision: None,
             credential: self.intent.registered_by,
@@ -303,9 +339,11 @@ mod tests {
 
     #[test]
     fn the_measured_calls_are_approved_whatever_their_size() {
-        for (targets, bytes) in [(1, 1_000), (20, 64_000)] {
+        for (targets, bytes, results) in [(1, 1_000, 0), (20, 64_000, 0), (1, 2_000, 3)] {
             let bundle = setting::compiled(30, Scopes::Open).unwrap();
             let times = Scene::new(bundle, targets, bytes)
+                .unwrap()
+                .having_seen(results)
                 .unwrap()
                 .measure(Duration::ZERO)
                 .unwrap();

@@ -70,7 +70,7 @@ fn write_judge(judge: &JudgeReport, f: &mut std::fmt::Formatter<'_>) -> std::fmt
     writeln!(
         f,
         "CPU time of the one thread. Inside the timer: drawing the facts (schema check, targets, sources, Cedar \
-         contexts) from a turn whose mentions are parsed already, as they are once per turn; the verdict; the entry, its \
+         contexts) from a turn and results that are parsed already, as they are once each; the verdict; the entry, its \
          canonical JSON and its leaf hash. Outside: reading the request, sealing, signing, the commit. Policies are spread \
          over {} actions; `open` ones name no action, so that all are evaluated. Each stage holds one reading of the clock, \
          {}, not subtracted. Stages are medians.\n",
@@ -82,6 +82,7 @@ fn write_judge(judge: &JudgeReport, f: &mut std::fmt::Formatter<'_>) -> std::fmt
         "scopes",
         ">targets",
         ">arguments",
+        ">results",
         ">p50",
         ">p99",
         ">facts",
@@ -95,6 +96,7 @@ fn write_judge(judge: &JudgeReport, f: &mut std::fmt::Formatter<'_>) -> std::fmt
             if case.sliced { "named" } else { "open" }.to_owned(),
             case.targets.to_string(),
             format!("{} kB", case.args_bytes / 1_000),
+            case.results.to_string(),
             shown(case.all.p50_us),
             shown(case.all.p99_us),
             shown(case.facts.p50_us),

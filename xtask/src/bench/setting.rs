@@ -15,6 +15,9 @@ pub(super) const ACTIONS: usize = 10;
 /// The tool that is called.
 pub(super) const TOOL: &str = "bench.a0";
 
+/// The tool whose results are observed.
+pub(super) const READER: &str = "bench.read";
+
 /// Whether a policy's scope says which calls it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scopes {
@@ -49,7 +52,7 @@ pub(super) fn bundle(policies: usize, scopes: Scopes) -> Result<BundleContent, E
         };
         written.map_err(Error::server("the bundle"))?;
     }
-    let tools: Vec<Value> = (0..ACTIONS).map(tool).collect();
+    let tools: Vec<Value> = (0..ACTIONS).map(tool).chain([reader()]).collect();
     let content = json!({
         "name": "bench",
         "policies": [{"name": "policies/bench.cedar", "text": text}],
@@ -97,6 +100,44 @@ fn tool(n: usize) -> Value {
         "targets": [{"at": "/to", "type": "email", "entity": "Contact"}],
         "roles": {"/body": "text"},
     })
+}
+
+/// A tool that returns mails, and whose manifest says who wrote what of them.
+fn reader() -> Value {
+    json!({
+        "tool": READER,
+        "action": READER,
+        "effect": "read",
+        "arguments": {
+            "type": "object",
+            "properties": {"folder": {"type": "string"}},
+            "additionalProperties": false,
+        },
+        "roles": {"/folder": "identity"},
+        "results": {"format": "json", "fields": [
+            {"at": "$[*].id", "integrity": "system"},
+            {"at": "$[*].sender", "integrity": "system", "entity": "Contact"},
+            {"at": "$[*].code", "confidentiality": "secret"},
+        ]},
+    })
+}
+
+/// A result of it: six mails, about 2 kB.
+pub(super) fn result(n: usize) -> Value {
+    let mail = |k: usize| {
+        json!({
+            "id": format!("m-{n}-{k}"),
+            "sender": format!("sender-{n}-{k}@partner.example"),
+            "subject": format!("Offer {n}/{k}"),
+            "code": format!("{:06}", n * 977 + k * 13),
+            "body": format!(
+                "Hello, as agreed on 2026-03-{:02} the price is EUR {}.50; see https://partner.example/offers/{n}/{k} \
+                 or ask desk-{k}@partner.example. The quick brown fox jumps over the lazy dog, and then it rests.",
+                1 + k, 100 + n
+            ),
+        })
+    };
+    (0..6).map(mail).collect()
 }
 
 /// A turn that names this many addresses.

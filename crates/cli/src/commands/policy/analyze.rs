@@ -92,7 +92,10 @@ fn compared(comparison: &Comparison, terminal: &Terminal) -> Result<Exit, CliErr
         Relation::Equal => (Tone::Good, "equal: both decide every request alike"),
         Relation::Stricter => (Tone::Good, "stricter: it lets nothing more through"),
         Relation::Looser => (Tone::Bad, "looser: it lets more through, and nothing less"),
-        Relation::Neither => (Tone::Bad, "neither: it lets some more through, and some less"),
+        Relation::Neither => (
+            Tone::Bad,
+            "neither: it lets some more through, and some less",
+        ),
     };
     terminal.answer(comparison, || {
         let mut parts = vec![format!(
@@ -129,11 +132,19 @@ fn reached(found: &[Reached], kinds: usize, terminal: &Terminal) -> Result<Exit,
         let each = found.iter().map(|reached| {
             let outcome = reached.example.outcomes.join(", ");
             let head = terminal.paint(Tone::Bad, "a request reaches it");
-            format!("{head}, {}: {outcome}\n{}", reached.kind, call(&reached.example))
+            format!(
+                "{head}, {}: {outcome}\n{}",
+                reached.kind,
+                call(&reached.example)
+            )
         });
         each.collect::<Vec<_>>().join("\n\n")
     })?;
-    Ok(if found.is_empty() { Exit::Yes } else { Exit::No })
+    Ok(if found.is_empty() {
+        Exit::Yes
+    } else {
+        Exit::No
+    })
 }
 
 /// A request as a call that a person can read. Its values are the solver's, which takes the
@@ -147,7 +158,11 @@ fn call(example: &Example) -> String {
         plain(&example.target)
     )];
     for (name, value) in example.attributes.as_object().into_iter().flatten() {
-        lines.push(format!("  resource.{} = {}", plain(name), plain(&value.to_string())));
+        lines.push(format!(
+            "  resource.{} = {}",
+            plain(name),
+            plain(&value.to_string())
+        ));
     }
     for (path, value) in &example.context {
         lines.push(format!("  {} = {}", plain(path), plain(&value.to_string())));
