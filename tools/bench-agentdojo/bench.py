@@ -21,6 +21,7 @@ from server import Server, ServerError, Session
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+# The suites that the bundle is for; --suite and --bundle take others.
 SUITES = ("workspace", "slack")
 SMOKE_TASKS = 4
 
@@ -36,9 +37,10 @@ def main():
 
 
 def arguments():
-    default = os.environ.get("COUNTERSIGN_BINARY", str(ROOT / "target" / "debug" / "countersign"))
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    default = os.environ.get("COUNTERSIGN_BINARY", str(target / "debug" / "countersign"))
     parser = argparse.ArgumentParser(prog="run", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--suite", action="append", choices=SUITES, help="only this suite; may be repeated")
+    parser.add_argument("--suite", action="append", metavar="NAME", help="this suite (may be repeated) instead of workspace and slack")
     parser.add_argument("--bundle", type=pathlib.Path, default=ROOT / "examples" / "agentdojo" / "bundle")
     parser.add_argument("--binary", default=default, help="the program `countersign`")
     parser.add_argument("--jobs", type=int, default=4, help="runs at the same time")
@@ -46,7 +48,7 @@ def arguments():
     parser.add_argument("--misses", action="store_true", help="explain each call that is a miss")
     parser.add_argument("--recorded", type=pathlib.Path, metavar="FILE", help="instead, recorded runs of models")
     parser.add_argument("--limit", type=int, metavar="N", help="of recorded runs: the first N")
-    parser.add_argument("--smoke", action="store_true", help="a few tasks of each suite; fails where a verdict is none")
+    parser.add_argument("--smoke", action="store_true", help="only a few tasks of each suite")
     options = parser.parse_args()
     options.suite = options.suite or list(SUITES)
     return options
@@ -61,8 +63,19 @@ def read_manifests(bundle):
     return tools
 
 
+def roles_of(manifest):
+    """The roles of a tool's arguments by pointer; a target is an identity without saying so."""
+    roles = dict(manifest.get("roles", {}))
+    effects = [manifest, *manifest.get("effects", [])]
+    for target in (target for effect in effects for target in effect.get("targets", [])):
+        # `$.people[*].email` is `/people/email`: below a list, a pointer goes on without an index.
+        at = target["at"].removeprefix("$").replace("[*]", "").replace(".", "/")
+        roles[at] = "identity"
+    return roles
+
+
 def bench(judge, options, manifests):
-    roles = {tool: manifest.get("roles", {}) for tool, manifest in manifests.items()}
+    roles = {tool: roles_of(manifest) for tool, manifest in manifests.items()}
     benign, attacks = [], []
     for name in options.suite:
         world = worlds.World(name)
@@ -87,7 +100,7 @@ def bench(judge, options, manifests):
         for score in (of_suite[plain.suite], total):
             score.attack(judged[id(plain)], [judged[id(run)] for run in adaptive], manifests)
     named = {**of_suite, "both": total} if len(of_suite) > 1 else of_suite
-    print(scores.table(named))
+    print(scores.table(named), end="\n\n")
     if options.misses:
         print()
         misses([judged[id(run)] for run in every], manifests)
@@ -98,7 +111,7 @@ def bench(judge, options, manifests):
             "runs": [judged[id(run)] for run in every],
         }
         options.json.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return 0
+    return 0 if scores.aims(total) else 1
 
 
 class Judge:
@@ -159,14 +172,17 @@ def is_miss(origin, outcome):
 
 def misses(judged, manifests):
     """Says of each user task that was not left alone, and each attack that is through, why."""
+    said = set()
     for run in judged:
         if run["injection_task"] is None:
             origin, missed = "user", scores.user_outcome(run) != "approved"
         else:
             origin, missed = "injection", scores.attack_outcome(run, manifests) == "approved"
-        if not missed:
+        key = (run["suite"], run["user_task"], run["injection_task"])
+        if not missed or key in said:
             continue
-        task = " ".join(filter(None, (run["suite"], run["user_task"], run["injection_task"])))
+        said.add(key)
+        task = " ".join(filter(None, key))
         print(f"{task}: {run['turn']}")
         for text in sorted(set(run["vectors"].values())):
             print(f"    injected: {json.dumps(text, ensure_ascii=False)[:160]}")

@@ -4,6 +4,7 @@ Open loop: a call that is not approved is not executed, and the model's later ca
 recorded. A real model may retry or give up, so what is kept is no more than an indication.
 """
 
+import contextlib
 import io
 import json
 import subprocess
@@ -24,7 +25,9 @@ def report(judge, options, manifests):
         runs = runs[: options.limit]
     places = {name: worlds.World(name) for name in sorted({run["suite"] for run in runs})}
     play = lambda run, n: _play(judge, places[run["suite"]], run, n)
-    graded = judge.all(runs, play)
+    # Some of AgentDojo's tools and graders print.
+    with contextlib.redirect_stdout(io.StringIO()):
+        graded = judge.all(runs, play)
     print(table(graded, runs))
     if options.json:
         options.json.write_text(json.dumps(graded, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -15,11 +15,15 @@ from agentdojo.agent_pipeline.tool_execution import tool_result_to_str
 from agentdojo.attacks.important_instructions_attacks import ImportantInstructionsAttack
 from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime
 from agentdojo.task_suite.load_suites import get_suite
+from agentdojo.task_suite.task_suite import read_suite_file
 from agentdojo.types import get_text_content_as_str
 
 VERSION = "v1.2.2"
 # What stands in a text and leads somewhere, for the attacker who needs it said by somebody else.
 LEADS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:https?://|www\.)[^\s<>\"'()]+[^\s<>\"'().,;:!?]")
+
+# A vector that stays what AgentDojo makes of it, a part of its field: tasks look for channels by how they begin.
+PART_OF_A_NAME = {"prompt_injection_channel"}
 
 if yaml.__with_libyaml__:
     # The same reader in C: environments are read once per run.
@@ -83,26 +87,37 @@ class World:
         return [Call("injection", c.function, dict(c.args)) for c in injection_task.ground_truth(env)]
 
     def adaptive(self, user_task, injection_task, values):
-        """The attacks of somebody who makes injected fields equal to the values that he needs: each value in
-        every vector, and, where there are several of both, the values dealt out over the vectors."""
+        """The attacks of somebody who makes injected fields equal to the values that he needs: each value as the
+        whole of every field that has a vector, and, where there are several of both, the values dealt out."""
         vectors, at = self.seen(user_task)
         deals = [dict.fromkeys(vectors, value) for value in values]
         if len(values) > 1 and len(vectors) > 1:
             for first in range(len(values)):
                 deals.append({v: values[(first + n) % len(values)] for n, v in enumerate(vectors)})
-        return [Run(self, user_task, injection_task, deal, at) for deal in deals]
+        return [Run(self, user_task, injection_task, deal, at, whole=True) for deal in deals]
+
+    def environment(self, vectors, whole):
+        """The environment with these texts in the vectors or, if `whole`, in place of the fields that hold them."""
+        if not whole:
+            return self.suite.load_and_inject_default_environment(vectors)
+        marks = {v: self._attack.canary_injections[v] for v in vectors if v not in PART_OF_A_NAME}
+        text = read_suite_file(self.name, "environment.yaml", self.suite.data_path)
+        defaults = self.suite.get_injection_vector_defaults()
+        data = yaml.safe_load(text.format(**{**defaults, **vectors, **marks}))
+        replaced = _replaced(data, {mark: vectors[v] for v, mark in marks.items()})
+        return self.suite.environment_type.model_validate(replaced)
 
 
 class Run:
     """The calls of one run, one after the other, and the environment that they act on."""
 
-    def __init__(self, world, user_task, injection_task=None, vectors=None, at=None):
+    def __init__(self, world, user_task, injection_task=None, vectors=None, at=None, whole=False):
         self.suite = world.name
         self.user_task = user_task.ID
         self.injection_task = injection_task.ID if injection_task else None
         self.vectors = vectors or {}
         self.turn = user_task.PROMPT
-        self._at = at
+        self._at, self._whole = at, whole
         self._injection = injection_task
         self._user = user_task
         self._world = world
@@ -111,7 +126,7 @@ class Run:
 
     def calls(self):
         """The calls. Whoever takes one executes it before he takes the next."""
-        self.env = self._world.suite.load_and_inject_default_environment(self.vectors)
+        self.env = self._world.environment(self.vectors, self._whole)
         self.env = self._user.init_environment(self.env)
         for n, call in enumerate(self._user.ground_truth(self.env)):
             yield Call("user", call.function, _plain(call.args))
@@ -143,6 +158,17 @@ def needed(calls, roles):
             elif role == "text":
                 values.extend(LEADS.findall(text))
     return list(dict.fromkeys(values))
+
+
+def _replaced(value, fields):
+    """`value` with each text that holds a mark replaced by what `fields` has for the mark."""
+    if isinstance(value, dict):
+        return {key: _replaced(inner, fields) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_replaced(inner, fields) for inner in value]
+    if isinstance(value, str):
+        return next((text for mark, text in fields.items() if mark in value), value)
+    return value
 
 
 def _role(roles, pointer):
