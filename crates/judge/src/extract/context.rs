@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use countersign_core::document::{EntityKind, Source};
 use serde_json::{Map, Value, json};
 
+use super::ChainTurn;
 use super::drawing::Drawing;
 use super::targets::ReadTarget;
+use super::trail::grounds;
 use super::values::Arguments;
 use crate::bundle::{Action, Tool};
 use crate::gate::Asked;
@@ -102,7 +104,9 @@ pub(super) fn target(drawing: &Drawing<'_>, target: &ReadTarget) -> Value {
 /// turns before it if it only says yes.
 pub(super) fn asked(drawing: &Drawing<'_>, tool: Option<&Tool>) -> Value {
     let mut all = Asked::default();
-    for turn in drawing.inputs.chain {
+    let grounding = |(n, turn): &(usize, &ChainTurn<'_>)| grounds(drawing, *n, turn).is_some();
+    let chain = drawing.inputs.chain.iter().enumerate();
+    for (_, turn) in chain.filter(grounding) {
         let Some(tool) = tool else { break };
         let asked = turn.mentions.asks(tool.words());
         all.verb |= asked.verb;

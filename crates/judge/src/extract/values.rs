@@ -122,7 +122,7 @@ impl Arguments {
             lookup,
             keys,
             offset,
-            ..
+            host,
         } in found
         {
             let fact = ValueFact {
@@ -136,6 +136,12 @@ impl Arguments {
             };
             self.text_sources.insert(strongest(&fact.sources));
             self.text.entry(kind).or_default().insert(lookup);
+            // A link leads to its host, as a bare domain does.
+            if kind == EntityKind::Url
+                && let Some(host) = host
+            {
+                self.text.entry(EntityKind::Domain).or_default().insert(host);
+            }
             self.push(fact)?;
         }
         Ok(())

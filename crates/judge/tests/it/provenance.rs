@@ -207,6 +207,7 @@ fn what_stands_in_a_text_has_sources_of_its_own() {
         "{text}"
     );
     assert_eq!(text["ibans"], json!(["DE89370400440532013000"]));
+    assert_eq!(text["domains"], json!(["acme.example", "www.evil.example"]));
     assert_eq!(facts.values.len(), 3, "{:?}", facts.values);
 }
 
