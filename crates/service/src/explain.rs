@@ -2,18 +2,21 @@
 //!
 //! What the caller may not open is shown as sealed, not left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::document::{
-    Document as _, EntityFact, Evidence, Facts, Intent, PartBy, Place, TargetFact,
+    Document as _, EntityFact, Evidence, Facts, Integrity, Intent, PartBy, Place, Source,
+    TargetFact, ValueFact,
 };
 use countersign_core::entry::{Body, Decision, Role};
 use countersign_core::ids::EntryId;
 use countersign_core::names::{BuiltinReason, ReasonId};
 use countersign_core::refs::{IntentRef, Sha256};
 use countersign_core::time::Timestamp;
-use countersign_judge::CompiledBundle;
-use countersign_wire::{EvidenceView, Explanation, PolicyView, ProofView, Sealable, TargetView};
+use countersign_judge::{CompiledBundle, Held, SourceTest, trace};
+use countersign_wire::{
+    EvidenceView, Explanation, LackView, PolicyView, ProofView, Sealable, TargetView, ValueView,
+};
 use serde_json::Value;
 
 use crate::Service;
@@ -22,6 +25,9 @@ use crate::decide::reasons;
 use crate::error::ServiceError;
 use crate::state::{self, IntentRow, key};
 use crate::vault_access::OpenedGroup;
+
+/// How many rules are shown that permitted nothing.
+const LACKS: usize = 16;
 
 impl Service {
     /// Explains a decision. With the role `vault-reader` and a stated purpose the sealed parts are
@@ -56,6 +62,7 @@ impl Service {
         };
         let facts = refs.facts.and_then(|reference| documents.get(&reference));
         let call = refs.call.and_then(|reference| documents.get(&reference));
+        let drawn = facts.map(read_facts).transpose()?;
         Ok(Explanation {
             entry_id: entry_id.to_string(),
             index: index.get(),
@@ -73,7 +80,12 @@ impl Service {
             call: sealable(refs.call, &documents),
             reasoning: sealable(refs.reasoning, &documents),
             facts: sealable(refs.facts, &documents),
-            targets: facts.map_or_else(|| Ok(Vec::new()), target_views)?,
+            targets: drawn.as_ref().map_or_else(Vec::new, target_views),
+            values: drawn.as_ref().map_or_else(Vec::new, value_views),
+            lacks: match &drawn {
+                Some(facts) if is_unpermitted(decision) => lacks(&bundle, facts),
+                _ => Vec::new(),
+            },
             proof: ProofView {
                 status: "included".to_owned(),
                 origin: self.origin.to_string(),
@@ -223,18 +235,80 @@ fn policies(bundle: &CompiledBundle, decision: &Decision) -> Vec<PolicyView> {
         .collect()
 }
 
-fn target_views(facts: &Value) -> Result<Vec<TargetView>, ServiceError> {
+fn read_facts(facts: &Value) -> Result<Facts, ServiceError> {
     let mut members = facts.clone();
     if let Value::Object(members) = &mut members {
         members.shift_remove("v");
         members.shift_remove("kind");
     }
-    let facts: Facts = serde_json::from_value(members)?;
-    Ok(facts
+    Ok(serde_json::from_value(members)?)
+}
+
+fn is_unpermitted(decision: &Decision) -> bool {
+    let reason = ReasonId::builtin(BuiltinReason::NoPermit);
+    decision.reasons.contains(&reason)
+}
+
+/// What the permits asked for in vain, for each target that none permitted.
+fn lacks(bundle: &CompiledBundle, facts: &Facts) -> Vec<LackView> {
+    let Some(bundle) = bundle.for_extractor(facts.extractor) else {
+        return Vec::new();
+    };
+    let mut lacks = Vec::new();
+    for target in trace(bundle, facts) {
+        let unpermitted = ReasonId::builtin(BuiltinReason::NoPermit);
+        if !target.reasons.contains(&unpermitted) {
+            continue;
+        }
+        for (id, policy) in &target.policies {
+            if let Held::No(unmet) = &policy.held
+                && policy.permits
+                && !unmet.condition.is_empty()
+                && lacks.len() < LACKS
+            {
+                let asked = unmet.asks.iter().flat_map(SourceTest::sentences);
+                lacks.push(LackView {
+                    policy: id.to_string(),
+                    at: target.at.clone(),
+                    condition: unmet.condition.clone(),
+                    sources: asked.collect(),
+                });
+            }
+        }
+    }
+    lacks
+}
+
+fn target_views(facts: &Facts) -> Vec<TargetView> {
+    facts
         .targets
         .iter()
         .map(|target| target_view(target, &facts.entities))
-        .collect())
+        .collect()
+}
+
+fn value_views(facts: &Facts) -> Vec<ValueView> {
+    facts.values.iter().map(value_view).collect()
+}
+
+fn value_view(fact: &ValueFact) -> ValueView {
+    ValueView {
+        at: fact.at.clone(),
+        role: fact.role.name().to_owned(),
+        value: fact.value.clone(),
+        sources: source_names(&fact.sources),
+        evidence: evidence_views(&fact.evidence, &fact.sources),
+    }
+}
+
+fn source_names(sources: &BTreeSet<Source>) -> Vec<String> {
+    let names = sources.iter().map(|source| source.name().to_owned());
+    names.collect()
+}
+
+fn evidence_views(evidence: &[Evidence], sources: &BTreeSet<Source>) -> Vec<EvidenceView> {
+    let views = evidence.iter().map(|one| evidence_view(one, sources));
+    views.collect()
 }
 
 fn target_view(target: &TargetFact, entities: &[EntityFact]) -> TargetView {
@@ -242,17 +316,13 @@ fn target_view(target: &TargetFact, entities: &[EntityFact]) -> TargetView {
     TargetView {
         at: target.at.clone(),
         value: target.value.clone(),
-        sources: target
-            .sources
-            .iter()
-            .map(|source| source.name().to_owned())
-            .collect(),
-        evidence: target.evidence.iter().map(evidence_view).collect(),
+        sources: source_names(&target.sources),
+        evidence: evidence_views(&target.evidence, &target.sources),
         directory: known.map(|fact| serde_json::json!(fact.attributes)),
     }
 }
 
-fn evidence_view(evidence: &Evidence) -> EvidenceView {
+fn evidence_view(evidence: &Evidence, sources: &BTreeSet<Source>) -> EvidenceView {
     let (place, grounds) = match &evidence.place {
         Place::Turn { part, by, .. } => {
             let words = match by {
@@ -266,14 +336,21 @@ fn evidence_view(evidence: &Evidence) -> EvidenceView {
                 *by == PartBy::Principal,
             )
         }
-        Place::Result { tool, pointer, .. } if pointer.is_empty() => (
-            format!("the result of an earlier `{tool}`, which carries no authority"),
-            false,
-        ),
-        Place::Result { tool, pointer, .. } => (
-            format!("`{pointer}` in the result of an earlier `{tool}`, which carries no authority"),
-            false,
-        ),
+        Place::Result { tool, pointer, .. } => {
+            let field = match pointer.as_str() {
+                "" => format!("the result of an earlier `{tool}`"),
+                pointer => format!("`{pointer}` in the result of an earlier `{tool}`"),
+            };
+            match evidence.integrity {
+                Some(Integrity::System) if sources.contains(&Source::SystemField) => {
+                    (format!("{field}, which the system writes"), true)
+                }
+                Some(Integrity::FirstParty) if sources.contains(&Source::FirstPartyField) => {
+                    (format!("{field}, which our own people write"), true)
+                }
+                _ => (format!("{field}, which carries no authority"), false),
+            }
+        }
         Place::Directory => ("the directory".to_owned(), false),
     };
     let text = match (&evidence.as_written, evidence.look_alike) {

@@ -44,6 +44,14 @@ pub struct Explanation {
     pub facts: Sealable,
     /// What the call acts on, and where each value came from; empty while the facts are sealed.
     pub targets: Vec<TargetView>,
+    /// The values of arguments that are no targets, and what stands in texts, with where each came
+    /// from; empty while the facts are sealed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<ValueView>,
+    /// Where no rule permitted the call: what the rules that could have permitted it asked for in
+    /// vain, at most 16; empty while the facts are sealed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<LackView>,
     /// What the proof shows.
     pub proof: ProofView,
     /// The entry, with its proof.
@@ -110,6 +118,35 @@ pub struct TargetView {
     /// What the directory says of it.
     #[schema(value_type = Object)]
     pub directory: Option<Value>,
+}
+
+/// The value of an argument that is no target, or what stands in a text, and where it came from.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ValueView {
+    /// The JSON Pointer of the value, or of the text, in the arguments.
+    pub at: String,
+    /// What the argument is for: `identity`, `quantity`, `text` or `secret`.
+    pub role: String,
+    /// The value.
+    pub value: String,
+    /// The sources that hold.
+    pub sources: Vec<String>,
+    /// Where the value was found, authority or not.
+    pub evidence: Vec<EvidenceView>,
+}
+
+/// A rule that could have permitted something, and did not.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LackView {
+    /// Its `@id`.
+    pub policy: String,
+    /// The JSON Pointer of the target, where the call has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The first of its conditions that did not hold, as Cedar writes it.
+    pub condition: String,
+    /// What that condition asked of sources, beside what there was: a sentence for each value.
+    pub sources: Vec<String>,
 }
 
 /// A place where a value was found.

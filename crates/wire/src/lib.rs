@@ -24,7 +24,9 @@ pub use decisions::{
     ResolutionView,
 };
 pub use entries::{EntryAnswer, EntryPage, FlagList, FlagView, Head, ProofAnswer};
-pub use explain::{EvidenceView, Explanation, PolicyView, ProofView, Sealable, TargetView};
+pub use explain::{
+    EvidenceView, Explanation, LackView, PolicyView, ProofView, Sealable, TargetView, ValueView,
+};
 pub use health::HealthView;
 pub use problem::Problem;
 pub use replay::{ReplayChange, ReplayPage, ReplayRequest};

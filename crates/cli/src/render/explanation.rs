@@ -3,9 +3,10 @@
 
 use std::fmt::Write as _;
 
-use countersign_wire::{Explanation, PolicyView, Sealable, TargetView};
+use countersign_wire::{EvidenceView, Explanation, PolicyView, Sealable, TargetView, ValueView};
 use serde_json::Value;
 
+use super::shortened;
 use super::text::{indented, outcome_tone, plain, short_ref, wrapped};
 use crate::terminal::{Terminal, Tone};
 
@@ -25,6 +26,12 @@ pub(crate) fn explanation(terminal: &Terminal, explained: &Explanation) -> Strin
     );
     section("rules", rules(explained));
     section("where each value came from", targets(explained));
+    if !explained.values.is_empty() {
+        section("the other arguments", values(explained));
+    }
+    if !explained.lacks.is_empty() {
+        section("what no rule permitted, and why", lacks(explained));
+    }
     section(
         "what the agent said (evidence, never authority)",
         sealable(&explained.reasoning, "nothing", |document| {
@@ -194,21 +201,47 @@ fn targets(explained: &Explanation) -> String {
     }
 }
 
+/// Most values beside the targets that are shown; `--json` has all.
+const VALUES: usize = 16;
+
+fn values(explained: &Explanation) -> String {
+    let mut shown: Vec<String> = explained.values.iter().take(VALUES).map(value).collect();
+    let more = explained.values.len().saturating_sub(VALUES);
+    if more > 0 {
+        shown.push(format!("  and {more} more; --json has them"));
+    }
+    shown.join("\n")
+}
+
+fn value(value: &ValueView) -> String {
+    let shown = shortened(&value.value);
+    let mut out = format!("  {shown} at {} ({})", plain(&value.at), value.role);
+    sources(&mut out, &value.sources, &value.evidence);
+    out
+}
+
+fn lacks(explained: &Explanation) -> String {
+    let each = explained.lacks.iter().map(|lack| {
+        let at = lack
+            .at
+            .as_deref()
+            .map_or_else(String::new, |at| format!(" for {}", plain(at)));
+        let mut out = format!(
+            "  {}{at} did not hold:\n{}",
+            plain(&lack.policy),
+            wrapped(&shortened(&lack.condition), "    | ")
+        );
+        for sentence in &lack.sources {
+            let _ = write!(out, "\n{}", wrapped(&shortened(sentence), "    "));
+        }
+        out
+    });
+    each.collect::<Vec<_>>().join("\n")
+}
+
 fn target(target: &TargetView, is_mandated: bool) -> String {
     let mut out = format!("  {} at {}", plain(&target.value), plain(&target.at));
-    let _ = write!(out, "\n    sources: {}", target.sources.join(", "));
-    for evidence in &target.evidence {
-        let mark = if evidence.grounds {
-            "grounds it"
-        } else {
-            "does not ground it"
-        };
-        let _ = write!(
-            out,
-            "\n{}",
-            wrapped(&format!("{mark}: {}", evidence.text), "    ")
-        );
-    }
+    sources(&mut out, &target.sources, &target.evidence);
     if !is_mandated {
         out.push_str("\n    no turn counted for this call, so nobody's words were looked at");
     } else if target.evidence.is_empty() {
@@ -222,6 +255,22 @@ fn target(target: &TargetView, is_mandated: bool) -> String {
         );
     }
     out
+}
+
+fn sources(out: &mut String, sources: &[String], evidence: &[EvidenceView]) {
+    let _ = write!(out, "\n    sources: {}", sources.join(", "));
+    for evidence in evidence {
+        let mark = if evidence.grounds {
+            "grounds it"
+        } else {
+            "does not ground it"
+        };
+        let _ = write!(
+            out,
+            "\n{}",
+            wrapped(&format!("{mark}: {}", evidence.text), "    ")
+        );
+    }
 }
 
 fn proof(explained: &Explanation) -> String {

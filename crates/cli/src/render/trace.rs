@@ -2,9 +2,7 @@
 //! had and which it would have needed.
 
 use countersign_core::names::ReasonId;
-use countersign_judge::{
-    CompiledBundle, Had, Held, PolicyTrace, SourceComparison, SourceTest, SourcesOf,
-};
+use countersign_judge::{CompiledBundle, Held, PolicyTrace, SourceTest};
 
 use super::text::{plain, wrapped};
 
@@ -33,45 +31,11 @@ pub(crate) fn policy(bundle: &CompiledBundle, id: &ReasonId, trace: &PolicyTrace
                 head("did not hold:"),
                 wrapped(&shortened(&unmet.condition), "  "),
             ];
-            for test in &unmet.asks {
-                lines.extend(asked(test).iter().map(|line| wrapped(line, "  ")));
-            }
+            let asked = unmet.asks.iter().flat_map(SourceTest::sentences);
+            lines.extend(asked.map(|line| wrapped(&shortened(&line), "  ")));
             lines
         }
     }
-}
-
-/// What a condition asks of sources beside what there was, a line for each value.
-fn asked(test: &SourceTest) -> Vec<String> {
-    let names = |sources: &[countersign_core::document::Source]| {
-        let names: Vec<&str> = sources.iter().map(|source| source.name()).collect();
-        names.join(", ")
-    };
-    let wanted = names(&test.sources);
-    let needs = match (test.test, test.sources.len()) {
-        (SourceComparison::AnyOf, 1) => format!("it would need {wanted}"),
-        (SourceComparison::AnyOf, _) => format!("it would need one of {wanted}"),
-        (SourceComparison::AllOf, _) => format!("it would need all of {wanted}"),
-        (SourceComparison::OnlyFrom, _) => format!("allowed are only {wanted}"),
-    };
-    let of = |had: &Had| {
-        format!(
-            "{} `{}` has the source{} {}; {needs}",
-            plain(&had.at),
-            shortened(&had.value),
-            if had.sources.len() == 1 { "" } else { "s" },
-            names(&had.sources),
-        )
-    };
-    if test.had.is_empty() {
-        let what = match &test.of {
-            SourcesOf::Target => "the call has no such target".to_owned(),
-            SourcesOf::Argument(name) => format!("no value of `{}` has a source", plain(name)),
-            SourcesOf::Text => "nothing stands in the texts".to_owned(),
-        };
-        return vec![format!("{what}; {needs}")];
-    }
-    test.had.iter().map(of).collect()
 }
 
 /// A text on one line, of a length that can be read.

@@ -140,7 +140,10 @@ impl Arguments {
             if kind == EntityKind::Url
                 && let Some(host) = host
             {
-                self.text.entry(EntityKind::Domain).or_default().insert(host);
+                self.text
+                    .entry(EntityKind::Domain)
+                    .or_default()
+                    .insert(host);
             }
             self.push(fact)?;
         }

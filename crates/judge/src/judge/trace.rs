@@ -79,6 +79,39 @@ pub struct SourceTest {
     pub had: Vec<Had>,
 }
 
+impl SourceTest {
+    /// What there was beside what would have been needed: a sentence for each value, or one where
+    /// there was none. Values are the call's, and as long as they are there.
+    pub fn sentences(&self) -> Vec<String> {
+        let names = |sources: &[Source]| {
+            let names: Vec<&str> = sources.iter().map(|source| source.name()).collect();
+            names.join(", ")
+        };
+        let wanted = names(&self.sources);
+        let needs = match (self.test, self.sources.len()) {
+            (SourceComparison::AnyOf, 1) => format!("it would need {wanted}"),
+            (SourceComparison::AnyOf, _) => format!("it would need one of {wanted}"),
+            (SourceComparison::AllOf, _) => format!("it would need all of {wanted}"),
+            (SourceComparison::OnlyFrom, _) => format!("allowed are only {wanted}"),
+        };
+        if self.had.is_empty() {
+            let what = match &self.of {
+                SourcesOf::Target => "the call has no such target".to_owned(),
+                SourcesOf::Argument(name) => format!("no value of `{name}` has a source"),
+                SourcesOf::Text => "nothing stands in the texts".to_owned(),
+            };
+            return vec![format!("{what}; {needs}")];
+        }
+        let of = |had: &Had| {
+            let plural = if had.sources.len() == 1 { "" } else { "s" };
+            let sources = names(&had.sources);
+            let Had { at, value, .. } = had;
+            format!("{at} `{value}` has the source{plural} {sources}; {needs}")
+        };
+        self.had.iter().map(of).collect()
+    }
+}
+
 /// Whose sources a condition looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -160,6 +160,14 @@ fn an_explanation_shows_what_the_caller_may_open_and_seals_the_rest() {
         "{evidence:?}"
     );
     assert_eq!(open.reasons[0].id, "countersign.no-permit");
+    // Which rule would have let it pass, which source the address had, which it would have needed.
+    let lack = &open.lacks[0];
+    assert_eq!(lack.policy, "only-addresses-named-in-the-turn");
+    assert_eq!(
+        lack.sources,
+        ["/to/0 `jane@former.example` has the source none; it would need user"]
+    );
+    assert!(sealed.lacks.is_empty() && sealed.values.is_empty());
     let size = kit.size();
     kit.service().explain(&reader, rejected, None).unwrap();
     assert_eq!(kit.size(), size, "without a purpose nothing is opened");
