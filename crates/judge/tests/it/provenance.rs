@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Scene, compile, content};
 
 /// A mailbox, a chat and a web: what an office agent has.
-fn office(policies: &str) -> Scene {
+pub(crate) fn office(policies: &str) -> Scene {
     let words = |verbs: &[&str], nouns: &[&str]| json!({"en": {"verbs": verbs, "nouns": nouns}});
     let text = json!({"type": "string"});
     let tools = json!([
@@ -69,7 +69,7 @@ fn to(address: &str) -> Value {
     json!({"to": [address]})
 }
 
-fn mails() -> Value {
+pub(crate) fn mails() -> Value {
     json!(
         "- id: '7'\n  sender: jane@partner.example\n  subject: Offer\n  body: 'Pay to DE89 3704 0044 0532 0130 00, ask joe@partner.example'\n  code: '46 38 20'\n- id: '8'\n  sender: eve@evil.example\n  body: mallory@evil.example\n"
     )
