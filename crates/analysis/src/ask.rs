@@ -1,6 +1,5 @@
 //! Questions about each kind of request, one after the other.
 
-use std::future::Future;
 use std::time::Duration;
 
 use cedar_policy::{Policy, PolicyId, PolicySet, RequestEnv, Schema};
@@ -23,6 +22,15 @@ pub const ASSUMPTIONS: [&str; 8] = [
     "context has target && (!context.has_targets || !context.targets.contains(context.target.lookup))",
     "context has target && !context.target.sources.containsAny([\"user\", \"user_earlier\", \"confirmed\", \"approved\", \"system_field\", \"first_party_field\", \"record_linked\", \"named_document\", \"any_output\", \"directory\", \"none\"])",
 ];
+
+/// What is asked of two sets of policies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Question {
+    /// What the first allows and the second does not.
+    OnlyByTheFirst,
+    /// What both allow.
+    ByBoth,
+}
 
 /// A solver with the loop that it runs in, and the schema that is asked about.
 pub(crate) struct Asker<'a> {
@@ -48,40 +56,39 @@ impl<'a> Asker<'a> {
         })
     }
 
-    /// A request of this kind that the first set allows and the second does not.
-    pub(crate) fn allowed_only_by(
+    /// A request of this kind that the question is about.
+    pub(crate) fn ask(
         &mut self,
         env: &RequestEnv,
+        question: Question,
         one: &PolicySet,
         other: &PolicySet,
     ) -> Result<Option<Env>, AnalysisError> {
         let (one, other) = (self.compiled(env, one)?, self.compiled(env, other)?);
-        let Self {
-            runtime,
-            solver,
-            limit,
-            ..
-        } = self;
-        let asked = solver.check_implies_with_counterexample_opt(&one, &other);
-        within(runtime, *limit, env, asked)
-    }
-
-    /// A request of this kind that both sets allow.
-    pub(crate) fn allowed_by_both(
-        &mut self,
-        env: &RequestEnv,
-        one: &PolicySet,
-        other: &PolicySet,
-    ) -> Result<Option<Env>, AnalysisError> {
-        let (one, other) = (self.compiled(env, one)?, self.compiled(env, other)?);
-        let Self {
-            runtime,
-            solver,
-            limit,
-            ..
-        } = self;
-        let asked = solver.check_disjoint_with_counterexample_opt(&one, &other);
-        within(runtime, *limit, env, asked)
+        let failed = |reason: String| AnalysisError::Solver {
+            on: name(env),
+            reason,
+        };
+        let solver = &mut self.solver;
+        let asked = async {
+            match question {
+                Question::OnlyByTheFirst => {
+                    solver
+                        .check_implies_with_counterexample_opt(&one, &other)
+                        .await
+                }
+                Question::ByBoth => {
+                    solver
+                        .check_disjoint_with_counterexample_opt(&one, &other)
+                        .await
+                }
+            }
+        };
+        let limit = self.limit;
+        self.runtime
+            .block_on(async { tokio::time::timeout(limit, asked).await })
+            .map_err(|_| failed(format!("it took longer than {} s", limit.as_secs())))?
+            .map_err(|error| failed(error.to_string()))
     }
 
     fn compiled(
@@ -94,22 +101,6 @@ impl<'a> Asker<'a> {
             reason: error.to_string(),
         })
     }
-}
-
-fn within<E: std::fmt::Display>(
-    runtime: &tokio::runtime::Runtime,
-    limit: Duration,
-    env: &RequestEnv,
-    asked: impl Future<Output = Result<Option<Env>, E>>,
-) -> Result<Option<Env>, AnalysisError> {
-    let failed = |reason: String| AnalysisError::Solver {
-        on: name(env),
-        reason,
-    };
-    runtime
-        .block_on(async { tokio::time::timeout(limit, asked).await })
-        .map_err(|_| failed(format!("it took longer than {} s", limit.as_secs())))?
-        .map_err(|error| failed(error.to_string()))
 }
 
 /// A kind of request, for people.

@@ -4,7 +4,7 @@ use cedar_policy::{PolicySet, ValidationMode, Validator};
 use countersign_judge::CompiledBundle;
 use serde::Serialize;
 
-use crate::ask::{Asker, assumptions, kinds, name, realistic};
+use crate::ask::{Asker, Question, assumptions, kinds, name, realistic};
 use crate::error::AnalysisError;
 use crate::example::Example;
 use crate::solver::SolverCommand;
@@ -80,7 +80,7 @@ pub fn compare(
                 } else {
                     (old_set, new_set)
                 };
-                if let Some(found) = asker.allowed_only_by(env, one, other)? {
+                if let Some(found) = asker.ask(env, Question::OnlyByTheFirst, one, other)? {
                     differences.push(Difference {
                         kind: name(env),
                         is_looser,

@@ -5,7 +5,7 @@ use cedar_policy_symcc::CompiledPolicySet;
 use countersign_judge::CompiledBundle;
 use serde::Serialize;
 
-use crate::ask::{Asker, assumptions, kinds, name, realistic};
+use crate::ask::{Asker, Question, assumptions, kinds, name, realistic};
 use crate::error::AnalysisError;
 use crate::example::Example;
 use crate::solver::SolverCommand;
@@ -55,7 +55,7 @@ pub fn reach(
     for env in &fitting {
         seen(&name(env), fitting.len());
         let set = realistic(&policies, &assumptions(env, schema));
-        if let Some(found) = asker.allowed_by_both(env, &set, &wanted)? {
+        if let Some(found) = asker.ask(env, Question::ByBoth, &set, &wanted)? {
             reached.push(Reached {
                 kind: name(env),
                 example: Example::of(&found, &[bundle]),
