@@ -1,5 +1,11 @@
 //! Tests with a real solver; skipped, loudly, where there is none.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
