@@ -2,6 +2,7 @@
 //! `tools/*.json`. Reading the disk is the caller's.
 
 mod locate;
+mod refusal;
 
 use countersign_core::document::{
     BundleContent, CounterDeclaration, PolicyFile, Settings, ToolManifest,
@@ -105,7 +106,7 @@ fn read_head(text: &str, findings: &mut Vec<Finding>) -> Option<Head> {
     match toml::from_str(text) {
         Ok(head) => Some(head),
         Err(error) => {
-            let finding = Finding::error(HEAD, error.message());
+            let finding = refusal::finding(HEAD, error.message());
             findings.push(match error.span() {
                 Some(span) => finding.at(text, span.start),
                 None => finding,
@@ -129,10 +130,22 @@ fn read_tools(path: &str, text: &str, tools: &mut Vec<ToolManifest>, findings: &
         Value::Array(manifests) => manifests,
         one => vec![one],
     };
-    for manifest in manifests {
+    let places = locate::objects(text);
+    for (n, manifest) in manifests.into_iter().enumerate() {
         match serde_json::from_value(manifest) {
             Ok(manifest) => tools.push(manifest),
-            Err(error) => findings.push(Finding::error(path, error.to_string())),
+            Err(error) => {
+                let said = error.to_string();
+                let finding = refusal::finding(path, &said);
+                let place = places.get(n).copied().and_then(|(start, end)| {
+                    let of = text.get(start..end)?;
+                    Some(start + locate::named(&said, of).unwrap_or(0))
+                });
+                findings.push(match place {
+                    Some(offset) => finding.at(text, offset),
+                    None => finding,
+                });
+            }
         }
     }
 }

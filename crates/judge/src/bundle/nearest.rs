@@ -13,9 +13,14 @@ pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> O
     }
     names
         .map(|other| (distance(name, other), other))
-        .filter(|(edits, _)| *edits <= EDITS)
+        .filter(|(edits, other)| is_near(*edits, name.len().max(other.len())))
         .min()
         .map(|(_, other)| other)
+}
+
+/// Of a short name, many edits leave another name.
+fn is_near(edits: usize, length: usize) -> bool {
+    edits <= 1 || (edits <= EDITS && edits * 2 < length)
 }
 
 /// Edits of one letter, or of two neighbours that changed places.
@@ -61,5 +66,7 @@ mod tests {
             assert_eq!(nearest(name, names.into_iter()), found, "{name}");
             assert_eq!(nearest(name, names.into_iter().rev()), found, "{name}");
         }
+        assert_eq!(nearest("amount", ["note"].into_iter()), None);
+        assert_eq!(nearest("ot", ["to"].into_iter()), Some("to"));
     }
 }

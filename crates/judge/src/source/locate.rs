@@ -76,7 +76,7 @@ fn manifests(files: &[(String, String)]) -> BTreeMap<String, Place<'_>> {
 }
 
 /// The objects that a text is, or is a list of: from the first brace to the one that closes it.
-fn objects(text: &str) -> Vec<(usize, usize)> {
+pub(super) fn objects(text: &str) -> Vec<(usize, usize)> {
     let base = usize::from(text.trim_start().starts_with('['));
     let mut out = Vec::new();
     let (mut depth, mut start) = (0_usize, None);
@@ -111,7 +111,7 @@ fn objects(text: &str) -> Vec<(usize, usize)> {
 
 /// Where the first thing stands that the message names between backticks: as a text by itself, or
 /// by its last name.
-fn named(message: &str, text: &str) -> Option<usize> {
+pub(super) fn named(message: &str, text: &str) -> Option<usize> {
     message.split('`').skip(1).step_by(2).find_map(|name| {
         let last = name.rsplit(['/', '.']).next().unwrap_or(name);
         let quoted = |name: &str| text.find(&format!("\"{name}\"")).map(|at| at + 1);
