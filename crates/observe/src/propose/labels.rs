@@ -29,6 +29,8 @@ const BY_SYSTEM: &[&str] = &[
     "participants",
     "email",
 ];
+/// Those of them that a tool makes itself when it changes something.
+const OWN: &[&str] = &["id", "id_", "uuid", "created_at", "updated_at", "timestamp"];
 /// Most results of one tool that are looked at.
 const RESULTS: usize = 200;
 /// Most labels of one tool.
@@ -38,8 +40,9 @@ const DEPTH: usize = 6;
 /// Most bytes of one result that are looked at.
 const LOOKED_AT: usize = 256 * 1024;
 
-/// What was guessed; nothing where no result was seen.
-pub(super) fn guess(results: &[&Value]) -> Option<ResultManifest> {
+/// What was guessed; nothing where no result was seen. `echoes` says of a field's name whether its value may be
+/// one that the agent gave.
+pub(super) fn guess(results: &[&Value], echoes: impl Fn(&str) -> bool) -> Option<ResultManifest> {
     let mut paths = BTreeSet::new();
     let mut are_json = 0;
     let mut are_yaml = 0;
@@ -81,11 +84,24 @@ pub(super) fn guess(results: &[&Value]) -> Option<ResultManifest> {
         confidentiality: None,
         entity: None,
     };
+    let given = |at: &String| {
+        let name = at.trim_end_matches("[*]").rsplit('.').next();
+        name.is_some_and(&echoes)
+    };
+    paths.retain(|at| !given(at));
     Some(ResultManifest {
         format,
         first_party: false,
         fields: paths.into_iter().take(LABELS).map(label).collect(),
     })
+}
+
+/// Whether a tool that changes something may answer with what it was given under this name: all but what it numbers
+/// and dates by itself.
+pub(super) fn is_echo(name: &str, arguments: &Value) -> bool {
+    let properties = arguments.get("properties").and_then(Value::as_object);
+    let is_argument = properties.is_some_and(|names| names.contains_key(name));
+    is_argument || !(OWN.contains(&name) || name.ends_with("_id"))
 }
 
 fn is_plain(name: &str) -> bool {

@@ -88,15 +88,12 @@ pub fn propose(found: &[Found]) -> Result<Proposal, ProposeError> {
 }
 
 fn content(tools: Vec<ToolManifest>) -> BundleContent {
-    let has = |wanted: fn(Effect) -> bool| tools.iter().any(|tool| wanted(tool.effect));
-    let texts = policies::of(
-        has(|effect| effect == Effect::Read),
-        has(|effect| effect != Effect::Read),
-    );
-    let policies = texts.into_iter().map(|(name, text)| PolicyFile {
-        name: format!("policies/{name}.cedar"),
-        text: text.to_owned(),
-    });
+    let policies = policies::of(&tools)
+        .into_iter()
+        .map(|(name, text)| PolicyFile {
+            name: format!("policies/{name}.cedar"),
+            text,
+        });
     BundleContent {
         name: NAME.to_owned(),
         description: policies::DESCRIPTION.to_owned(),
@@ -184,7 +181,9 @@ fn guess(
                         false => Vec::new(),
                     },
                     roles: arguments.roles.clone(),
-                    results: labels::guess(&seen.results),
+                    results: labels::guess(&seen.results, |name| {
+                        effect != Effect::Read && labels::is_echo(name, schema)
+                    }),
                     words: spoken(&named),
                     effects: Vec::new(),
                 };

@@ -1,5 +1,7 @@
 //! The rules of a guessed bundle.
 
+use countersign_core::document::{ArgumentRole, Effect, ToolManifest};
+use countersign_core::names::ActionName;
 use countersign_judge::EXTRACTOR;
 
 /// What the bundle says of itself.
@@ -85,18 +87,76 @@ unless
 };
 "#;
 
+const NAMED: &str = "\
+// Guess. What a call names beside what it acts on, such as a file that it attaches, was named by the person, too, or stands
+// whole in a field that a system wrote.
+";
+
 /// The files with their texts.
-pub(super) fn of(has_reads: bool, has_writes: bool) -> Vec<(&'static str, String)> {
+pub(super) fn of(tools: &[ToolManifest]) -> Vec<(&'static str, String)> {
     let mut files = Vec::new();
-    if has_reads {
+    if tools.iter().any(|tool| tool.effect == Effect::Read) {
         files.push(("reads", READS.to_owned()));
     }
-    if has_writes {
+    if tools.iter().any(|tool| tool.effect != Effect::Read) {
         let rest = match EXTRACTOR >= WITH_SOURCES {
             true => SPOKEN,
             false => NO_TARGET,
         };
         files.push(("writes", format!("{WRITES}{rest}")));
     }
+    let named: String = tools.iter().map(beside_targets).collect();
+    if !named.is_empty() {
+        files.push(("named", format!("{NAMED}{named}")));
+    }
     files
+}
+
+/// A rule for each identity of the tool that is no target.
+fn beside_targets(tool: &ToolManifest) -> String {
+    let identities = tool
+        .roles
+        .iter()
+        .filter(|(_, role)| **role == ArgumentRole::Identity)
+        .filter_map(|(at, _)| at.strip_prefix('/'));
+    identities
+        .filter(|name| tool.effect != Effect::Read && is_identifier(name))
+        .filter(|name| {
+            let mut targets = tool.targets.iter();
+            !targets.any(|target| target.at.strip_prefix('/') == Some(name))
+        })
+        .map(|name| rule(&tool.action, name))
+        .collect()
+}
+
+fn rule(action: &ActionName, name: &str) -> String {
+    format!(
+        r#"
+@id("asked-unless-grounded.{action}.{name}")
+@reason("The person did not name `{name}`, and no system did: a person is asked.")
+@escalate
+forbid (
+    principal,
+    action == Action::"{action}",
+    resource
+)
+when {{ context.sources has {name} }}
+unless
+{{
+    ["user", "user_earlier", "confirmed", "system_field", "first_party_field"].containsAll(context.sources.{name})
+}};
+"#
+    )
+}
+
+/// Whether Cedar takes the name as an attribute without quotes.
+fn is_identifier(name: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "true", "false", "if", "then", "else", "in", "like", "has", "is", "__cedar",
+    ];
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    name.len() <= 64
+        && name.starts_with(is_letter)
+        && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
+        && !WORDS.contains(&name)
 }

@@ -49,11 +49,19 @@ const READS: &[&str] = &[
     "scroll",
     "screenshot",
     "think",
-    "todoread",
     "websearch",
     "webfetch",
-    "bashoutput",
     "toolsearch",
+];
+/// Names of coding assistants' tools that touch nothing but the assistant's own state, or ask the person.
+const OWN: &[&str] = &[
+    "todowrite",
+    "todoread",
+    "bashoutput",
+    "taskoutput",
+    "askuserquestion",
+    "enterplanmode",
+    "exitplanmode",
 ];
 /// Verbs of tools whose calls cannot be taken back.
 const IRREVERSIBLE: &[&str] = &[
@@ -159,7 +167,6 @@ const WRITES: &[&str] = &[
     "replace",
     "multiedit",
     "notebookedit",
-    "todowrite",
     "clear",
     "reset",
     "lock",
@@ -188,6 +195,8 @@ pub(super) struct Named {
     words: Vec<String>,
     /// Which of them is the verb, and how far it reaches.
     verb: Option<(usize, Effect)>,
+    /// Whether the tool touches nothing but the agent's own state.
+    is_own: bool,
 }
 
 impl Named {
@@ -203,26 +212,35 @@ impl Named {
             (IRREVERSIBLE, Effect::Irreversible),
             (WRITES, Effect::Write),
         ];
-        let verb = words.iter().enumerate().find_map(|(n, word)| {
-            let known = effects
-                .iter()
-                .find(|(verbs, _)| verbs.contains(&word.as_str()));
-            known.map(|(_, effect)| (n, *effect))
-        });
-        // Names that are one verb without a break between its words.
-        let joined = words.concat();
-        let whole = || {
-            let known = effects
-                .iter()
-                .find(|(verbs, _)| verbs.contains(&joined.as_str()));
+        let known = |word: &str| {
+            let known = effects.iter().find(|(verbs, _)| verbs.contains(&word));
             known.map(|(_, effect)| *effect)
         };
-        match (verb, whole()) {
-            (_, Some(effect)) if words.len() > 1 => Self {
+        let joined = words.concat();
+        let is_own = OWN.contains(&joined.as_str());
+        // Names that are one verb without a break between its words: `WebFetch` fetches.
+        let whole = match is_own {
+            true => Some(Effect::Read),
+            false => known(&joined),
+        };
+        let mut verbs = words.iter().enumerate();
+        let verb = verbs.find_map(|(n, word)| {
+            let effect = known(word)?;
+            whole
+                .is_none_or(|whole| whole == effect)
+                .then_some((n, effect))
+        });
+        match (verb, whole) {
+            (None, Some(effect)) => Self {
                 words: vec![joined],
                 verb: Some((0, effect)),
+                is_own,
             },
-            (verb, _) => Self { words, verb },
+            (verb, _) => Self {
+                words,
+                verb,
+                is_own,
+            },
         }
     }
 
@@ -315,6 +333,10 @@ fn split(name: &str) -> Vec<String> {
 /// How far the tool reaches, and why that is believed. `fetches`: a URL is among its arguments.
 pub(super) fn effect(named: &Named, fetches: bool) -> (Effect, String) {
     match (named.verb, named.verb()) {
+        (Some((_, effect)), Some(verb)) if named.is_own => (
+            effect,
+            format!("guess: `{verb}` touches nothing but the agent's own state"),
+        ),
         (Some((_, Effect::Read)), Some(verb)) if fetches => (
             Effect::Write,
             format!(
@@ -356,7 +378,11 @@ mod tests {
             ("add_user_to_channel", "user_to_channel.add", Write),
             ("get_payment_status", "payment_status.get", Read),
             ("Bash", "tool.bash", Irreversible),
-            ("TodoWrite", "tool.todowrite", Write),
+            ("TodoWrite", "tool.todowrite", Read),
+            ("BashOutput", "tool.bashoutput", Read),
+            ("WebFetch", "web.fetch", Read),
+            ("WebSearch", "web.search", Read),
+            ("NotebookEdit", "notebook.edit", Write),
             ("frobnicate", "frobnicate.use", Irreversible),
             ("countersign", "tool.use", Irreversible),
             ("日本", "tool.use", Irreversible),

@@ -193,7 +193,7 @@ impl Collected {
     fn finish(self, out: &mut Transcript) {
         out.sessions.extend(self.sessions);
         for (what, times) in self.skipped {
-            out.notes.push(format!("not read: {times} {what}"));
+            out.notes.push(format!("not read: {what} ({times})"));
         }
     }
 }
