@@ -171,11 +171,18 @@ fn directory(root: &Path) -> Result<Vec<(String, String)>, CliError> {
             .map(|starter| format!("`{}`", starter.name))
             .collect();
         let message = format!(
-            "`{}` is no bundle: allowed are a directory and {}",
+            "`{}` is no bundle: allowed are a directory, or one of {}",
             root.display(),
-            names.join(" and ")
+            names.join(", ")
         );
         return Err(CliError::usage(message));
+    }
+    if !root.join("bundle.toml").exists() && !root.join("policies").is_dir() {
+        let message = format!(
+            "`{}` is no bundle: it has neither bundle.toml nor policies/",
+            root.display()
+        );
+        return Err(CliError::usage(message).hint("name the directory that holds bundle.toml"));
     }
     let mut files = Vec::new();
     let mut waiting = vec![root.to_owned()];

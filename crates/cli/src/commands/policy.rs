@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
-use countersign_client::{Client, EntriesQuery};
+use countersign_client::{Client, ClientError, EntriesQuery};
 use countersign_core::document::{Bundle, BundleContent, Document as _};
 use countersign_judge::CompiledBundle;
 use countersign_service::finding_view;
@@ -40,6 +40,10 @@ pub(crate) enum PolicyCommand {
     /// Say what a bundle can decide for any request at all, by a solver
     #[cfg(feature = "analysis")]
     Analyze(analyze::AnalyzeArgs),
+    /// Say what a bundle can decide for any request at all; this program was built without it
+    #[cfg(not(feature = "analysis"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Analyze(NoAnalysisArgs),
     /// Store a bundle in the log, where all its text stays; with --activate, put it in force
     Publish(PublishArgs),
     /// Put a bundle in force that the log holds already
@@ -61,6 +65,13 @@ pub(crate) struct BundleArgs {
     /// The bundle's directory, or the name of one that comes with the program: mail-agent, allow-all or library
     #[arg(value_name = "DIR")]
     bundle: String,
+}
+
+#[cfg(not(feature = "analysis"))]
+#[derive(Debug, Args)]
+pub(crate) struct NoAnalysisArgs {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    rest: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -106,6 +117,8 @@ pub(crate) fn run(
         PolicyCommand::Library(args) => library::run(args, terminal),
         #[cfg(feature = "analysis")]
         PolicyCommand::Analyze(args) => analyze::run(args, connection, terminal),
+        #[cfg(not(feature = "analysis"))]
+        PolicyCommand::Analyze(args) => Err(without_analysis(&args.rest)),
         PolicyCommand::Publish(args) => publish(args, connection, terminal),
         PolicyCommand::Activate(args) => {
             let client = connection.open(terminal)?.with_role(&["author"])?;
@@ -118,6 +131,13 @@ pub(crate) fn run(
         PolicyCommand::Replay(args) => replay::run(args, connection, terminal),
         PolicyCommand::Shadow(args) => shadow::run(args, connection, terminal),
     }
+}
+
+#[cfg(not(feature = "analysis"))]
+fn without_analysis(_asked: &[String]) -> CliError {
+    CliError::usage("this program was built without `policy analyze`")
+        .hint("build it with: cargo install --path crates/cli --features analysis")
+        .hint("docs/policy-analysis.md says which solver it takes")
 }
 
 #[derive(Serialize)]
@@ -145,7 +165,13 @@ fn check(args: &BundleArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     };
     terminal.answer(&checked, || {
         let good = terminal.paint(Tone::Good, "the bundle passes its check");
-        format!("{good}: {}, {} tools", plain(&checked.name), checked.tools)
+        let warnings = match checked.findings.len() {
+            0 => String::new(),
+            1 => ", 1 warning".to_owned(),
+            many => format!(", {many} warnings"),
+        };
+        let name = plain(&checked.name);
+        format!("{good}: {name}, {} tools{warnings}", checked.tools)
     })?;
     warn(terminal, &checked.findings);
     Ok(Exit::Yes)
@@ -182,7 +208,8 @@ fn activate(client: &Client, policy_ref: &str, terminal: &Terminal) -> Result<()
         terminal.note("it is in force already");
         return Ok(());
     }
-    let current = client.set_bundle(policy_ref, &before)?;
+    let set = client.set_bundle(policy_ref, &before);
+    let current = set.map_err(|error| refused(error, policy_ref))?;
     if terminal.is_json() {
         return terminal.json(&current);
     }
@@ -193,6 +220,23 @@ fn activate(client: &Client, policy_ref: &str, terminal: &Terminal) -> Result<()
     ));
     terminal.hint(format!("back again: countersign policy activate {before}"));
     Ok(())
+}
+
+/// What the bundle in force demands first, as commands.
+fn refused(error: ClientError, policy_ref: &str) -> CliError {
+    let demand = error.code().unwrap_or_default().to_owned();
+    let own = CliError::from(error);
+    match demand.as_str() {
+        "second-person" => own
+            .hint(format!(
+                "another author, with a token of their own in COUNTERSIGN_TOKEN: countersign policy activate {policy_ref}"
+            ))
+            .hint("an admin grants one: countersign credential add --role author --name NAME"),
+        "replay-required" => own.hint(format!(
+            "countersign policy replay --against {policy_ref}"
+        )),
+        _ => own,
+    }
 }
 
 fn show(

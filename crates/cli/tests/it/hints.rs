@@ -121,3 +121,75 @@ fn verify_tells_a_wrong_key_and_a_data_directory() {
     );
     server.stop();
 }
+
+#[test]
+fn what_a_bundle_is_not_is_said_in_one_line() {
+    let home = Home::new();
+    std::fs::create_dir(home.path("notes")).unwrap();
+    std::fs::write(home.path("notes/todo.txt"), "nothing").unwrap();
+    for (named, said) in [
+        ("notes", "it has neither bundle.toml nor policies/"),
+        ("nosuch", "allowed are a directory, or one of `mail-agent`"),
+    ] {
+        let refused = home.run(&["policy", "check", named]);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""));
+        assert!(refused.err.contains(said), "{}", refused.err);
+        assert!(!refused.err.contains("todo.txt"), "{}", refused.err);
+    }
+}
+
+#[test]
+#[cfg(not(feature = "analysis"))]
+fn a_program_without_the_analysis_says_how_to_get_it() {
+    let home = Home::new();
+    for args in [&["--help"][..], &["mine", "--against", "current"], &[]] {
+        let mut all = vec!["policy", "analyze"];
+        all.extend(args);
+        let refused = home.run(&all);
+        assert_eq!(refused.code, 2, "{}", refused.out);
+        assert!(
+            refused.err.contains("--features analysis"),
+            "{}",
+            refused.err
+        );
+    }
+}
+
+#[test]
+fn who_may_not_put_a_bundle_in_force_is_told_what_it_takes() {
+    let home = Home::new();
+    let strict = home.path("strict");
+    std::fs::create_dir_all(strict.join("policies")).unwrap();
+    std::fs::write(
+        strict.join("policies/all.cedar"),
+        "@id(\"reads\") permit (principal, action in Action::\"reads\", resource);",
+    )
+    .unwrap();
+    let head = |name: &str| {
+        let text =
+            format!("name = \"{name}\"\n[settings.publishing]\nreplay = true\ntwo_person = true\n");
+        std::fs::write(strict.join("bundle.toml"), text).unwrap();
+    };
+    let server = home.serve(&["--bundle", "allow-all"]);
+    head("one");
+    home.expect(0, &["policy", "publish", "strict", "--activate"]);
+    head("two");
+    let policy_ref = home.ok(&["policy", "publish", "strict"]);
+    let activate = ["policy", "activate", &policy_ref];
+    let mine = home.run(&activate);
+    assert_eq!(mine.code, 1, "{}", mine.out);
+    assert!(
+        mine.err.contains("credential add --role author"),
+        "{}",
+        mine.err
+    );
+    let token = home.ok(&["credential", "add", "--role", "author", "--name", "another"]);
+    let theirs = ["--token", &token, "policy", "activate", &policy_ref];
+    let early = home.run(&theirs);
+    assert_eq!(early.code, 1, "{}", early.out);
+    let replay = format!("countersign policy replay --against {policy_ref}");
+    assert!(early.err.contains(&replay), "{}", early.err);
+    home.expect(0, &["policy", "replay", "--against", &policy_ref]);
+    home.expect(0, &theirs);
+    server.stop();
+}

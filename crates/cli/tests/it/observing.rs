@@ -86,6 +86,13 @@ fn options_choose_what_is_shown() {
     assert_eq!(calls(&["--tool", "read_inbox"]), ["approved read_inbox"]);
     assert_eq!(calls(&["--limit", "1"]).len(), 1);
     assert_eq!(home.run(&["observe", &transcript, "--only", "bad"]).code, 2);
+    // A limit is one of the page, too; so the terminal does not promise that the page has them all.
+    let text = home.ok(&["observe", &transcript, "--limit", "1"]);
+    assert!(text.contains("1 of 2 calls shown"), "{text}");
+    assert!(
+        text.contains("without --limit, --html shows 500 and --json all"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use comfy_table::{Cell, CellAlignment};
 use countersign_observe::{Argument, CallView, Outcomes, Report, counted, shortened, stands_in};
 
+use super::SHOWN_HTML;
 use crate::render::{outcome_tone, plain, trimmed, wrapped};
 use crate::terminal::{Terminal, Tone};
 
-/// How many rules and tools the first screen names.
+/// How many rules, notes of files and tools the first screen names.
 const TOP: usize = 5;
+const TOOLS: usize = 10;
 /// Most characters of a turn and of arguments, shorter than in HTML.
 const TEXT_SHOWN: usize = 240;
 /// Most lines of values that one call shows.
@@ -50,7 +52,7 @@ pub(super) fn report(terminal: Terminal, report: &Report, shows: Shown) -> Strin
     };
     if matching > shown.len() {
         sections.push(format!(
-            "{} of {matching} calls shown: --limit shows more, --only and --tool choose, --html and --json have them all",
+            "{} of {matching} calls shown: --limit shows more, --only and --tool choose; without --limit, --html shows {SHOWN_HTML} and --json all",
             shown.len()
         ));
     }
@@ -161,7 +163,7 @@ fn tools(terminal: Terminal, report: &Report) -> String {
     let mut table = terminal.table([
         "tool", "calls", "stopped", "asked", "passed", "effect", "action",
     ]);
-    for tool in report.tally.tools.iter().take(TOP) {
+    for tool in report.tally.tools.iter().take(TOOLS) {
         let number = |n: usize| Cell::new(n).set_alignment(CellAlignment::Right);
         let effect = tool.effect.unwrap_or("unknown tool");
         let guess = if tool.guess.is_some() { " (guess)" } else { "" };
@@ -175,10 +177,11 @@ fn tools(terminal: Terminal, report: &Report) -> String {
             Cell::new(tool.action.as_deref().unwrap_or_default()),
         ]);
     }
-    let more = report.tally.tools.len().saturating_sub(TOP);
+    let more = report.tally.tools.len().saturating_sub(TOOLS);
     let mut out = trimmed(&table.to_string());
     if more > 0 {
-        let _ = write!(out, "\nand {more} more tools");
+        let more = counted(more, "more tool");
+        let _ = write!(out, "\nand {more}: --html and --json have them all");
     }
     out
 }
