@@ -115,7 +115,8 @@ def check_hash_tiles(directory, nodes):
 
 def check_entries(leaves, origin, root_key):
     """Form, order, genesis, and the bundle in force: what can be said leaf by leaf."""
-    last, ids, parts, stored, in_force, named, sessions, root = "", set(), {}, {}, None, {}, {}, None
+    last, ids, parts, stored, named, sessions, root = "", set(), {}, {}, {}, {}, None
+    in_force = in_shadow = None
     for index, leaf in enumerate(leaves):
         entry = json.loads(leaf)
         need(rfc8785.dumps(entry) == leaf, "entry", index, "is not canonical JSON")
@@ -142,8 +143,13 @@ def check_entries(leaves, origin, root_key):
             in_force = entry["policy_ref"]
             content = b"".join(parts.get(part, b"?") for part in stored.get(in_force, []))
             need(ref(content) == in_force, "entry", index, "puts a bundle in force that the log does not hold")
+        if kind == "policy" and entry["phase"] in ("shadow", "shadow-end"):
+            in_shadow = entry["policy_ref"] if entry["phase"] == "shadow" else None
+            need(in_shadow is None or in_shadow in stored, "entry", index, "puts a bundle in shadow that the log does not hold")
         if kind == "decision":
-            need(entry["policy_ref"] == in_force, "entry", index, "was not judged under the bundle in force")
+            judges, what = (in_shadow, "in shadow") if entry["mode"] == "shadow" else (in_force, "in force")
+            need(entry["policy_ref"] == judges, "entry", index, "was not judged under the bundle", what)
+            need(entry["mode"] == "enforced" or not entry["counts"], "entry", index, "counts in shadow")
         check_session(sessions, index, entry)
         named.update({entry[m]: (index, k) for m, k in KINDS.items() if entry.get(m)})
     return named
@@ -152,7 +158,7 @@ def check_entries(leaves, origin, root_key):
 def check_session(held, index, entry):
     """A session's end says how much there was in it since the end before."""
     kind, session = entry["kind"], entry.get("session")
-    if kind in COUNTED and session:
+    if kind in COUNTED and session and entry.get("mode") != "shadow":
         of_session = held.setdefault(session, dict.fromkeys(COUNTED.values(), 0))
         of_session[COUNTED[kind]] += 1
     if kind == "session-close":
