@@ -76,7 +76,7 @@ codes! {
     PreconditionFailed = "precondition-failed", "the bundle in force is another one";
     /// `If-Match` is missing: whoever replaces the bundle in force must say which.
     PreconditionRequired = "precondition-required", "an If-Match header is required";
-    /// The bundle in force demands that two persons publish (`settings.publishing.two_person`): this credential has stored the bundle or put it in shadow. Put it in force with another credential of role `author`.
+    /// The bundle in force demands that two persons publish (`settings.publishing.two_person`): this credential has stored the bundle or put it in shadow, or the log began with the bundle and no other credential has put it in shadow. Put it in force with another credential of role `author`.
     SecondPerson = "second-person", "another person must put this bundle in force";
     /// The bundle in force demands a replay before another one comes into force (`settings.publishing.replay`). Run `countersign policy replay --against` with the bundle's ref, and put it in force within a day.
     ReplayRequired = "replay-required", "a replay under this bundle is required first";

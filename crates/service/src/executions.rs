@@ -53,7 +53,8 @@ impl Service {
     /// decision that was not approved has no executions.
     ///
     /// The tool's side reports. What an agent reports of its own call counts as a correspondent's
-    /// words, whatever the manifest says of the tool.
+    /// words, whatever the manifest says of the tool. It stands beside the tool's report and never
+    /// in its place: an agent cannot keep a result out by being the first to tell of one.
     pub fn report_execution(
         &self,
         caller: &Caller,
@@ -70,11 +71,9 @@ impl Service {
             ));
         }
         let decision_id: EntryId = name(&request.decision)?;
-        let (decision, call) = self.approved_decision(decision_id)?;
-        if by_agent && decision.credential != caller.id() {
-            // Another agent's decision is not there for this one.
-            return Err(ServiceError::not_found(format!("decision `{decision_id}`")));
-        }
+        // Another agent's decision is not there for this one.
+        let is_theirs = |decision: &Decision| !by_agent || decision.credential == caller.id();
+        let (decision, call) = self.approved_decision(decision_id, is_theirs)?;
         let mut sealed = None;
         let mut result_ref = None;
         if let Some(result) = request.result {
@@ -110,7 +109,7 @@ impl Service {
             credential: caller.id(),
         };
         let committed = self.ledger.commit(caller.reads(), move |step| {
-            take_phase(step, decision_id, phase)?;
+            take_phase(step, decision_id, phase, by_agent)?;
             let index = step.push(entry_id, entry.clone())?;
             if let Some(session) = &entry.session {
                 sessions::count(step, session, Counted::Execution)?;
@@ -203,10 +202,16 @@ impl Service {
         })
     }
 
-    fn approved_decision(&self, entry_id: EntryId) -> Result<(Decision, Call), ServiceError> {
+    /// An approval of those that the caller may know of, and its call.
+    fn approved_decision(
+        &self,
+        entry_id: EntryId,
+        is_theirs: impl Fn(&Decision) -> bool,
+    ) -> Result<(Decision, Call), ServiceError> {
         let not_found = || ServiceError::not_found(format!("decision `{entry_id}`"));
         let (_, entry) = self.known_entry(entry_id)?.ok_or_else(not_found)?;
-        let Some(decision) = entry.body().and_then(enforced) else {
+        let decision = entry.body().and_then(enforced);
+        let Some(decision) = decision.filter(|decision| is_theirs(decision)) else {
             return Err(not_found());
         };
         let Some(call_ref) = decision
@@ -230,18 +235,31 @@ fn short(args: Value) -> Result<Option<Value>, ServiceError> {
     Ok((bytes <= RESULT_ARGS_BYTES).then_some(args))
 }
 
-/// Notes a phase, unless it or a later one was reported before.
+/// Notes a phase, unless the same side reported it or a later one before, or the tool's side has
+/// reported the end.
 fn take_phase(
     step: &mut Step<'_>,
     decision: EntryId,
     phase: ExecutionPhase,
+    by_agent: bool,
 ) -> Result<(), StepError> {
     let state_key = key::execution(decision);
-    let mut phases =
-        state::read_in::<ExecutionRow>(step, &state_key)?.map_or_else(Vec::new, |row| row.phases);
-    let ended = phases.iter().any(|seen| *seen != ExecutionPhase::Started);
-    if ended || phases.contains(&phase) {
-        let seen: Vec<&str> = phases.iter().map(|phase| phase.name()).collect();
+    let mut row = state::read_in::<ExecutionRow>(step, &state_key)?.unwrap_or_default();
+    let has_ended = |phases: &[ExecutionPhase]| {
+        let mut phases = phases.iter();
+        phases.any(|seen| *seen != ExecutionPhase::Started)
+    };
+    let is_told = has_ended(&row.phases);
+    let phases = match by_agent {
+        true => &mut row.by_agent,
+        false => &mut row.phases,
+    };
+    if is_told || has_ended(phases) || phases.contains(&phase) {
+        let seen = match by_agent && is_told {
+            true => &row.phases,
+            false => &*phases,
+        };
+        let seen: Vec<&str> = seen.iter().map(|phase| phase.name()).collect();
         let detail = format!(
             "the execution of `{decision}` was already reported as {}",
             seen.join(" and ")
@@ -252,5 +270,5 @@ fn take_phase(
         )));
     }
     phases.push(phase);
-    state::put(step, state_key, &ExecutionRow { phases })
+    state::put(step, state_key, &row)
 }

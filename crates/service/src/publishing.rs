@@ -4,8 +4,8 @@
 //! the verifier asks the same of every log.
 
 use countersign_core::document::PublishingSettings;
-use countersign_core::entry::Body;
-use countersign_core::ids::CredentialId;
+use countersign_core::entry::{Body, PolicyPhase};
+use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::limits::REPLAY_GOOD_MS;
 use countersign_core::refs::PolicyRef;
 use countersign_ledger::{Step, StepError};
@@ -20,6 +20,8 @@ pub(crate) struct Demands {
     settings: PublishingSettings,
     /// Who stored the bundle; nobody for one that the log began with.
     stored_by: Option<CredentialId>,
+    /// Who had a bundle in shadow that nobody stored.
+    shadowed_by: Vec<CredentialId>,
 }
 
 impl Service {
@@ -44,9 +46,24 @@ impl Service {
         let Some(Body::Policy(policy)) = entry.body() else {
             return Err(missing());
         };
+        let mut shadowed_by = Vec::new();
+        if policy.credential.is_none() {
+            let rows = key::policy_shadowed_all(&policy.policy_ref);
+            for entry in state::scan::<EntryId>(&self.ledger, &rows, usize::MAX)? {
+                let (_, entry) = self.known_entry(entry)?.ok_or_else(missing)?;
+                // Rows are not authenticated, so the entry has to say it.
+                if let Some(Body::Policy(shadow)) = entry.body()
+                    && shadow.phase == PolicyPhase::Shadow
+                    && shadow.policy_ref == policy.policy_ref
+                {
+                    shadowed_by.extend(shadow.credential);
+                }
+            }
+        }
         Ok(Demands {
             settings,
             stored_by: policy.credential,
+            shadowed_by,
         })
     }
 }
@@ -62,15 +79,21 @@ impl Demands {
     ) -> Result<(), StepError> {
         if self.settings.two_person {
             let had_it = step.state(&key::policy_shadowed(policy_ref, by))?;
-            let what = match (self.stored_by == Some(by), had_it.is_some()) {
-                (true, _) => Some("stored"),
-                (false, true) => Some("put in shadow"),
-                (false, false) => None,
+            let by_others = || self.shadowed_by.iter().any(|who| *who != by);
+            let what = match (self.stored_by, had_it.is_some()) {
+                (Some(who), _) if who == by => {
+                    "was stored by this credential; the bundle in force demands that another one puts it in force"
+                }
+                (_, true) => {
+                    "was put in shadow by this credential; the bundle in force demands that another one puts it in force"
+                }
+                (None, false) if !by_others() => {
+                    "was stored by nobody, since the log began with it; the bundle in force demands that one author puts it in shadow, and another one in force"
+                }
+                _ => "",
             };
-            if let Some(what) = what {
-                let detail = format!(
-                    "the bundle `{policy_ref}` was {what} by this credential; the bundle in force demands that another one puts it in force"
-                );
+            if !what.is_empty() {
+                let detail = format!("the bundle `{policy_ref}` {what}");
                 let error = ServiceError::new(ErrorCode::SecondPerson, detail);
                 return Err(StepError::refused(error));
             }

@@ -33,7 +33,10 @@ pub(crate) mod key {
     }
     /// That a credential had a bundle in shadow.
     pub(crate) fn policy_shadowed(policy_ref: &PolicyRef, by: CredentialId) -> StateKey {
-        StateKey::new(format!("policy/shadowed/{policy_ref}/{by}"))
+        StateKey::new(format!("{}{by}", policy_shadowed_all(policy_ref)))
+    }
+    pub(crate) fn policy_shadowed_all(policy_ref: &PolicyRef) -> String {
+        format!("policy/shadowed/{policy_ref}/")
     }
     pub(crate) fn policy_replayed(policy_ref: &PolicyRef) -> StateKey {
         StateKey::new(format!("policy/replayed/{policy_ref}"))
@@ -284,9 +287,13 @@ pub(crate) struct ClosedBy {
 }
 
 /// How far the execution of an approved call came.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct ExecutionRow {
+    /// As the tool's side reported it.
     pub(crate) phases: Vec<ExecutionPhase>,
+    /// As the agent reported it of its own call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) by_agent: Vec<ExecutionPhase>,
 }
 
 /// That the rows of history are there.

@@ -110,6 +110,18 @@ fn executions_entries_explanations_flags_and_the_vault_hang_together() {
         &json!({"decision": id, "phase": "started"}),
     );
     twice.problem(409, "conflict");
+    // What the agent tells of its own call stands beside it, and is said to be the agent's.
+    let told = json!({"decision": id, "phase": "finished", "result": {"sent": false}});
+    let told = world.post("agent", "/v1/executions", &told).expect(201);
+    let opened = world.post(
+        "vault-reader",
+        &format!("/v1/vault/{}/open", told["result_ref"].as_str().unwrap()),
+        &json!({"purpose": "a test"}),
+    );
+    assert_eq!(opened.expect(200)["document"]["by_agent"], true);
+    let nobodys = json!({"decision": "01HYB7K3M4FXQZ9V2N6PTJD8RC", "phase": "started"});
+    let nobodys = world.post("agent", "/v1/executions", &nobodys);
+    nobodys.problem(404, "not-found");
     let finished = json!({"decision": id, "phase": "finished", "result": {"sent": true}});
     let finished = world.post("tool", "/v1/executions", &finished).expect(201);
     let opened = world.post(
@@ -443,5 +455,5 @@ fn a_bundle_in_shadow_says_nothing_to_the_agent_and_is_replayed_by_who_may_open(
         &[("if-match", &quoted)],
         &json!({"policy_ref": start}),
     );
-    back.problem(409, "replay-required");
+    back.problem(409, "second-person");
 }

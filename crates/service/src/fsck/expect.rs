@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use countersign_core::entry::{
-    Body, Credential, Decision, Entry, Execution, ExecutionPhase, GrantChange, Intent, Mode,
-    Policy, PolicyPhase, Revocation, RevocationEffect, RevocationScope, SessionOpen,
+    Body, Credential, Decision, Entry, Execution, GrantChange, Intent, Mode, Policy, PolicyPhase,
+    Revocation, RevocationEffect, RevocationScope, Role, SessionOpen,
 };
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::pseudonym::Pseudonym;
@@ -41,7 +41,7 @@ pub(super) struct Folded {
     counts: HashMap<Pseudonym, (LeafIndex, SessionCountRow)>,
     credentials: HashMap<CredentialId, (LeafIndex, Value)>,
     escalations: HashMap<EntryId, (LeafIndex, EscalationRow)>,
-    executions: HashMap<EntryId, (LeafIndex, Vec<ExecutionPhase>)>,
+    executions: HashMap<EntryId, (LeafIndex, ExecutionRow)>,
 }
 
 impl Folded {
@@ -92,8 +92,8 @@ impl Folded {
             }
             self.put(at, key::escalation(decision), &row);
         }
-        for (decision, (at, phases)) in std::mem::take(&mut self.executions) {
-            self.put(at, key::execution(decision), &ExecutionRow { phases });
+        for (decision, (at, row)) in std::mem::take(&mut self.executions) {
+            self.put(at, key::execution(decision), &row);
         }
         self.rows
     }
@@ -264,13 +264,23 @@ impl Folded {
             self.put(index, key::newest_result(&session), &row);
         }
         if let Some(decision) = execution.links.decision {
-            let (at, phases) = self
+            let is_tool = self.has_role(execution.credential, Role::Tool);
+            let (at, row) = self
                 .executions
                 .entry(decision)
-                .or_insert((index, Vec::new()));
+                .or_insert((index, ExecutionRow::default()));
             *at = index;
-            phases.push(execution.phase);
+            match is_tool {
+                true => row.phases.push(execution.phase),
+                false => row.by_agent.push(execution.phase),
+            }
         }
+    }
+
+    fn has_role(&self, credential: CredentialId, role: Role) -> bool {
+        let row = self.credentials.get(&credential).map(|(_, row)| row);
+        let roles = row.and_then(|row| row.get("roles")?.as_array());
+        roles.is_some_and(|roles| roles.iter().any(|has| has == role.name()))
     }
 
     fn expired(&mut self, index: LeafIndex, id: EntryId, resolves: Option<EntryId>) {

@@ -46,7 +46,7 @@ fn every_method_refuses_the_roles_that_it_is_not_for() {
             ),
             (
                 "executions",
-                &[Role::Tool],
+                &[Role::Tool, Role::Agent],
                 refused(service.report_execution(&caller, b"{}").map(drop)),
             ),
             (

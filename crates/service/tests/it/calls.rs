@@ -672,7 +672,8 @@ fn executions_are_taken_once_and_only_of_approved_calls() {
         ErrorCode::NotFound
     );
 
-    // What stood in a result is evidence for later calls of the session, and no authority.
+    // What stood in a result is evidence for later calls of the session, and no authority: also in
+    // a result of a call that went to somebody whom the turn names.
     let answer = kit.mail(&turn, "seen@result.example");
     assert_eq!(answer.outcome, "rejected");
     let facts = kit.last_decision().facts_ref.unwrap();
@@ -685,6 +686,6 @@ fn executions_are_taken_once_and_only_of_approved_calls() {
         .unwrap();
     assert_eq!(
         opened.document["targets"][0]["sources"],
-        json!(["any_output"])
+        json!(["named_document", "any_output"])
     );
 }

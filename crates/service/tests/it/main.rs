@@ -15,6 +15,7 @@ mod kit;
 mod policy;
 mod publishing;
 mod reading;
+mod reports;
 mod sessions;
 mod shadow;
 mod storm;

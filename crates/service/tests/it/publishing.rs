@@ -89,6 +89,24 @@ fn whoever_had_a_bundle_in_shadow_is_not_the_second_person() {
     kit.put_in_force(&third, &other).unwrap();
 }
 
+/// A server often begins with `allow-all`: one person alone must not get back to it.
+#[test]
+fn it_takes_two_persons_to_go_back_to_what_the_log_began_with() {
+    let kit = Kit::with_bundle(bundle("allow-all"));
+    let (first, second) = (kit.caller(Role::Author), kit.another(Role::Author));
+    let start = kit.service().current_bundle(&first).unwrap().policy_ref;
+    let other = kit.store(&asking(true, false));
+    kit.put_in_force(&first, &other).unwrap();
+    for alone in [&first, &second] {
+        let back = kit.put_in_force(alone, &start);
+        assert_eq!(back, Err(ErrorCode::SecondPerson));
+    }
+    kit.service().set_shadow(&second, &named(&start)).unwrap();
+    let alone = kit.put_in_force(&second, &start);
+    assert_eq!(alone, Err(ErrorCode::SecondPerson));
+    kit.put_in_force(&first, &start).unwrap();
+}
+
 #[test]
 fn a_roll_back_is_a_new_publication_with_an_entry_of_its_own() {
     let kit = Kit::new();

@@ -46,7 +46,7 @@ pub(crate) struct Seen {
     pub(crate) intent_ref: Option<IntentRef>,
     pub(crate) session: Option<Pseudonym>,
     pub(crate) credential: CredentialId,
-    call_ref: Option<CallRef>,
+    pub(crate) call_ref: Option<CallRef>,
     policy_ref: PolicyRef,
 }
 

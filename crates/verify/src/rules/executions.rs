@@ -2,21 +2,28 @@
 
 use std::collections::HashMap;
 
-use countersign_core::document::{Facts, ToolResult};
+use countersign_core::document::{Call, Facts, ToolResult};
 use countersign_core::entry::{Decision, Execution, ExecutionPhase, Mode};
 use countersign_core::ids::EntryId;
 use countersign_core::pseudonym::Pseudonym;
-use countersign_core::refs::ResultRef;
+use countersign_core::refs::{CallRef, ResultRef};
 use countersign_core::verdict::Outcome;
 
 use super::decisions::Decisions;
 use crate::documents::{Documents, agree};
 use crate::report::{At, Check};
 
+/// Who reports: the tool's side, or the agent of its own call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Side {
+    Tool,
+    Agent,
+}
+
 /// How far each execution is.
 #[derive(Default)]
 pub(crate) struct Executions {
-    phases: HashMap<EntryId, ExecutionPhase>,
+    phases: HashMap<(EntryId, Side), ExecutionPhase>,
     /// Results, and the session that each belongs to.
     results: HashMap<ResultRef, Option<Pseudonym>>,
 }
@@ -31,6 +38,7 @@ impl Executions {
         documents: &mut Documents<'_>,
     ) {
         check_members(at, body);
+        let decision = body.links.decision.and_then(|id| decisions.get(&id));
         if let Some(reference) = body.result_ref {
             self.results.insert(reference, body.session);
             let document = documents.open::<ToolResult>(at, reference.into());
@@ -40,12 +48,12 @@ impl Executions {
                     && result.by_agent == by_agent;
                 let expected = "the decision, `is_error` and reporter of the entry";
                 at.require(holds, Check::DocumentContent, "another result", expected);
+                let call = decision.and_then(|decision| decision.call_ref);
+                check_call(at, &result, call, documents);
             }
         }
-        let Some(id) = body.links.decision else {
-            return; // The missing link is a finding of its own.
-        };
-        let Some(decision) = decisions.get(&id) else {
+        // Without a link, or with one to nothing, that is a finding of its own.
+        let (Some(id), Some(decision)) = (body.links.decision, decision) else {
             return;
         };
         let may_run = decision.outcome == Outcome::Approved && decision.mode == Mode::Enforced;
@@ -59,7 +67,8 @@ impl Executions {
             "another intent or session",
             expected,
         );
-        self.advance(at, id, body.phase);
+        let side = if by_agent { Side::Agent } else { Side::Tool };
+        self.advance(at, id, body.phase, side);
     }
 
     /// The results that facts were drawn from were reported before, in the same session.
@@ -70,20 +79,48 @@ impl Executions {
         }
     }
 
-    /// `started` once, then `unknown`, then `finished` once: never back.
-    fn advance(&mut self, at: &mut At<'_>, id: EntryId, phase: ExecutionPhase) {
+    /// `started` once, then `unknown`, then `finished` once: never back. Each side reports for
+    /// itself; when the tool's has reported the end, the agent has nothing to add.
+    fn advance(&mut self, at: &mut At<'_>, id: EntryId, phase: ExecutionPhase, side: Side) {
+        let told = self.phases.get(&(id, Side::Tool));
+        if side == Side::Agent
+            && let Some(told) = told.filter(|told| **told != ExecutionPhase::Started)
+        {
+            let found = format_args!("`{phase}` by the agent after `{told}`");
+            let expected = "nothing of an agent once the tool's side has reported the end";
+            at.fail(Check::UsedOnce, found, expected);
+        }
         let rank = |phase| match phase {
             ExecutionPhase::Started => 0,
             ExecutionPhase::Unknown => 1,
             ExecutionPhase::Finished => 2,
         };
-        let before = self.phases.insert(id, phase);
+        let before = self.phases.insert((id, side), phase);
         let forward = before.is_none_or(|before| rank(before) < rank(phase));
         let found = before.map_or(String::new(), |before| {
             format!("`{phase}` after `{before}`")
         });
         at.require(forward, Check::UsedOnce, found, "each phase once, in order");
     }
+}
+
+/// The manifest of the tool says who wrote what stands in a result, and by its arguments a turn can
+/// name one: both are the call's.
+fn check_call(
+    at: &mut At<'_>,
+    result: &ToolResult,
+    call: Option<CallRef>,
+    documents: &mut Documents<'_>,
+) {
+    let call = call.and_then(|reference| documents.open::<Call>(at, reference.into()));
+    let Some(call) = call else {
+        return;
+    };
+    let args = result.args.as_ref();
+    let holds = result.tool == call.tool && args.is_none_or(|args| *args == call.args);
+    let found = format_args!("a result of `{}`", result.tool);
+    let expected = "the tool and arguments of the call that was approved";
+    at.require(holds, Check::DocumentContent, found, expected);
 }
 
 fn check_members(at: &mut At<'_>, body: &Execution) {

@@ -81,12 +81,9 @@ impl Publishing {
         };
         if demanded.two_person {
             let by = body.credential;
-            let is_second = by.is_some_and(|by| {
-                self.stored_by.get(&body.policy_ref) != Some(&by)
-                    && !self.shadowed_by.contains(&(body.policy_ref, by))
-            });
+            let is_second = by.is_some_and(|by| self.is_second(&body.policy_ref, by));
             let found = by.map_or("none".to_owned(), |by| by.to_string());
-            let expected = "a credential that neither stored the bundle nor had it in shadow: two persons publish";
+            let expected = "a credential beside another one that stored the bundle, or had it in shadow where nobody stored it: two persons publish";
             at.require(is_second, Check::PolicyHistory, found, expected);
         }
         if demanded.replay {
@@ -98,5 +95,19 @@ impl Publishing {
             let expected = "a replay under the bundle within a day before, since the bundle that demands it is in force";
             at.require(is_fresh, Check::PolicyHistory, body.policy_ref, expected);
         }
+    }
+
+    /// Whether it takes this credential and another one.
+    fn is_second(&self, policy: &PolicyRef, by: CredentialId) -> bool {
+        let had_it = |who: &CredentialId| self.shadowed_by.contains(&(*policy, *who));
+        let is_proposed = match self.stored_by.get(policy) {
+            Some(who) => *who != by,
+            // The log began with it.
+            None => self
+                .shadowed_by
+                .iter()
+                .any(|(of, who)| of == policy && *who != by),
+        };
+        is_proposed && !had_it(&by)
     }
 }

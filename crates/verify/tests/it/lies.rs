@@ -501,6 +501,32 @@ const CALLS: &[(&str, Check, Lie)] = &[
     ("started after it was finished", Check::UsedOnce, |s| {
         again(s, "started", "finished")
     }),
+    (
+        "an agent that tells of what the tool has told to the end",
+        Check::UsedOnce,
+        |s| {
+            let agent = body!(s, "approved", Decision).credential;
+            again(s, "finished", "finished");
+            body!(s, "again", Execution).credential = agent;
+        },
+    ),
+    (
+        "an agent that tells of its own call twice",
+        Check::UsedOnce,
+        |s| {
+            let agent = body!(s, "approved", Decision).credential;
+            body!(s, "started", Execution).credential = agent;
+            again(s, "started", "started");
+        },
+    ),
+    (
+        "a report of somebody who is neither the tool nor asked for the call",
+        Check::Credential,
+        |s| {
+            let ingress = body!(s, "turn", Intent).credential;
+            body!(s, "started", Execution).credential = ingress;
+        },
+    ),
     ("a result before the end", Check::Members, |s| {
         body!(s, "started", Execution).is_error = Some(false);
     }),
@@ -574,6 +600,35 @@ fn every_lie_is_found_by_its_check() {
         assert!(found, "{what}: {}", told(&report));
         assert_eq!(report.word, Word::Failed, "{what}");
     }
+}
+
+/// A bundle that the log began with was stored by nobody.
+#[test]
+fn who_goes_back_to_the_first_bundle_alone_is_found() {
+    let mut story = story();
+    let first = body!(story, "beside", Decision).policy_ref;
+    let second_author = body!(story, "second in force", Policy).credential;
+    again(&mut story, "second replayed", "second replayed");
+    let back = body!(story, "again", Policy);
+    back.phase = PolicyPhase::InForce;
+    back.policy_ref = first;
+    back.credential = second_author;
+    let report = audit(&publish(&story.leaves()), trust());
+    let mut said = report.findings.iter();
+    let is_found = said.any(|finding| finding.expected.contains("two persons publish"));
+    assert!(is_found, "{}", told(&report));
+}
+
+/// What the agent reports beside the tool is no lie.
+#[test]
+fn an_agent_may_report_its_own_call_before_the_tool_does() {
+    let mut story = story();
+    let agent = body!(story, "approved", Decision).credential;
+    again(&mut story, "started", "started");
+    body!(story, "again", Execution).credential = agent;
+    body!(story, "session-close", SessionClose).executions += 1;
+    let report = audit(&publish(&story.leaves()), trust());
+    assert_eq!(report.word, Word::Unanchored, "{}", told(&report));
 }
 
 /// What the service records of a request that it could not read is no lie.
