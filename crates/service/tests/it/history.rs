@@ -610,3 +610,48 @@ fn facts_that_count_otherwise_than_the_log_are_found() {
         "only the log tells: {checks:?}"
     );
 }
+
+/// What an entry adds for a sum only the call tells, or the facts, where the call is sealed.
+#[test]
+fn a_payment_that_counts_for_less_than_its_facts_say_is_found() {
+    let kit = Kit::with_bundle(paying(json!([spent("actor")]), ""));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    kit.pay(&turn, &["a"], "7");
+    let mut documents = kit.documents().unwrap();
+    let call = kit.every_decision().pop().unwrap().call_ref.unwrap();
+    let swap = ("\"delta\":700".to_owned(), "\"delta\":100".to_owned());
+    for _ in 0..2 {
+        let report = kit.audit(documents.clone(), Some(swap.clone()));
+        let is_found = report.findings.iter().any(|it| it.check == Check::Counts);
+        assert!(is_found, "{:?}", report.findings);
+        documents.remove(&call.into());
+    }
+}
+
+/// Drawn again without history, facts say that nothing came before.
+#[test]
+fn facts_that_leave_out_what_came_before_are_found() {
+    let policies = r#"
+        @id("again") @reason("It was rejected before.")
+        forbid (principal, action == Action::"payment.send", resource)
+        when { context.rejected_before };
+        @id("not-there") @reason("Not there.")
+        forbid (principal, action == Action::"payment.send", resource)
+        when { context.targets.contains("b") };
+    "#;
+    let kit = Kit::with_bundle(paying(json!([]), policies));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    kit.pay(&turn, &["b"], "1");
+    kit.pay(&turn, &["b"], "1");
+    let mut documents = kit.documents().unwrap();
+    let honest = kit.every_decision().pop().unwrap().facts_ref.unwrap();
+    let honest = Sha256::from(honest);
+    let mut facts = Facts::from_canonical(&documents[&honest]).unwrap();
+    assert!(facts.inputs.history.take().unwrap().rejected_before);
+    facts.context["rejected_before"] = json!(false);
+    let forged = Sha256::from(facts.reference().unwrap());
+    documents.insert(forged, facts.canonical().unwrap().into_bytes());
+    let report = kit.audit(documents, Some((honest.to_string(), forged.to_string())));
+    let checks: Vec<Check> = report.findings.iter().map(|it| it.check).collect();
+    assert!(checks.contains(&Check::RejudgeFacts), "{checks:?}");
+}

@@ -1,6 +1,6 @@
 //! Counters and what came before, recounted from the entries alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use countersign_core::document::{Call, CounterFact, CounterKind, Facts, HistoryFact};
@@ -9,6 +9,7 @@ use countersign_core::history::{
     self, COUNTER_MAX, CountedCall, Counter, Draft, MemoryRows, Rows as _,
 };
 use countersign_core::names::{BuiltinReason, ReasonId};
+use countersign_core::pseudonym::Pseudonym;
 use countersign_core::refs::PolicyRef;
 use countersign_core::verdict::Outcome;
 use serde_json::Value;
@@ -117,6 +118,9 @@ impl History {
             self.check_form(at, body, counters, count);
         }
         recount.compare_counts(at, &body.counts);
+        if let Some(facts) = facts {
+            compare_adds(at, &facts.inputs.counters, &body.counts);
+        }
     }
 
     /// What the counters come to.
@@ -265,6 +269,25 @@ impl Recount {
         let expected = format_args!("{counted:?}");
         at.require(stated == counted, Check::Counts, found, expected);
     }
+}
+
+/// The entry adds what the facts say that the call adds, also where nobody else can tell what that is.
+fn compare_adds(at: &mut At<'_>, stated: &[CounterFact], counts: &[Count]) {
+    let mut left: BTreeMap<(&str, Pseudonym), i64> = BTreeMap::new();
+    for count in counts {
+        let sum = left.entry((count.counter.as_str(), count.key)).or_default();
+        *sum = sum.saturating_add(count.delta);
+    }
+    // The same target twice is counted once.
+    let keyed = stated.iter().filter_map(|fact| Some((fact.key?, fact)));
+    let stated: BTreeMap<_, _> = keyed
+        .map(|(key, fact)| ((fact.counter.as_str(), key), fact.adds))
+        .collect();
+    left.retain(|_, sum| *sum != 0);
+    let stated: BTreeMap<_, _> = stated.into_iter().filter(|(_, adds)| *adds != 0).collect();
+    let found = format_args!("{left:?}");
+    let expected = format_args!("{stated:?}, as the facts say");
+    at.require(left == stated, Check::Counts, found, expected);
 }
 
 /// Whether all that the counter adds can be told.
