@@ -45,7 +45,7 @@ pub const FINDINGS: usize = 200;
 pub const SCHEMA_DEPTH: usize = countersign_core::limits::JSON_DEPTH - 4;
 /// Deepest nesting of an argument's schema that becomes a type in policies.
 pub const ARGUMENT_TYPE_DEPTH: usize = 16;
-/// Most bytes of text of one result that are searched.
+/// Most bytes of text of one result that are searched, and as many of fields that somebody vouches for.
 pub const RESULT_TEXT_BYTES: usize = 1024 * 1024;
 /// Most bytes of a result's text that is read as JSON or YAML.
 pub const PARSED_RESULT_BYTES: usize = 4 * 1024 * 1024;
@@ -63,7 +63,8 @@ pub const RECORD_NAMES: usize = 32;
 pub const POINTER_BYTES: usize = 1024;
 /// Most fields of one label that the facts show of what a text carries.
 pub const CARRIED: usize = 32;
-/// Most steps of one search for carried values; when it takes more, what is left counts as found.
+/// Most steps of one call's search for carried values; when it takes more, what is left counts as
+/// found.
 pub const CARRIED_STEPS: usize = 4_000_000;
 /// Most distinct values of one kind that are kept of one turn or result.
 pub const MENTIONS: usize = 65_536;
@@ -97,5 +98,5 @@ pub const WATCH_WINDOW_S: u32 = 7 * 24 * 3600;
 pub const CASES: usize = 10_000;
 /// Most values of arguments, and things that stand in texts, that one call can hold.
 pub const VALUES: usize = 1_024;
-/// Most values of a call's arguments by which its result can be named.
+/// Most values of one argument of a call by which its result can be named.
 pub const NAMING_VALUES: usize = 16;

@@ -262,6 +262,27 @@ pub(super) fn exists(schema: &Value, steps: &[Step]) -> bool {
     !reached.is_empty()
 }
 
+/// What the steps overlook: a type that the schema admits on their way, and that the next step does
+/// not enter.
+pub(super) fn overlooked<'a>(schema: &'a Value, steps: &[Step]) -> Option<&'a str> {
+    steps.iter().enumerate().find_map(|(n, step)| {
+        let mut reached = Vec::new();
+        reach(schema, schema, steps.get(..n)?, 0, &mut reached);
+        let mut types = Vec::new();
+        for schema in reached {
+            leaf_types(schema, &mut types);
+        }
+        let enters = |kind: &str| match step {
+            Step::Name(_) => kind == "object",
+            Step::Index(_) => kind == "array",
+            Step::Every => kind == "array" || kind == "object",
+        };
+        types
+            .into_iter()
+            .find(|kind| *kind != "null" && !enters(kind))
+    })
+}
+
 /// Whether a target of this type can stand there.
 pub(super) fn can_hold(
     schema: &Value,

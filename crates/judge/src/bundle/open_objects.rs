@@ -64,10 +64,11 @@ pub(super) fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
     let lists = ["allOf", "anyOf", "oneOf"]
         .into_iter()
         .flat_map(|keyword| list(schema, keyword));
-    let single = ["then", "else"]
+    let single = ["if", "then", "else"]
         .into_iter()
         .filter_map(|keyword| schema.get(keyword));
-    lists.chain(single)
+    let dependent = members(schema, "dependentSchemas").map(|(_, schema)| schema);
+    lists.chain(single).chain(dependent)
 }
 
 /// Whether an object of this schema has only members that it declares.

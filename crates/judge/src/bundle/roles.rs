@@ -36,6 +36,11 @@ impl<'a> RoleAt<'a> {
         self.role
     }
 
+    /// Whether the manifest names what stands here.
+    pub(crate) fn is_declared(self) -> bool {
+        self.node.is_some()
+    }
+
     /// A member of the object that stands here. The items of a list are at the list's place.
     pub(crate) fn member(self, name: &str) -> Self {
         let node = self.node.and_then(|node| node.members.get(name));
@@ -87,11 +92,15 @@ impl Roles {
     }
 
     fn set(&mut self, path: Vec<String>, role: ArgumentRole) {
+        self.declare(path).role = Some(role);
+    }
+
+    fn declare(&mut self, path: Vec<String>) -> &mut Node {
         let mut node = &mut self.root;
         for name in path {
             node = node.members.entry(name).or_default();
         }
-        node.role = Some(role);
+        node
     }
 }
 
@@ -139,6 +148,9 @@ pub(super) fn compile(
         .map(|argument| (pointer(&argument.path), argument))
         .collect();
     let mut roles = Roles::default();
+    for argument in &declared {
+        roles.declare(argument.path.clone());
+    }
     for (at, role) in &manifest.roles {
         match known.get(at) {
             Some(argument) => roles.set(argument.path.clone(), *role),

@@ -319,6 +319,14 @@ fn compile_when(
                 findings.push(Finding::error(file, text).hint(hint));
                 return None;
             }
+            if let Some(kind) = argument_schema::overlooked(schema, &steps) {
+                let text = format!(
+                    "the condition `{when}` of an effect overlooks an argument of the type `{kind}`, which the schema admits on its way"
+                );
+                let hint =
+                    "name the argument alone, as in `$.cc`, or let the schema admit one type";
+                findings.push(Finding::warning(file, text).hint(hint));
+            }
         }
     }
     Some(path)

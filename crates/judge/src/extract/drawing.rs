@@ -80,20 +80,33 @@ impl<'a> Drawing<'a> {
         is_named
     }
 
+    /// One argument suffices, but of a list of documents each must be named: the agent chose them,
+    /// and the result holds them all. What an agent reported itself, or a tool that failed, is no
+    /// document.
     fn asks_for_what_is_named(&self, result: &ToolResult) -> bool {
+        if result.by_agent || result.is_error {
+            return false;
+        }
         let (Some(args), Some(tool)) = (&result.args, self.inputs.bundle.tool(&result.tool)) else {
             return false;
         };
-        let mut left = NAMING_VALUES;
-        let mut is_named = false;
-        leaves(args, tool.roles(), &mut |_, role, leaf| {
-            let Leaf::Value(value) = leaf else { return };
-            if !is_named && left > 0 && role == Some(ArgumentRole::Identity) {
-                left -= 1;
-                is_named = self.is_named(&plain_keys(value));
-            }
-        });
-        is_named
+        let mut arguments = args.as_object().into_iter().flatten();
+        arguments.any(|(name, value)| {
+            let role = tool.roles().root().member(name);
+            let (mut some, mut all) = (0_usize, true);
+            walk(value, &mut String::new(), role, 1, &mut |_, role, leaf| {
+                if !all || role != Some(ArgumentRole::Identity) {
+                    return;
+                }
+                all = match leaf {
+                    Leaf::Value(Value::Null) => return,
+                    Leaf::Value(value) => some < NAMING_VALUES && self.is_named(&plain_keys(value)),
+                    Leaf::Name(_) => false,
+                };
+                some += 1;
+            });
+            all && some > 0
+        })
     }
 }
 
@@ -102,7 +115,7 @@ impl<'a> Drawing<'a> {
 pub(super) enum Leaf<'v> {
     /// A value that is neither a list nor an object.
     Value(&'v Value),
-    /// The name of a member: below the arguments' own, an agent may choose it.
+    /// The name of a member that the schema does not declare: an agent may choose it.
     Name(&'v str),
 }
 
@@ -138,11 +151,14 @@ fn walk<'v>(
             }
         }
         Value::Object(members) => {
+            // The order in which an agent wrote them is no fact.
+            let mut members: Vec<(&'v String, &'v Value)> = members.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
             for (name, item) in members {
                 at.push('/');
                 at.push_str(&name.replace('~', "~0").replace('/', "~1"));
                 let role = role.member(name);
-                if depth > 0 {
+                if !role.is_declared() {
                     take(at, role.role(), Leaf::Name(name));
                 }
                 whole &= walk(item, at, role, depth + 1, take);

@@ -107,7 +107,16 @@ pub(crate) fn extract_as(
     extractor: u32,
 ) -> Result<Facts, DirectoryError> {
     let chain = inputs.chain.get(..TURN_CHAIN).unwrap_or(inputs.chain);
-    let drawing = Drawing::new(ExtractInputs { chain, ..*inputs }, extractor);
+    // Members of an object have no order: the facts are those of the document, however it was
+    // written.
+    let mut call = inputs.call.clone();
+    call.args.sort_all_objects();
+    let inputs = &ExtractInputs {
+        chain,
+        call: &call,
+        ..*inputs
+    };
+    let drawing = Drawing::new(*inputs, extractor);
     let mut facts = draw(&drawing)?;
     history::settle(inputs.bundle, &mut facts, inputs.counters, inputs.history);
     Ok(facts)

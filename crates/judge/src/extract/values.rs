@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::drawing::{Drawing, Leaf, leaves};
 use super::trail::{StandsFor, Trail, Wanted};
 use crate::bundle::Tool;
-use crate::limits::{CARRIED, VALUES};
+use crate::limits::{CARRIED, CARRIED_STEPS, VALUES};
 use crate::mention::{TextEntities, TextFound, entities};
 use crate::value::{Key, plain_keys, quantity_keys};
 
@@ -23,6 +23,8 @@ pub(super) struct Arguments {
     pub(super) carried: Vec<CarriedFact>,
     /// The labels of all that is carried, listed or not.
     pub(super) labels: BTreeSet<Confidentiality>,
+    /// The steps that the search for what is carried took so far.
+    steps: usize,
     /// The strongest sources of the values of each argument, by its name.
     pub(super) sources: BTreeMap<String, BTreeSet<Source>>,
     /// The same of all that stands in texts.
@@ -50,12 +52,13 @@ pub(super) fn draw(
     let whole = leaves(args, tool.roles(), &mut |at, role, leaf| {
         if done.is_ok() {
             done = match leaf {
-                Leaf::Name(name) => out.words(drawing, at, name),
-                Leaf::Value(Value::Null | Value::Bool(_)) => Ok(()),
-                Leaf::Value(value) => {
-                    let role = role.filter(|_| !at_targets.contains(at));
-                    out.leaf(drawing, at, role, value)
+                Leaf::Name(name) => out.name(drawing, at, role, name),
+                Leaf::Value(Value::Null) => Ok(()),
+                Leaf::Value(value) if at_targets.contains(at) => {
+                    out.carry(drawing, at, &written(value));
+                    Ok(())
                 }
+                Leaf::Value(value) => out.leaf(drawing, at, role, value),
             };
         }
     });
@@ -73,13 +76,37 @@ impl Arguments {
     ) -> Result<(), TooMany> {
         match (role, value) {
             (Some(ArgumentRole::Text), Value::String(text)) => self.words(drawing, at, text),
-            (None | Some(ArgumentRole::Text), _) => {
-                if let Value::String(text) = value {
-                    self.carry(drawing, at, text);
+            // What the manifest says nothing of may be read by somebody, as text is.
+            (None, Value::String(text)) => {
+                if self.words(drawing, at, text).is_err() {
+                    self.text_sources.insert(Source::None);
                 }
                 Ok(())
             }
+            (None | Some(ArgumentRole::Text), Value::Bool(_)) => Ok(()),
+            (None | Some(ArgumentRole::Text), value) => {
+                self.carry(drawing, at, &written(value));
+                Ok(())
+            }
             (Some(role), value) => self.value(drawing, at, role, value),
+        }
+    }
+
+    /// The name of a member that an agent chose. Where a value has a source, so has a name.
+    fn name(
+        &mut self,
+        drawing: &Drawing<'_>,
+        at: &str,
+        role: Option<ArgumentRole>,
+        name: &str,
+    ) -> Result<(), TooMany> {
+        self.words(drawing, at, name)?;
+        match role {
+            None | Some(ArgumentRole::Text) => Ok(()),
+            Some(_) => {
+                let name = Value::String(name.to_owned());
+                self.value(drawing, at, ArgumentRole::Identity, &name)
+            }
         }
     }
 
@@ -94,10 +121,7 @@ impl Arguments {
             ArgumentRole::Quantity => quantity_keys(value),
             _ => plain_keys(value),
         };
-        let written = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        let written = written(value);
         self.carry(drawing, at, &written);
         let fact = ValueFact {
             at: at.to_owned(),
@@ -109,13 +133,10 @@ impl Arguments {
         self.push(fact)
     }
 
-    /// Words for a reader, and names of members that an agent may choose.
+    /// Words for a reader.
     fn words(&mut self, drawing: &Drawing<'_>, at: &str, text: &str) -> Result<(), TooMany> {
         self.carry(drawing, at, text);
         let TextEntities { found, too_many } = entities(text);
-        if too_many {
-            return Err(TooMany);
-        }
         for TextFound {
             kind,
             value,
@@ -147,7 +168,7 @@ impl Arguments {
             }
             self.push(fact)?;
         }
-        Ok(())
+        if too_many { Err(TooMany) } else { Ok(()) }
     }
 
     fn push(&mut self, fact: ValueFact) -> Result<(), TooMany> {
@@ -168,7 +189,11 @@ impl Arguments {
     }
 
     fn carry(&mut self, drawing: &Drawing<'_>, at: &str, text: &str) {
-        for carried in drawing.inputs.results.carried(text) {
+        if self.steps > CARRIED_STEPS {
+            return;
+        }
+        let results = drawing.inputs.results;
+        for carried in results.carried(text, &mut self.steps) {
             self.labels.insert(carried.label);
             if self.carried.len() < CARRIED {
                 self.carried.push(CarriedFact {
@@ -179,6 +204,17 @@ impl Arguments {
                 });
             }
         }
+        if self.steps > CARRIED_STEPS {
+            self.labels.extend(results.hidden());
+        }
+    }
+}
+
+/// A value as it is looked for.
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 

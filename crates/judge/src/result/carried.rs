@@ -49,6 +49,10 @@ impl Patterns {
         self.all.get(usize::try_from(n).ok()?)
     }
 
+    pub(super) fn labels(&self) -> impl Iterator<Item = Confidentiality> {
+        self.all.iter().map(|(pattern, _)| pattern.label)
+    }
+
     /// The first bytes of each pattern, with its number.
     pub(super) fn grams(&self) -> impl Iterator<Item = (u32, u32)> {
         (0_u32..)
@@ -125,9 +129,7 @@ impl Plain {
         };
         let mut before = None;
         if text.is_ascii() {
-            for c in text.chars() {
-                out.push(c.to_ascii_lowercase(), &mut before);
-            }
+            out.push_ascii(text);
         } else {
             for c in text.nfkd().flat_map(char::to_lowercase) {
                 // Marks and what cannot be seen neither count nor part.
@@ -156,6 +158,23 @@ impl Plain {
         }
         self.text.push(c);
         *before = Some(class);
+    }
+
+    fn push_ascii(&mut self, text: &str) {
+        let mut before = None;
+        for byte in text.bytes() {
+            let class = match byte {
+                b'0'..=b'9' => Class::Digit,
+                b'a'..=b'z' | b'A'..=b'Z' => Class::Letter,
+                _ => {
+                    before = None;
+                    continue;
+                }
+            };
+            self.begins.push(before != Some(class));
+            self.text.push(char::from(byte.to_ascii_lowercase()));
+            before = Some(class);
+        }
     }
 
     fn holds(&self, pattern: &Pattern, at: u32, steps: &mut usize) -> bool {
@@ -201,27 +220,44 @@ impl Sieve {
 }
 
 /// The places of a text where something that is looked for could begin.
-pub(super) struct Places {
-    plain: Plain,
+pub(super) struct Places<'t> {
+    text: &'t str,
+    /// The letters and digits of the text; made when something is compared with them.
+    plain: Option<Plain>,
     /// By first bytes, then place.
     grams: Vec<(u32, u32)>,
     steps: usize,
 }
 
-impl Places {
-    pub(super) fn of(text: &str, sieve: &Sieve) -> Self {
-        let plain = Plain::of(text);
-        let mut grams: Vec<(u32, u32)> = (0_u32..)
-            .zip(plain.text.as_bytes().windows(3))
-            .map(|(at, bytes)| (gram(bytes), at))
-            .filter(|(gram, _)| sieve.has(*gram))
-            .collect();
+impl<'t> Places<'t> {
+    /// The places of a text, after so many steps in others.
+    pub(super) fn of(text: &'t str, sieve: &Sieve, steps: usize) -> Self {
+        let plain = (!text.is_ascii()).then(|| Plain::of(text));
+        let mut grams = match &plain {
+            Some(plain) => (0_u32..)
+                .zip(plain.text.as_bytes().windows(3))
+                .map(|(at, bytes)| (gram(bytes), at))
+                .filter(|(gram, _)| sieve.has(*gram))
+                .collect(),
+            None => ascii_grams(text, sieve),
+        };
         grams.sort_unstable();
         Self {
+            text,
             plain,
             grams,
-            steps: 0,
+            steps,
         }
+    }
+
+    /// Something was looked at.
+    pub(super) fn step(&mut self) {
+        self.steps = self.steps.saturating_add(1);
+    }
+
+    /// How much was looked at, here and before.
+    pub(super) fn steps(&self) -> usize {
+        self.steps
     }
 
     /// The runs of places that have the same first bytes.
@@ -244,14 +280,30 @@ impl Places {
         let Some(places) = self.grams.get(run.clone()) else {
             return false;
         };
+        let text = self.text;
+        let plain = self.plain.get_or_insert_with(|| Plain::of(text));
         for (_, at) in places {
             if self.steps > CARRIED_STEPS {
                 return true;
             }
-            if self.plain.holds(pattern, *at, &mut self.steps) {
+            if plain.holds(pattern, *at, &mut self.steps) {
                 return true;
             }
         }
         false
     }
+}
+
+/// The first bytes that are looked for, in the letters and digits of an ASCII text.
+fn ascii_grams(text: &str, sieve: &Sieve) -> Vec<(u32, u32)> {
+    let mut grams = Vec::new();
+    let mut gram = 0_u32;
+    let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
+    for (end, byte) in (1_u32..).zip(letters) {
+        gram = (gram << 8 | u32::from(byte.to_ascii_lowercase())) & 0xff_ffff;
+        if end >= 3 && sieve.has(gram) {
+            grams.push((gram, end - 3));
+        }
+    }
+    grams
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use countersign_core::document::{Integrity, ResultFormat, ToolResult};
 use countersign_core::limits::JSON_DEPTH;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::carried::Patterns;
 use super::fields::{Field, Fields};
@@ -53,14 +53,16 @@ impl ResultIndex {
     /// The index of a result.
     pub(super) fn of(result: &ToolResult, shape: &ResultShape) -> Self {
         let Read { value, as_declared } = read(result, shape.format());
+        // What an agent reports of itself nobody vouches for, and of what a tool says when it fails no
+        // manifest speaks.
+        let trusted = as_declared && !result.by_agent && !result.is_error;
         let mut walk = Walk {
             shape,
             labelled: as_declared,
-            // What an agent reports of itself nobody vouches for, and of what a tool says when it
-            // fails no manifest speaks.
-            trusted: as_declared && !result.by_agent && !result.is_error,
+            trusted,
             out: Self::default(),
             budget: RESULT_TEXT_BYTES,
+            vouched_budget: if trusted { RESULT_TEXT_BYTES } else { 0 },
             record: None,
             records: 0,
         };
@@ -105,7 +107,10 @@ struct Walk<'s> {
     labelled: bool,
     trusted: bool,
     out: ResultIndex,
+    /// How many bytes of text are still searched.
     budget: usize,
+    /// The same of fields that somebody vouches for: long texts of others do not hide them.
+    vouched_budget: usize,
     /// The innermost object that is a record.
     record: Option<u32>,
     records: u32,
@@ -126,7 +131,7 @@ impl Walk<'_> {
         }
         match value {
             Value::String(text) => self.scalar(text, place),
-            Value::Number(number) => self.scalar(&number.to_string(), place),
+            Value::Number(number) => self.number(&number.to_string(), place),
             Value::Array(items) => {
                 for (n, item) in (0_u32..).zip(items) {
                     if self.is_done() {
@@ -145,7 +150,7 @@ impl Walk<'_> {
                     self.record = Some(self.records);
                     self.records = self.records.saturating_add(1);
                 }
-                for (name, item) in members {
+                for (name, item) in in_order(members) {
                     if self.is_done() {
                         break;
                     }
@@ -163,10 +168,39 @@ impl Walk<'_> {
     /// Whether nothing more is looked for. Values that not everybody may read always are: somebody
     /// who can make a result long must not hide them.
     fn is_done(&self) -> bool {
-        self.budget == 0 && !self.shape.hides()
+        self.budget == 0 && self.vouched_budget == 0 && !self.shape.hides()
+    }
+
+    fn number(&mut self, text: &str, place: &Spotted) {
+        // Of money, people write both decimals.
+        let decimals = text.split_once('.').map_or("", |(_, decimals)| decimals);
+        if self.shape.hides() && decimals.len() == 1 {
+            let labels = self.labels(place);
+            let field = Field {
+                record: self.record,
+                labels,
+            };
+            let money = format!("{text}0");
+            for pattern in super::carried::patterns_of(&money, labels.confidentiality) {
+                let number = self.out.fields.add(field);
+                self.out.patterns.add(pattern, number);
+            }
+        }
+        self.scalar(text, place);
     }
 
     fn scalar(&mut self, text: &str, place: &Spotted) {
+        let labels = self.labels(place);
+        self.text(
+            text,
+            Kind {
+                labels,
+                whole: true,
+            },
+        );
+    }
+
+    fn labels(&self, place: &Spotted) -> Labels {
         let mut labels = if self.labelled {
             self.shape.labels(place)
         } else {
@@ -175,13 +209,7 @@ impl Walk<'_> {
         if !self.trusted {
             labels.integrity = Integrity::Correspondent;
         }
-        self.text(
-            text,
-            Kind {
-                labels,
-                whole: true,
-            },
-        );
+        labels
     }
 
     fn name(&mut self, name: &str, labels: Option<Labels>) {
@@ -211,11 +239,15 @@ impl Walk<'_> {
                 self.out.patterns.add(pattern, number);
             }
         }
-        if text.len() > self.budget {
-            self.budget = 0;
+        let budget = match kind.labels.integrity {
+            Integrity::Correspondent => &mut self.budget,
+            Integrity::System | Integrity::FirstParty => &mut self.vouched_budget,
+        };
+        if text.len() > *budget {
+            *budget = 0;
             return;
         }
-        self.budget -= text.len();
+        *budget -= text.len();
         self.words(text, &mut adding);
         if kind.whole {
             self.whole(text, &mut adding);
@@ -275,6 +307,13 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// The members of an object, which have no order, in one.
+fn in_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut members: Vec<_> = members.iter().collect();
+    members.sort_by_key(|(name, _)| *name);
+    members
 }
 
 /// A field that is only noted once something of it is found.

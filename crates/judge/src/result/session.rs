@@ -11,7 +11,7 @@ use std::sync::Arc;
 use countersign_core::document::{Confidentiality, ToolResult};
 use countersign_core::refs::ResultRef;
 
-use super::carried::{Places, Sieve};
+use super::carried::{Patterns, Places, Sieve};
 use super::{Carried, Hit, Look, SeenResult, short};
 use crate::bundle::CompiledBundle;
 use crate::limits::{CARRIED, RESULTS_SEEN};
@@ -146,12 +146,15 @@ impl SessionResults {
     }
 
     /// The fields that not everybody may read and whose values stand in the text: the strictest
-    /// first, then in the order of the log. At most [`CARRIED`] of each label.
-    pub(crate) fn carried(&self, text: &str) -> Vec<Carried> {
+    /// first, then in the order of the log. At most [`CARRIED`] of each label. The steps that it takes
+    /// are added to `steps`; beyond [`CARRIED_STEPS`], what is left counts as found.
+    ///
+    /// [`CARRIED_STEPS`]: crate::limits::CARRIED_STEPS
+    pub(crate) fn carried(&self, text: &str, steps: &mut usize) -> Vec<Carried> {
         let Some(sieve) = &self.sieve else {
             return Vec::new();
         };
-        let mut places = Places::of(text, sieve);
+        let mut places = Places::of(text, sieve, *steps);
         let runs = places.runs();
         if runs.is_empty() {
             return Vec::new();
@@ -162,7 +165,14 @@ impl SessionResults {
             segment.carried(&mut places, &runs, passed, before, &mut found);
             before += segment.results.len();
         }
+        *steps = places.steps();
         self.shown(&found)
+    }
+
+    /// The labels of all that not everybody may read.
+    pub(crate) fn hidden(&self) -> BTreeSet<Confidentiality> {
+        let patterns = self.results().map(|seen| &seen.index.patterns);
+        patterns.flat_map(Patterns::labels).collect()
     }
 
     /// What is told of the fields: their label, result and field.
@@ -265,7 +275,7 @@ impl Segment {
     /// Notes the fields whose values stand at the places, but for those of passed results.
     fn carried(
         &self,
-        places: &mut Places,
+        places: &mut Places<'_>,
         runs: &[(u32, std::ops::Range<usize>)],
         passed: usize,
         before: usize,
@@ -275,6 +285,7 @@ impl Segment {
             let start = self.grams.partition_point(|(known, ..)| known < gram);
             let from = self.grams.get(start..).unwrap_or_default();
             for (_, n, at) in from.iter().take_while(|(known, ..)| known == gram) {
+                places.step();
                 let n = usize::try_from(*n).unwrap_or(usize::MAX);
                 let seen = self.results.get(n).filter(|_| n >= passed);
                 let Some((pattern, field)) = seen.and_then(|seen| seen.index.patterns.get(*at))

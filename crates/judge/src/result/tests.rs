@@ -367,7 +367,8 @@ fn numbers_and_dates_are_found_as_whole_fields_however_they_are_spelt() {
         ]}),
     );
     let hits = session.find(&quantity_keys(&json!(1250)));
-    assert_eq!(wholes(&hits)[0], ("/total".to_owned(), Integrity::System));
+    let total = ("/total".to_owned(), Integrity::System);
+    assert!(wholes(&hits).contains(&total));
     let hits = session.find(&quantity_keys(&json!("2024-05-24")));
     assert_eq!(wholes(&hits), [("/at".to_owned(), Integrity::System)]);
 }
@@ -425,7 +426,7 @@ fn labels_that_contradict_or_say_nothing_are_refused() {
 }
 
 fn carried(session: &SessionResults, text: &str) -> Vec<(Confidentiality, String)> {
-    let found = session.carried(text);
+    let found = session.carried(text, &mut 0);
     found
         .into_iter()
         .map(|one| (one.label, one.pointer))
@@ -514,7 +515,7 @@ fn floods_of_private_values_cost_no_square() {
         &json!({"fields": [{"at": "/*", "confidentiality": "private"}]}),
     );
     // More steps than the limit: what is left counts as found.
-    let found = session.carried(&"a".repeat(1_000_000));
+    let found = session.carried(&"a".repeat(1_000_000), &mut 0);
     assert_eq!(found.len(), crate::limits::CARRIED);
 }
 
@@ -602,7 +603,7 @@ proptest! {
         prop_assert_eq!(&found, &expected);
         let mentioned: Vec<(ResultRef, String)> = session.mentions(&keys(&name(&wanted))).iter().map(|hit| (hit.result.result_ref, hit.pointer())).collect();
         prop_assert_eq!(&mentioned, &expected);
-        let carried: Vec<(ResultRef, String)> = session.carried(&format!("({})", name(&wanted))).into_iter().map(|one| (one.result_ref, one.pointer)).collect();
+        let carried: Vec<(ResultRef, String)> = session.carried(&format!("({})", name(&wanted)), &mut 0).into_iter().map(|one| (one.result_ref, one.pointer)).collect();
         prop_assert_eq!(carried, expected.into_iter().take(crate::limits::CARRIED).collect::<Vec<_>>());
     }
 
@@ -617,7 +618,7 @@ proptest! {
             for hit in session.find(&keys("a@b.example")).iter().chain(&session.find(&keys("1"))) {
                 let _ = (hit.short_pointer(), hit.record_names());
             }
-            let _ = session.carried(&text);
+            let _ = session.carried(&text, &mut 0);
         }
     }
 }
@@ -684,7 +685,7 @@ fn what_lookups_cost() {
             time(&|| session.find(&one).len()),
             time(&|| session.find(&none).len()),
             time(&|| session.find(&common).len()),
-            time(&|| session.carried(&text).len()),
+            time(&|| session.carried(&text, &mut 0).len()),
         );
     }
 }

@@ -14,6 +14,7 @@ mod combining;
 mod corpus;
 mod docs;
 mod entities;
+mod evasion;
 mod facts;
 mod gate;
 mod lints;

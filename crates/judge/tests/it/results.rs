@@ -219,7 +219,7 @@ fn ten_thousand_results_leave_the_newest() {
 }
 
 #[test]
-fn long_fields_hide_nothing_that_stands_before_them_and_no_secret_behind_them() {
+fn long_fields_hide_neither_what_somebody_vouches_for_nor_a_secret() {
     let long = "a@b ".repeat(300_000);
     let scene = mailbox(&json!({"fields": [
         {"at": "/sender", "integrity": "system"}, {"at": "/zip", "confidentiality": "private"},
