@@ -15,7 +15,7 @@ use countersign_core::names::{ActionName, BuiltinReason, ReasonId};
 use countersign_core::verdict::{Outcome, Verdict};
 use serde_json::{Map, Value, json};
 
-use crate::bundle::{Action, CompiledBundle, Slice};
+use crate::bundle::{Action, CompiledBundle, Shown, Slice};
 
 mod trace;
 
@@ -185,15 +185,15 @@ impl<'a> Judgement<'a> {
             self.checked(kind, request).is_some(),
             "what fits must fit the schema"
         );
-        let own = readable(kind.slice, &request.context);
-        let shared = readable(kind.slice, &self.facts.context);
+        let own = pairs(&request.context, &kind.slice.shown)?;
+        let shared = || pairs(&self.facts.context, &kind.slice.shown);
         let context = match self.facts.requests.as_slice() {
-            [_] => Context::from_pairs(pairs(shared.chain(own))?).ok()?,
+            [_] => Context::from_pairs(shared()?.into_iter().chain(own)).ok()?,
             _ => {
                 let shared = kind
                     .shared
-                    .get_or_init(|| Context::from_pairs(pairs(shared)?).ok());
-                shared.clone()?.merge(pairs(own)?).ok()?
+                    .get_or_init(|| Context::from_pairs(shared()?).ok());
+                shared.clone()?.merge(own).ok()?
             }
         };
         self.built(kind, request, context, None)
@@ -201,8 +201,8 @@ impl<'a> Judgement<'a> {
 
     /// The request with the whole context, checked against the schema.
     fn checked(&self, kind: &Kind<'_>, request: &CedarRequest) -> Option<Request> {
-        let context = Context::from_pairs(pairs(&self.facts.context)?).ok()?;
-        let context = context.merge(pairs(&request.context)?).ok()?;
+        let context = Context::from_pairs(pairs(&self.facts.context, &Shown::All)?).ok()?;
+        let context = context.merge(pairs(&request.context, &Shown::All)?).ok()?;
         let schema = Some(self.bundle.cedar_schema());
         self.built(kind, request, context, schema)
     }
@@ -319,34 +319,30 @@ fn entity(bundle: &CompiledBundle, fact: &EntityFact) -> Option<Entity> {
     Entity::from_json_value(value, Some(bundle.cedar_schema())).ok()
 }
 
-/// The members that the policies of a slice can read.
-fn readable<'a>(
-    slice: &'a Slice,
-    members: &'a Map<String, Value>,
-) -> impl Iterator<Item = (&'a String, &'a Value)> {
-    members.iter().filter(|(name, _)| slice.reads(name))
-}
-
-fn pairs<'a>(
-    members: impl IntoIterator<Item = (&'a String, &'a Value)>,
+/// What is shown of the members of a record.
+fn pairs(
+    members: &Map<String, Value>,
+    shown: &Shown,
 ) -> Option<Vec<(String, RestrictedExpression)>> {
     members
-        .into_iter()
-        .map(|(name, value)| Some((name.clone(), expression(value)?)))
+        .iter()
+        .filter_map(|(name, value)| Some((name, value, shown.member(name)?)))
+        .map(|(name, value, shown)| Some((name.clone(), expression(value, shown)?)))
         .collect()
 }
 
 /// Plain JSON as a Cedar value. Cedar's own JSON form would read `__entity` and `__extn` in an
 /// agent's arguments as more than text; here an object is a record, whatever its members.
-fn expression(value: &Value) -> Option<RestrictedExpression> {
+fn expression(value: &Value, shown: &Shown) -> Option<RestrictedExpression> {
     Some(match value {
         Value::String(text) => RestrictedExpression::new_string(text.clone()),
         Value::Bool(bool) => RestrictedExpression::new_bool(*bool),
         Value::Number(number) => RestrictedExpression::new_long(number.as_i64()?),
         Value::Array(items) => {
-            RestrictedExpression::new_set(items.iter().map(expression).collect::<Option<Vec<_>>>()?)
+            let items = items.iter().map(|item| expression(item, &Shown::All));
+            RestrictedExpression::new_set(items.collect::<Option<Vec<_>>>()?)
         }
-        Value::Object(members) => RestrictedExpression::new_record(pairs(members)?).ok()?,
+        Value::Object(members) => RestrictedExpression::new_record(pairs(members, shown)?).ok()?,
         Value::Null => return None,
     })
 }

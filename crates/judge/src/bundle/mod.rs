@@ -47,6 +47,7 @@ pub use policies::PolicyText;
 pub use tool::Tool;
 
 pub(crate) use nearest::nearest;
+pub(crate) use reads::Shown;
 pub(crate) use roles::{RoleAt, Roles};
 pub(crate) use schema::{ACTOR, CALL};
 pub(crate) use slice::Slice;

@@ -1,6 +1,6 @@
 //! What policies read of the context, so that no more of it has to be made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -28,6 +28,45 @@ impl Reads {
         self.values
             .iter()
             .any(|path| path.iter().zip(place).all(|(one, other)| one == other))
+    }
+}
+
+/// What of a value policies can read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// All of it.
+    All,
+    /// These members, each as far as stated.
+    Members(BTreeMap<String, Self>),
+}
+
+impl Shown {
+    /// Nothing of a record.
+    pub(super) const NOTHING: Self = Self::Members(BTreeMap::new());
+
+    /// Shows what somebody reads, too.
+    pub(super) fn add(&mut self, reads: &Reads) {
+        let all = reads.values.iter().chain(&reads.presence);
+        all.for_each(|path| self.place(path));
+    }
+
+    fn place(&mut self, path: &[String]) {
+        match (&mut *self, path.split_first()) {
+            (Self::All, _) => {}
+            (Self::Members(_), None) => *self = Self::All,
+            (Self::Members(members), Some((name, rest))) => {
+                let member = members.entry(name.clone()).or_insert(Self::NOTHING);
+                member.place(rest);
+            }
+        }
+    }
+
+    /// What of a member of the record they can read, if anything.
+    pub(crate) fn member(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::All => Some(self),
+            Self::Members(members) => members.get(name),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use countersign_core::names::ReasonId;
 use super::actions::ActionShape;
 use super::literals;
 use super::policies::ReadPolicy;
-use super::reads::{self, Reads};
+use super::reads::{self, Reads, Shown};
 use crate::limits::{SLICED_BYTES, SLICED_POLICIES};
 
 /// The policies for one action and one resource type.
@@ -25,19 +25,10 @@ pub(crate) struct Slice {
     pub(crate) escalations: Option<PolicySet>,
     /// Entities of the directory that these policies name, and may ask for more than their name.
     pub(crate) literals: BTreeSet<document::EntityUid>,
-    /// The members of the context that they can read; `None` if that may be any.
-    pub(crate) reads: Option<BTreeSet<String>>,
+    /// What of the context they can read.
+    pub(crate) shown: Shown,
     /// Whether they can ask what was decided before.
     pub(crate) reads_history: bool,
-}
-
-impl Slice {
-    /// Whether its policies can read this member of the context.
-    pub(crate) fn reads(&self, member: &str) -> bool {
-        self.reads
-            .as_ref()
-            .is_none_or(|reads| reads.contains(member))
-    }
 }
 
 /// Slices by action and resource type.
@@ -135,7 +126,7 @@ fn build<'a>(policies: impl Iterator<Item = &'a Seen<'a>>) -> Slice {
     let mut base = PolicySet::new();
     let mut escalations = PolicySet::new();
     let mut literals = BTreeSet::new();
-    let mut reads = Some(BTreeSet::new());
+    let mut shown = Shown::NOTHING;
     let mut reads_history = false;
     for seen in policies {
         let read = seen.read;
@@ -151,16 +142,16 @@ fn build<'a>(policies: impl Iterator<Item = &'a Seen<'a>>) -> Slice {
             .reads
             .as_ref()
             .is_none_or(|own| HISTORY.iter().any(|place| own.uses(place)));
-        match (&mut reads, &seen.reads) {
-            (Some(all), Some(own)) => all.extend(own.members().cloned()),
-            _ => reads = None,
+        match &seen.reads {
+            Some(own) => shown.add(own),
+            None => shown = Shown::All,
         }
     }
     Slice {
         base,
         escalations: (!escalations.is_empty()).then_some(escalations),
         literals,
-        reads,
+        shown,
         reads_history,
     }
 }

@@ -33,19 +33,24 @@ pub(super) fn scan<'a>(text: &'a str, sink: Sink<'_, 'a>) {
 
 /// Every phone number and bank account.
 pub(super) fn accounts(text: &str, sink: &mut dyn FnMut(Account)) {
-    let mut before: [Option<char>; 2] = [None, None];
     let mut next = 0;
-    for (at, c) in text.char_indices() {
-        let [earlier, last] = before;
-        before = [last, Some(c)];
-        if at < next || last.is_some_and(char::is_alphanumeric) {
+    let mut is_inner = false;
+    for (at, byte) in text.bytes().enumerate() {
+        let within = std::mem::replace(&mut is_inner, byte.is_ascii_alphanumeric());
+        let begins = is_inner || matches!(byte, b'+' | b'(');
+        if within || !begins || at < next {
             continue;
         }
-        let found = if c.is_ascii_alphabetic() {
+        let mut before = text.get(..at).unwrap_or_default().chars().rev();
+        let (last, earlier) = (before.next(), before.next());
+        if last.is_some_and(char::is_alphanumeric) {
+            continue;
+        }
+        let found = if byte.is_ascii_alphabetic() {
             text.get(at..)
                 .and_then(iban::at_start)
                 .map(|found| (KeyKind::Iban, found))
-        } else if c.is_ascii_digit() || matches!(c, '+' | '(') {
+        } else {
             // What follows a digit and a mark is the rest of a number, a date or a time.
             let rest = last.is_some_and(|c| ".,-/:+".contains(c))
                 && earlier.is_some_and(|c| c.is_ascii_digit());
@@ -54,8 +59,6 @@ pub(super) fn accounts(text: &str, sink: &mut dyn FnMut(Account)) {
                 .filter(|_| !rest && !money)
                 .and_then(phone::at_start)
                 .map(|found| (KeyKind::Phone, found))
-        } else {
-            None
         };
         if let Some((kind, (form, used))) = found {
             next = at + used;

@@ -18,6 +18,14 @@ pub(crate) fn at_start(text: &str) -> Option<(String, usize)> {
     if !a.is_ascii_alphabetic() || !b.is_ascii_alphabetic() || c.is_ascii_alphabetic() {
         return None;
     }
+    // The check digits come next, perhaps after a gap.
+    let check = match c {
+        b' ' | b'-' => text.as_bytes().get(3).copied(),
+        c => Some(*c),
+    };
+    if check.is_none_or(|c| c.is_ascii() && !c.is_ascii_digit()) {
+        return None;
+    }
     let mut digits: Vec<u8> = Vec::new();
     let mut found = None;
     let mut gap = false;

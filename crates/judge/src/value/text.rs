@@ -1,5 +1,7 @@
 //! Characters that deceive.
 
+use std::sync::LazyLock;
+
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Whether a character cannot be seen, changes how its neighbours are seen, or becomes ASCII under
@@ -17,7 +19,10 @@ pub(crate) fn is_hidden(c: char) -> bool {
 
 /// Whether text holds a character that cannot be seen, other than plain white space.
 pub(crate) fn has_hidden(text: &str) -> bool {
-    text.chars().any(is_hidden)
+    match text.is_ascii() {
+        true => text.bytes().any(|byte| byte.is_ascii_control()),
+        false => text.chars().any(is_hidden),
+    }
 }
 
 /// Whether a character joins the one before it: a mark that would make another letter of it.
@@ -47,10 +52,48 @@ pub(crate) fn lenient(text: &str) -> String {
 
 /// What text looks like to a reader (UTS 39 section 4), whatever its case.
 pub(crate) fn skeleton(text: &str) -> String {
+    if !text.is_ascii() {
+        return skeleton_of_any(text);
+    }
+    let looks = |byte: u8| ASCII_SKELETONS.get(usize::from(byte)).map(String::as_str);
+    text.bytes().filter_map(looks).collect()
+}
+
+/// The skeletons of the ASCII characters. None holds a mark that would join its neighbours, so that
+/// each stands for itself.
+static ASCII_SKELETONS: LazyLock<[String; 128]> = LazyLock::new(|| {
+    std::array::from_fn(|n| {
+        let c = u8::try_from(n).map_or('\0', char::from);
+        skeleton_of_any(c.encode_utf8(&mut [0; 4]))
+    })
+});
+
+fn skeleton_of_any(text: &str) -> String {
     let visible: String = text
         .nfkc()
         .flat_map(char::to_lowercase)
         .filter(|c| !is_hidden(*c))
         .collect();
     unicode_security::confusable_detection::skeleton(&visible).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_skeleton_of_ascii_is_that_of_its_characters() {
+        let ascii = || (0..128_u8).map(char::from);
+        for (one, other) in ascii().flat_map(|one| ascii().map(move |other| (one, other))) {
+            let text = format!("{one}{other}");
+            assert_eq!(skeleton(&text), skeleton_of_any(&text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_in_ascii_is_a_control() {
+        for c in (0..128_u8).map(char::from) {
+            assert_eq!(has_hidden(&c.to_string()), is_hidden(c), "{c:?}");
+        }
+    }
 }

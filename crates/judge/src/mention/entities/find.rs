@@ -118,8 +118,8 @@ fn urls(text: &str, out: &mut Places) {
     out.settle();
     // What no reader of links takes for one may still be one for somebody else.
     let mut next = 0;
-    for (at, _) in text.match_indices("://") {
-        if at < next {
+    for (at, _) in text.match_indices(':') {
+        if at < next || !text.get(at..).is_some_and(|rest| rest.starts_with("://")) {
             continue;
         }
         let before = text.get(..at).unwrap_or_default();
@@ -294,8 +294,8 @@ fn is_apostrophe(before: &str, start: usize) -> bool {
 /// Absolute paths, and those from home, from here, and of a drive or a share.
 fn paths(text: &str, out: &mut Places) {
     let mut next = 0;
-    for (mark, _) in text.match_indices(['/', '\\']) {
-        if mark < next {
+    for (mark, byte) in text.bytes().enumerate() {
+        if !matches!(byte, b'/' | b'\\') || mark < next {
             continue;
         }
         let Some(start) = path_start(text, mark).filter(|start| *start >= next) else {
@@ -357,6 +357,10 @@ fn domains(text: &str, out: &mut Places) {
         let start = dot - width(&mut before.chars().rev());
         run_end = dot + width(&mut from_dot.chars());
         let run = text.get(start..run_end).unwrap_or_default();
+        // Most dots only end a sentence.
+        if !run.trim_matches(['.', '-', '_']).contains('.') {
+            continue;
+        }
         let after = text.get(run_end..).and_then(|rest| rest.chars().next());
         // Dots in a row end a sentence.
         let mut piece_at = start;
