@@ -266,6 +266,7 @@ pub(crate) fn validate(
                 finding.hint = guess(&finding.message, declared.iter().map(String::as_str))
                     .map(|name| format!("did you mean `{name}`?"));
             }
+            ValidationError::UnsafeAttributeAccess(_) => finding.hint = attribute_hint(&finding),
             _ => {}
         }
         findings.push(finding);
@@ -280,6 +281,24 @@ pub(crate) fn validate(
         }
         findings.push(finding);
     }
+}
+
+/// Cedar names some attribute, however far from the one that was written.
+fn attribute_hint(finding: &Finding) -> Option<String> {
+    let hint = finding.hint.clone()?;
+    let meant = hint.strip_prefix("did you mean `");
+    let Some((meant, _)) = meant.and_then(|rest| rest.split_once('`')) else {
+        return Some(hint);
+    };
+    let (_, path) = finding.message.split_once("attribute `")?;
+    let (path, _) = path.split_once('`')?;
+    let name = path.rsplit('.').next().unwrap_or(path);
+    if nearest(name, std::iter::once(meant)).is_some() {
+        return Some(hint);
+    }
+    path.starts_with("args.").then(|| {
+        "no manifest of the action declares it, or policies cannot see its type".to_owned()
+    })
 }
 
 /// The declared name that is nearest to the last one that a message names.

@@ -55,6 +55,7 @@ fn findings_of_policies_point_at_the_place() {
         ("unknown action", "@id(\"a\")\npermit (principal, action == Action::\"mail.sned\", resource);"),
         ("unknown entity type", "@id(\"a\")\npermit (principal, action, resource is Contract);"),
         ("misspelt attribute", "@id(\"a\")\npermit (principal, action, resource)\nwhen { context.intent.alive };"),
+        ("no such argument", "@id(\"a\")\npermit (principal, action, resource)\nwhen { context.args.amount > 1 };"),
         ("unguarded attribute", "@id(\"a\")\npermit (principal, action, resource)\nwhen { resource.status == \"x\" };"),
         ("wrong type", "@id(\"a\")\npermit (principal, action, resource)\nwhen { context.tool == 1 };"),
         ("never applies", "@id(\"a\") permit (principal, action, resource) when { 1 == 2 };"),
