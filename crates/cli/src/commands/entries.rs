@@ -62,11 +62,11 @@ struct ProofArgs {
 
 #[derive(Debug, Args)]
 struct ListArgs {
-    /// Committed at or after this time (RFC 3339)
-    #[arg(long, value_name = "TIME")]
+    /// Committed at or after this time: 2026-04-18T02:13:44Z, 2026-04-18, or so long ago: 2h, 1d
+    #[arg(long, value_name = "TIME", value_parser = crate::units::time)]
     since: Option<String>,
     /// Committed before this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = crate::units::time)]
     until: Option<String>,
     /// Of this kind, such as decision, intent or flag
     #[arg(long, value_parser = kind)]

@@ -22,7 +22,9 @@ fn a_candidate_is_tried_in_shadow_replayed_and_put_in_force() {
     assert!(shown.contains("mail-agent") && shown.contains(&candidate));
     let listed = home.ok(&["policy", "list"]);
     assert!(listed.contains("in force") && listed.contains("in shadow"));
-    home.expect(0, &["policy", "shadow", "report"]);
+    let none_yet = home.expect(0, &["policy", "shadow", "report"]);
+    assert!(none_yet.contains("no call was judged under"), "{none_yet}");
+    home.expect(2, &["policy", "shadow", "report", "--bundle", "mail-agent"]);
     decide(MAIL);
     decide(OTHER_MAIL);
     decide(OTHER_MAIL);
@@ -35,6 +37,8 @@ fn a_candidate_is_tried_in_shadow_replayed_and_put_in_force() {
         ),
         (&3.into(), &1.into(), &2.into())
     );
+    let today = home.json(1, &["policy", "shadow", "report", "--since", "1h"]);
+    assert_eq!(today["calls"], 3);
     let group = &report["groups"][0];
     assert_eq!(group["rule"], "countersign.no-permit");
     assert_eq!(

@@ -25,8 +25,9 @@ pub(crate) struct ReplayArgs {
     /// The other bundle: its directory, the name of one that comes with the program, or a policy_ref
     #[arg(long, value_name = "BUNDLE")]
     against: String,
-    /// Only decisions of this time (RFC 3339) or entry, and later ones
-    #[arg(long, value_name = "TIME|ENTRY")]
+    /// Only decisions of this entry, and later ones, or from this time on: 2026-04-18T02:13:44Z, 2026-04-18,
+    /// or so long ago: 2h, 1d
+    #[arg(long, value_name = "TIME|ENTRY", value_parser = crate::units::time)]
     since: Option<String>,
     /// How many decisions at most [default: all]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]

@@ -24,8 +24,9 @@ const EXAMPLES: usize = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// Only calls of this time on (RFC 3339) [default: all since the bundle came into shadow]
-    #[arg(long, value_name = "TIME")]
+    /// Only calls from this time on: 2026-04-18T02:13:44Z, 2026-04-18, or so long ago: 2h, 1d
+    /// [default: all since the bundle came into shadow]
+    #[arg(long, value_name = "TIME", value_parser = crate::units::time)]
     since: Option<String>,
     /// The bundle's policy_ref [default: the one that was put in shadow last]
     #[arg(long, value_name = "POLICY_REF")]
@@ -103,11 +104,18 @@ pub(super) fn run(
             read(&client, since, terminal, &mut fold)?;
             fold.finish()
         }
+        None if args.bundle.is_some() => {
+            let wanted = args.bundle.as_deref().unwrap_or_default();
+            return Err(CliError::usage(format!(
+                "`{wanted}` is the policy_ref of no bundle that ever was in shadow"
+            ))
+            .hint("countersign policy list shows the bundles of the log"));
+        }
         None => Report::default(),
     };
     terminal.answer(&report, || text(terminal, &report))?;
     if !terminal.is_json() {
-        if report.calls == 0 {
+        if report.policy_ref.is_none() {
             terminal.hint("countersign policy shadow set BUNDLE puts one in shadow");
         } else if !report.groups.is_empty() {
             terminal.hint("why one of them: countersign explain ENTRY");
@@ -280,14 +288,18 @@ impl Fold {
 }
 
 fn text(terminal: &Terminal, report: &Report) -> String {
-    let Some(policy_ref) = report.policy_ref.as_ref().filter(|_| report.calls > 0) else {
+    let Some(policy_ref) = &report.policy_ref else {
         return "no call was judged in shadow".to_owned();
+    };
+    let under = format!("under {} in shadow", short_ref(policy_ref));
+    let calls = match report.calls {
+        0 => return format!("no call was judged {under}"),
+        1 => "1 call".to_owned(),
+        many => format!("{many} calls"),
     };
     let mut lines = vec![
         format!(
-            "{} calls under {} in shadow, {} to {}",
-            report.calls,
-            short_ref(policy_ref),
+            "{calls} {under}, {} to {}",
             report.first.as_deref().map(plain).unwrap_or_default(),
             report.last.as_deref().map(plain).unwrap_or_default()
         ),
