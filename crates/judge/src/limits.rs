@@ -72,6 +72,8 @@ pub const MENTIONS: usize = 65_536;
 pub const PLACES: usize = 4;
 /// Most places that the facts give for one target.
 pub const EVIDENCE: usize = 32;
+/// Most places that the facts give for all values of one call together, beside its targets.
+pub const VALUE_EVIDENCE: usize = 1024;
 /// Most different dates, and most different times, of one part of a turn that are put together.
 pub const MOMENTS: usize = 64;
 /// Most words of a turn's principal that the action gate looks at.

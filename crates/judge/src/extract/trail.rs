@@ -25,7 +25,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// What a value stands for, where a field's label names an entity type.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum StandsFor<'a> {
     /// An entity of this type.
     Entity(&'a str),

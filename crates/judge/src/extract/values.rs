@@ -1,7 +1,7 @@
 //! Where the values of arguments that are no targets came from, what stands in texts, and what the
 //! arguments hold of fields that not everybody may read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use countersign_core::document::{
     ArgumentRole, CarriedFact, Confidentiality, EntityKind, Source, TargetFact, TargetType,
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::drawing::{Drawing, Leaf, leaves};
 use super::trail::{StandsFor, Trail, Wanted};
 use crate::bundle::Tool;
-use crate::limits::{CARRIED, CARRIED_STEPS, VALUES};
+use crate::limits::{CARRIED, CARRIED_STEPS, VALUE_EVIDENCE, VALUES};
 use crate::mention::{TextEntities, TextFound, entities};
 use crate::value::{Key, plain_keys, quantity_keys};
 
@@ -23,6 +23,10 @@ pub(super) struct Arguments {
     pub(super) carried: Vec<CarriedFact>,
     /// The labels of all that is carried, listed or not.
     pub(super) labels: BTreeSet<Confidentiality>,
+    /// How many places are given so far.
+    evidence: usize,
+    /// What was traced already: a call can hold one value many times. Never iterated.
+    traced: HashMap<(String, Vec<Key>, StandsFor<'static>), ValueFact>,
     /// The steps that the search for what is carried took so far.
     steps: usize,
     /// The strongest sources of the values of each argument, by its name.
@@ -127,7 +131,7 @@ impl Arguments {
             at: at.to_owned(),
             role,
             found: None,
-            ..trace(drawing, &written, &keys, StandsFor::Nothing)
+            ..self.trace(drawing, written, keys, StandsFor::Nothing)
         };
         self.note(at, &fact.sources);
         self.push(fact)
@@ -153,7 +157,7 @@ impl Arguments {
                     kind,
                     offset: u64::try_from(offset).unwrap_or(u64::MAX),
                 }),
-                ..trace(drawing, &value, &keys, stands_for(kind))
+                ..self.trace(drawing, value, keys, stands_for(kind))
             };
             self.text_sources.insert(strongest(&fact.sources));
             self.text.entry(kind).or_default().insert(lookup);
@@ -171,10 +175,48 @@ impl Arguments {
         if too_many { Err(TooMany) } else { Ok(()) }
     }
 
-    fn push(&mut self, fact: ValueFact) -> Result<(), TooMany> {
+    /// The facts of one value but for its place.
+    fn trace(
+        &mut self,
+        drawing: &Drawing<'_>,
+        value: String,
+        keys: Vec<Key>,
+        stands_for: StandsFor<'static>,
+    ) -> ValueFact {
+        let wanted = (value, keys, stands_for);
+        if let Some(known) = self.traced.get(&wanted) {
+            return known.clone();
+        }
+        let (value, keys, stands_for) = &wanted;
+        let mut trail = Trail::of(
+            drawing,
+            Wanted {
+                value,
+                keys,
+                skeleton: None,
+                stands_for: *stands_for,
+            },
+        );
+        trail.end();
+        let fact = ValueFact {
+            at: String::new(),
+            role: ArgumentRole::Text,
+            found: None,
+            value: value.clone(),
+            sources: trail.sources,
+            evidence: trail.evidence,
+            named_in: trail.named_in,
+        };
+        self.traced.insert(wanted, fact.clone());
+        fact
+    }
+
+    fn push(&mut self, mut fact: ValueFact) -> Result<(), TooMany> {
         if self.values.len() == VALUES {
             return Err(TooMany);
         }
+        fact.evidence.truncate(VALUE_EVIDENCE - self.evidence);
+        self.evidence += fact.evidence.len();
         self.values.push(fact);
         Ok(())
     }
@@ -215,29 +257,6 @@ fn written(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
-    }
-}
-
-/// The facts of one value but for its place.
-fn trace(drawing: &Drawing<'_>, value: &str, keys: &[Key], stands_for: StandsFor<'_>) -> ValueFact {
-    let mut trail = Trail::of(
-        drawing,
-        Wanted {
-            value,
-            keys,
-            skeleton: None,
-            stands_for,
-        },
-    );
-    trail.end();
-    ValueFact {
-        at: String::new(),
-        role: ArgumentRole::Text,
-        found: None,
-        value: value.to_owned(),
-        sources: trail.sources,
-        evidence: trail.evidence,
-        named_in: trail.named_in,
     }
 }
 

@@ -337,3 +337,31 @@ fn an_argument_that_a_schema_declares_in_a_corner_needs_a_role() {
     });
     assert!(is_missing(&found), "{found:?}");
 }
+
+#[test]
+fn one_value_in_many_arguments_and_results_is_traced_once() {
+    let mut scene = desk().says("Post what stands in T-9");
+    let places: Vec<Value> = (0..32).map(|_| json!({"at": "T-4711"})).collect();
+    for _ in 0..256 {
+        scene = scene.result_of("file.read", json!({"ids": ["T-9"]}), json!(places));
+    }
+    let facts = |count: usize| {
+        let who: Vec<&str> = std::iter::repeat_n("T-4711", count).collect();
+        let started = Instant::now();
+        let (facts, _) = scene.asks("post", json!({"who": who}));
+        (started.elapsed(), facts)
+    };
+    let (few, one) = facts(1);
+    let (many, all) = facts(1000);
+    assert_eq!(all.values.len(), 1000);
+    let last = all.values.last().unwrap();
+    assert_eq!(last.sources, one.values[0].sources);
+    assert!(last.sources.contains(&Source::NamedDocument));
+    let evidence = all.values.iter().map(|value| value.evidence.len());
+    assert!(evidence.sum::<usize>() <= 1024);
+    // Most of it is reading the results, which both do.
+    assert!(
+        many < few * 8 + Duration::from_millis(500),
+        "{few:?} {many:?}"
+    );
+}
