@@ -51,7 +51,12 @@ fn the_readme_runs_as_it_is_printed() {
     let Some(said) = run_page("README.md") else {
         return;
     };
-    for word in ["The 2 a.m. story", "\"approved\"", "\"rejected\""] {
+    for word in [
+        "judged by a guessed bundle",
+        "The 2 a.m. story",
+        "\"approved\"",
+        "\"rejected\"",
+    ] {
         assert!(
             said.contains(word),
             "`{word}` is not in what the page printed:\n{said}"
@@ -99,7 +104,9 @@ fn run_page(page: &str) -> Option<String> {
         return None;
     }
     let clone = tempfile::tempdir().unwrap();
-    copy_dir(&repository.join("bundles"), &clone.path().join("bundles"));
+    for held in ["bundles", "crates/transcripts/tests/fixtures"] {
+        copy_dir(&repository.join(held), &clone.path().join(held));
+    }
     let address = free_address();
     let script = script(page, &blocks, &address);
     let ran = Command::new("bash")
