@@ -109,17 +109,33 @@ pub(crate) fn extract_as(
     let chain = inputs.chain.get(..TURN_CHAIN).unwrap_or(inputs.chain);
     // Members of an object have no order: the facts are those of the document, however it was
     // written.
-    let mut call = inputs.call.clone();
-    call.args.sort_all_objects();
+    let mut sorted = None;
+    let call = match is_in_order(&inputs.call.args) {
+        true => inputs.call,
+        false => {
+            let sorted = sorted.insert(inputs.call.clone());
+            sorted.args.sort_all_objects();
+            sorted
+        }
+    };
     let inputs = &ExtractInputs {
         chain,
-        call: &call,
+        call,
         ..*inputs
     };
     let drawing = Drawing::new(*inputs, extractor);
     let mut facts = draw(&drawing)?;
     history::settle(inputs.bundle, &mut facts, inputs.counters, inputs.history);
     Ok(facts)
+}
+
+/// Whether the members of every object stand in the order of their names.
+fn is_in_order(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(is_in_order),
+        Value::Object(members) => members.keys().is_sorted() && members.values().all(is_in_order),
+        _ => true,
+    }
 }
 
 fn draw(drawing: &Drawing<'_>) -> Result<Facts, DirectoryError> {
@@ -134,7 +150,12 @@ fn draw(drawing: &Drawing<'_>) -> Result<Facts, DirectoryError> {
             of_known_tool(drawing, tool, facts)
         }
         None if inputs.bundle.judges_unknown(&inputs.call.tool) => {
-            let arguments = Arguments::default();
+            let mut arguments = Arguments::default();
+            if drawing.traces_all() {
+                arguments = values::of_unknown(drawing);
+                facts.values = std::mem::take(&mut arguments.values);
+                facts.carried = std::mem::take(&mut arguments.carried);
+            }
             facts.context = context::shared(drawing, &[], &arguments);
             facts
                 .context

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::drawing::{Drawing, Leaf, leaves};
 use super::trail::{StandsFor, Trail, Wanted};
-use crate::bundle::Tool;
+use crate::bundle::{Roles, Tool};
 use crate::limits::{CARRIED, CARRIED_STEPS, VALUE_EVIDENCE, VALUES};
 use crate::mention::{TextEntities, TextFound, entities};
 use crate::value::{Key, plain_keys, quantity_keys};
@@ -70,6 +70,24 @@ pub(super) fn draw(
     if whole { Ok(out) } else { Err(TooMany) }
 }
 
+/// The same of a tool that no manifest names: what stands in its arguments, and what they carry.
+pub(super) fn of_unknown(drawing: &Drawing<'_>) -> Arguments {
+    let mut out = Arguments::default();
+    let roles = Roles::default();
+    let whole = leaves(&drawing.inputs.call.args, &roles, &mut |at, _, leaf| {
+        let text = match leaf {
+            Leaf::Value(Value::Null | Value::Bool(_)) => return,
+            Leaf::Value(value) => written(value),
+            Leaf::Name(name) => name.to_owned(),
+        };
+        out.unread(drawing, at, &text);
+    });
+    if !whole {
+        out.text_sources.insert(Source::None);
+    }
+    out
+}
+
 impl Arguments {
     fn leaf(
         &mut self,
@@ -82,9 +100,7 @@ impl Arguments {
             (Some(ArgumentRole::Text), Value::String(text)) => self.words(drawing, at, text),
             // What the manifest says nothing of may be read by somebody, as text is.
             (None, Value::String(text)) => {
-                if self.words(drawing, at, text).is_err() {
-                    self.text_sources.insert(Source::None);
-                }
+                self.unread(drawing, at, text);
                 Ok(())
             }
             (None | Some(ArgumentRole::Text), Value::Bool(_)) => Ok(()),
@@ -104,10 +120,14 @@ impl Arguments {
         role: Option<ArgumentRole>,
         name: &str,
     ) -> Result<(), TooMany> {
-        self.words(drawing, at, name)?;
         match role {
-            None | Some(ArgumentRole::Text) => Ok(()),
+            None => {
+                self.unread(drawing, at, name);
+                Ok(())
+            }
+            Some(ArgumentRole::Text) => self.words(drawing, at, name),
             Some(_) => {
+                self.words(drawing, at, name)?;
                 let name = Value::String(name.to_owned());
                 self.value(drawing, at, ArgumentRole::Identity, &name)
             }
@@ -137,6 +157,13 @@ impl Arguments {
         self.push(fact)
     }
 
+    /// What the manifest says nothing of. There may be more of it than can be traced.
+    fn unread(&mut self, drawing: &Drawing<'_>, at: &str, text: &str) {
+        if self.words(drawing, at, text).is_err() {
+            self.text_sources.insert(Source::None);
+        }
+    }
+
     /// Words for a reader.
     fn words(&mut self, drawing: &Drawing<'_>, at: &str, text: &str) -> Result<(), TooMany> {
         self.carry(drawing, at, text);
@@ -150,6 +177,9 @@ impl Arguments {
             host,
         } in found
         {
+            if self.values.len() == VALUES {
+                return Err(TooMany);
+            }
             let fact = ValueFact {
                 at: at.to_owned(),
                 role: ArgumentRole::Text,

@@ -134,7 +134,7 @@ impl Plain {
             for c in text.nfkd().flat_map(char::to_lowercase) {
                 // Marks and what cannot be seen neither count nor part.
                 if !is_mark(c) && (c.is_control() || !is_hidden(c)) {
-                    out.push(c, &mut before);
+                    out.push(digit(c), &mut before);
                 }
             }
         }
@@ -189,27 +189,64 @@ impl Plain {
     }
 }
 
+/// The zeros of other scripts' decimal digits that stay as they are under NFKD (Unicode 16,
+/// `DerivedNumericType.txt`); the other nine follow each.
+const ZEROS: [u32; 37] = [
+    0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6,
+    0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50,
+    0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0x104a0,
+    0x11066,
+];
+
+/// A decimal digit of any script as that of ASCII; any other character as it is.
+fn digit(c: char) -> char {
+    if c.is_ascii() || !c.is_numeric() {
+        return c;
+    }
+    let value = ZEROS
+        .iter()
+        .find_map(|zero| u32::from(c).checked_sub(*zero).filter(|value| *value < 10));
+    value
+        .and_then(|value| char::from_digit(value, 10))
+        .unwrap_or(c)
+}
+
 /// Which first bytes there are, folded to a few bits: most places of a text are ruled out by it.
 #[derive(Clone, Debug)]
-pub(super) struct Sieve(Box<[u64]>);
+pub(super) struct Sieve {
+    bits: Box<[u64]>,
+    /// The very first byte of each.
+    first: [bool; 256],
+}
 
 const SIEVE_WORDS: usize = 1024;
 
 impl Sieve {
     pub(super) fn new() -> Self {
-        Self(vec![0; SIEVE_WORDS].into_boxed_slice())
+        Self {
+            bits: vec![0; SIEVE_WORDS].into_boxed_slice(),
+            first: [false; 256],
+        }
     }
 
     pub(super) fn add(&mut self, gram: u32) {
         let (word, bit) = Self::place(gram);
-        if let Some(word) = self.0.get_mut(word) {
+        if let Some(word) = self.bits.get_mut(word) {
             *word |= bit;
         }
+        let [_, first, ..] = gram.to_be_bytes();
+        if let Some(known) = self.first.get_mut(usize::from(first)) {
+            *known = true;
+        }
+    }
+
+    fn has_first(&self, byte: u8) -> bool {
+        self.first.get(usize::from(byte)).copied().unwrap_or(true)
     }
 
     fn has(&self, gram: u32) -> bool {
         let (word, bit) = Self::place(gram);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
+        self.bits.get(word).is_some_and(|word| word & bit != 0)
     }
 
     fn place(gram: u32) -> (usize, u64) {
@@ -297,12 +334,24 @@ impl<'t> Places<'t> {
 /// The first bytes that are looked for, in the letters and digits of an ASCII text.
 fn ascii_grams(text: &str, sieve: &Sieve) -> Vec<(u32, u32)> {
     let mut grams = Vec::new();
-    let mut gram = 0_u32;
-    let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
-    for (end, byte) in (1_u32..).zip(letters) {
-        gram = (gram << 8 | u32::from(byte.to_ascii_lowercase())) & 0xff_ffff;
-        if end >= 3 && sieve.has(gram) {
-            grams.push((gram, end - 3));
+    let bytes = text.as_bytes();
+    let letters = |bytes: &[u8]| bytes.iter().filter(|b| b.is_ascii_alphanumeric()).count();
+    // How many letters and digits stand before the place that was looked at last.
+    let (mut looked, mut before) = (0, 0);
+    for (start, byte) in bytes.iter().enumerate() {
+        if !sieve.has_first(byte.to_ascii_lowercase()) {
+            continue;
+        }
+        let rest = bytes.get(start..).unwrap_or_default().iter();
+        let mut next = rest.filter(|b| b.is_ascii_alphanumeric());
+        let (Some(a), Some(b), Some(c)) = (next.next(), next.next(), next.next()) else {
+            break;
+        };
+        let gram = gram(&[*a, *b, *c].map(|b| b.to_ascii_lowercase()));
+        if sieve.has(gram) {
+            before += letters(bytes.get(looked..start).unwrap_or_default());
+            looked = start;
+            grams.push((gram, u32::try_from(before).unwrap_or(u32::MAX)));
         }
     }
     grams

@@ -74,8 +74,9 @@ impl Fields {
         self.fields.get(n).map(|(field, _)| field)
     }
 
-    /// The JSON Pointer (RFC 6901) of a field.
-    pub(super) fn pointer(&self, field: u32) -> String {
+    /// The JSON Pointer (RFC 6901) of a field, or that of the innermost value around it whose pointer
+    /// has no more bytes than `most`: names in a result can be as long as their author likes.
+    pub(super) fn pointer(&self, field: u32, most: usize) -> String {
         let place = usize::try_from(field).ok().and_then(|n| self.fields.get(n));
         let mut node = place.map_or(ROOT, |(_, node)| *node);
         let mut tokens = Vec::new();
@@ -85,10 +86,15 @@ impl Fields {
         }
         let mut pointer = String::new();
         for token in tokens.iter().rev() {
+            let before = pointer.len();
             pointer.push('/');
             match token {
                 Token::Item(n) => pointer.push_str(&n.to_string()),
-                Token::Member(n) => self.push_name(*n, &mut pointer),
+                Token::Member(n) => self.push_name(*n, most, &mut pointer),
+            }
+            if pointer.len() > most {
+                pointer.truncate(before);
+                break;
             }
         }
         pointer
@@ -101,9 +107,13 @@ impl Fields {
             + self.nodes.len() * size_of::<Node>()
     }
 
-    fn push_name(&self, n: u32, pointer: &mut String) {
+    /// Adds a name, or as much of it as is longer than that.
+    fn push_name(&self, n: u32, most: usize, pointer: &mut String) {
         let name = usize::try_from(n).ok().and_then(|n| self.names.get(n));
         for c in name.map_or("", |name| name).chars() {
+            if pointer.len() > most {
+                return;
+            }
             match c {
                 '~' => pointer.push_str("~0"),
                 '/' => pointer.push_str("~1"),

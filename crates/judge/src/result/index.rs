@@ -350,9 +350,9 @@ fn push(map: &mut HashMap<Key, Vec<Spot>>, key: Key, spot: Spot, most: usize) ->
 }
 
 impl ResultIndex {
-    /// The pointer of a field.
-    pub(super) fn pointer(&self, field: u32) -> String {
-        self.fields.pointer(field)
+    /// The pointer of a field, or of what is around it, in at most so many bytes.
+    pub(super) fn pointer(&self, field: u32, most: usize) -> String {
+        self.fields.pointer(field, most)
     }
 }
 

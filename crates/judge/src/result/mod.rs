@@ -59,6 +59,24 @@ impl SeenResult {
         }
     }
 
+    /// The same without what the tool returned, for who keeps many: the facts are drawn from the
+    /// index.
+    #[must_use]
+    pub fn indexed(self) -> Self {
+        let result = ToolResult {
+            tenant: self.result.tenant.clone(),
+            decision: self.result.decision,
+            tool: self.result.tool.clone(),
+            args: self.result.args.clone(),
+            by_agent: self.result.by_agent,
+            is_error: self.result.is_error,
+            result: serde_json::Value::Null,
+            salt: self.result.salt,
+        };
+        let result = Arc::new(result);
+        Self { result, ..self }
+    }
+
     /// Whether this bundle reads the result just so. If not, the result must be read again.
     pub fn fits(&self, bundle: &CompiledBundle) -> bool {
         self.shape == shape_of(&self.result, bundle)
@@ -180,13 +198,13 @@ pub(crate) struct Hit<'a> {
 impl<'a> Hit<'a> {
     /// The JSON Pointer of the field.
     pub(crate) fn pointer(&self) -> String {
-        self.result.index.pointer(self.field)
+        self.result.index.pointer(self.field, usize::MAX)
     }
 
     /// The same, or that of the innermost value around the field whose pointer is no longer than
     /// [`POINTER_BYTES`]: names in a result can be as long as their author likes.
     pub(crate) fn short_pointer(&self) -> String {
-        short(self.pointer())
+        self.result.index.pointer(self.field, POINTER_BYTES)
     }
 
     /// The keys of the whole fields of the hit's record that somebody vouches for. If one of them
@@ -195,14 +213,6 @@ impl<'a> Hit<'a> {
         self.record
             .map_or(&[], |record| self.result.index.record_names(record.0))
     }
-}
-
-fn short(mut pointer: String) -> String {
-    while pointer.len() > POINTER_BYTES {
-        let end = pointer.rfind('/').unwrap_or(0);
-        pointer.truncate(end);
-    }
-    pointer
 }
 
 /// A field that not everybody may read, and whose value stands in a text.

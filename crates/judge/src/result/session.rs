@@ -12,9 +12,9 @@ use countersign_core::document::{Confidentiality, ToolResult};
 use countersign_core::refs::ResultRef;
 
 use super::carried::{Patterns, Places, Sieve};
-use super::{Carried, Hit, Look, SeenResult, short};
+use super::{Carried, Hit, Look, SeenResult};
 use crate::bundle::CompiledBundle;
-use crate::limits::{CARRIED, RESULTS_SEEN};
+use crate::limits::{CARRIED, POINTER_BYTES, RESULTS_SEEN};
 use crate::value::Key;
 
 /// Most results of one segment: what is older than all that count is dropped by segments.
@@ -197,7 +197,7 @@ impl SessionResults {
                 out.push(Carried {
                     label: *label,
                     result_ref: seen.result_ref,
-                    pointer: short(seen.index.pointer(*field)),
+                    pointer: seen.index.pointer(*field, POINTER_BYTES),
                 });
             }
         }

@@ -453,6 +453,10 @@ fn a_private_value_is_found_in_a_text_however_it_is_set() {
         ("Ｃ０１Ｘ００Ｔ４７", vec!["/passport"]),
         ("C0\u{200b}1X00T47 é", vec!["/passport"]),
         ("4111 1111-1111.1111", vec!["/card"]),
+        (
+            "\u{664}\u{661}\u{661}\u{661} \u{967}111 ١١١١ ①１¹1",
+            vec!["/card"],
+        ),
         ("pin4821", vec!["/pin"]),
         ("pin 4-8-2-1!", vec!["/pin"]),
         ("14821", vec![]),

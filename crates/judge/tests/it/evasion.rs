@@ -365,3 +365,66 @@ fn one_value_in_many_arguments_and_results_is_traced_once() {
         "{few:?} {many:?}"
     );
 }
+
+#[test]
+fn a_tool_that_no_manifest_names_hides_no_secret_and_no_link() {
+    let mut content = content(
+        r#"@id("any") permit (principal, action, resource);
+           @id("secret") forbid (principal, action, resource) when { context.carries.contains("secret") };
+           @id("link") forbid (principal, action, resource) when { context.text.sources.contains("none") };"#,
+        "",
+        json!([{
+            "tool": "vault.read", "action": "vault.read", "effect": "read",
+            "arguments": {"type": "object"},
+            "results": {"format": "json", "fields": [{"at": "", "confidentiality": "secret"}]},
+        }]),
+    );
+    content.settings.unknown_tools = countersign_core::document::UnknownTools::Judge;
+    let scene = Scene::new(compile(content))
+        .says("Look at https://acme.example")
+        .result("vault.read", json!({"pin": 482_193}));
+    for (args, reason) in [
+        (json!({"a": "https://acme.example"}), "any"),
+        (json!({"a": ["https://evil.example"]}), "link"),
+        (json!({"www.evil.example": 1}), "link"),
+        (json!({"a": {"b": "482193"}}), "secret"),
+        (json!({"a": 482_193}), "secret"),
+        (json!({"482193": null}), "secret"),
+        (json!("482193"), "secret"),
+    ] {
+        assert_eq!(
+            scene.verdict("other.tool", args.clone()).1,
+            [reason],
+            "{args}"
+        );
+    }
+    let many: String = (0..400)
+        .map(|n| format!("https://acme.example/{n} "))
+        .collect();
+    assert_eq!(scene.verdict("other.tool", json!({"a": many})).1, ["link"]);
+}
+
+#[test]
+fn long_names_in_a_result_are_not_written_out_for_each_value_in_it() {
+    let values: Vec<Value> = (0..300).map(|n| json!(format!("T-{n}"))).collect();
+    let scene = |name: usize| {
+        let many: Vec<&Value> = std::iter::repeat_n(&values, 16).flatten().collect();
+        let result = json!([{"a".repeat(name): many}]);
+        desk()
+            .says("Post it")
+            .result("file.read", result.clone())
+            .result("vault.read", result)
+    };
+    let time = |scene: &Scene| {
+        let started = Instant::now();
+        let (facts, _) = scene.asks("post", json!({"who": values}));
+        assert_eq!(facts.values.len(), 300);
+        assert_eq!(facts.context["carries"], json!(["secret"]));
+        started.elapsed()
+    };
+    let (short, long) = (time(&scene(1)), time(&scene(500_000)));
+    assert!(
+        long < short * 4 + Duration::from_secs(2),
+        "{short:?} {long:?}"
+    );
+}
