@@ -150,13 +150,17 @@ fn reached(found: &[Reached], kinds: usize, terminal: &Terminal) -> Result<Exit,
 /// A request as a call that a person can read. Its values are the solver's, which takes the
 /// simplest that it finds.
 fn call(example: &Example) -> String {
-    let mut lines = vec![format!(
-        "  `{}` calls {} on {} `{}`",
-        plain(&example.actor),
-        plain(&example.action),
-        plain(&example.target_type),
-        plain(&example.target)
-    )];
+    let actor = match example.actor.as_str() {
+        "" => "some actor".to_owned(),
+        actor => format!("`{}`", plain(actor)),
+    };
+    let target_type = plain(&example.target_type);
+    let target = match example.target.as_str() {
+        "" => format!("some {target_type}"),
+        target => format!("{target_type} `{}`", plain(target)),
+    };
+    let action = plain(&example.action);
+    let mut lines = vec![format!("  {actor} calls {action} on {target}")];
     for (name, value) in example.attributes.as_object().into_iter().flatten() {
         lines.push(format!(
             "  resource.{} = {}",
