@@ -262,6 +262,23 @@ pub(super) fn exists(schema: &Value, steps: &[Step]) -> bool {
     !reached.is_empty()
 }
 
+/// Whether the steps pick one item of a list that the schema does not bound.
+pub(super) fn picks_one_of_many(schema: &Value, steps: &[Step]) -> bool {
+    steps.iter().enumerate().any(|(n, step)| {
+        let is_index = match step {
+            Step::Index(_) => true,
+            Step::Name(name) => name.bytes().all(|b| b.is_ascii_digit()),
+            Step::Every => false,
+        };
+        let mut lists = Vec::new();
+        if let Some(before) = steps.get(..n).filter(|_| is_index) {
+            reach(schema, schema, before, 0, &mut lists);
+        }
+        let is_open = |list: &Value| list.get("items").is_some() && list.get("maxItems").is_none();
+        lists.into_iter().any(is_open)
+    })
+}
+
 /// What the steps overlook: a type that the schema admits on their way, and that the next step does
 /// not enter.
 pub(super) fn overlooked<'a>(schema: &'a Value, steps: &[Step]) -> Option<&'a str> {

@@ -182,6 +182,15 @@ fn compile_target(
                     .push(Finding::error(file, format!("the target `{at}` {problem}")).hint(hint));
                 return None;
             }
+            if argument_schema::picks_one_of_many(schema, &steps) {
+                let text = format!(
+                    "the target `{at}` is one item of a list, and the others are no target"
+                );
+                findings.push(
+                    Finding::warning(file, text)
+                        .hint("name the whole list, or bound it by `maxItems` in the schema"),
+                );
+            }
         }
     }
     Some(place)

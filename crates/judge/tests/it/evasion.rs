@@ -311,6 +311,28 @@ fn a_condition_that_overlooks_a_spelling_is_found() {
 }
 
 #[test]
+fn a_target_that_is_one_item_of_a_list_is_found() {
+    for (at, bound, found) in [
+        ("/to", None, false),
+        ("/to/0", None, true),
+        ("$.to[0]", None, true),
+        ("$.to[*]", None, false),
+        ("$.to[0]", Some(1), false),
+    ] {
+        let findings = findings(|t| {
+            let mut list = json!({"type": "array", "items": {"type": "string"}});
+            if let Some(bound) = bound {
+                list["maxItems"] = json!(bound);
+            }
+            t["arguments"]["properties"]["to"] = list;
+            t["targets"][0]["at"] = json!(at);
+        });
+        let one_of_many = |f: &Finding| f.message.ends_with("and the others are no target");
+        assert_eq!(findings.iter().any(one_of_many), found, "{at} {findings:?}");
+    }
+}
+
+#[test]
 fn an_argument_that_a_schema_declares_in_a_corner_needs_a_role() {
     let is_missing = |found: &[Finding]| {
         let mut errors = found.iter().filter(|f| f.severity == Severity::Error);
