@@ -22,6 +22,8 @@ pub const TURN_TEXT_BYTES: usize = 1024 * 1024;
 pub const TURN_PARTS: usize = 64;
 /// Most turns of a session that facts are drawn from, the named one included.
 pub const TURN_CHAIN: usize = 20;
+/// Most results of a session that facts are drawn from: the newest.
+pub const RESULTS_SEEN: usize = 256;
 /// Most bytes of a call's canonical arguments.
 pub const CALL_ARGS_BYTES: usize = 4 * 1024 * 1024;
 /// Most bytes of the reasoning that an agent may give with a call.

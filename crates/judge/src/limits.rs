@@ -50,7 +50,7 @@ pub const RESULT_TEXT_BYTES: usize = 1024 * 1024;
 /// Most bytes of a result's text that is read as JSON or YAML.
 pub const PARSED_RESULT_BYTES: usize = 4 * 1024 * 1024;
 /// How many of a session's newest results count.
-pub const RESULTS_SEEN: usize = 256;
+pub const RESULTS_SEEN: usize = countersign_core::limits::RESULTS_SEEN;
 /// Most labels of fields in one tool's manifest.
 pub const RESULT_LABELS: usize = 256;
 /// Most steps from a result to a field that a label names.

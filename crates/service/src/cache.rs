@@ -87,6 +87,10 @@ impl<K: Copy + Eq + Hash, V> Inner<K, V> {
 
     fn put(&mut self, key: K, value: Arc<V>, weight: usize, capacity: usize) {
         self.remove(key);
+        // It would push out everything, and then itself.
+        if weight > capacity {
+            return;
+        }
         self.uses = self.uses.wrapping_add(1);
         let used = self.uses;
         let held = Held {
@@ -134,9 +138,11 @@ mod tests {
         for (key, weight) in [(1, 4), (2, 5), (3, 6), (4, 11)] {
             cache.fetch(key, || Ok::<_, ()>(vec![0; weight])).unwrap();
         }
-        for key in [1, 2, 3, 4] {
+        for key in [1, 2, 4] {
             assert!(cache.fetch(key, || Err(())).is_err(), "{key}");
         }
+        let other = cache.get(3);
+        assert!(other.is_some(), "it does not push out others, either");
         cache.fetch(5, || Ok::<_, ()>(vec![0; 10])).unwrap();
         assert!(cache.fetch(5, || Err(())).is_ok());
     }

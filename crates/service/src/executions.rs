@@ -27,6 +27,9 @@ use crate::turns::{name, word};
 
 /// Most bytes of a request that reports an execution.
 pub const EXECUTION_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// Most bytes of a report by an agent: it may ask for many cheap calls, and all that it tells of them
+/// is kept at hand.
+pub const AGENT_EXECUTION_BODY_BYTES: usize = 256 * 1024;
 /// Most bytes of a call's arguments that are kept with its result, so that a turn can name it by
 /// them.
 const RESULT_ARGS_BYTES: usize = 64 * 1024;
@@ -40,9 +43,9 @@ pub(crate) struct KnownResults {
 }
 
 impl KnownResults {
-    /// How many results it holds, one at least.
+    /// About how many bytes it takes.
     pub(crate) fn weight(&self) -> usize {
-        self.results.len().saturating_add(1)
+        self.results.weight().saturating_add(1_024)
     }
 }
 
@@ -62,6 +65,13 @@ impl Service {
     ) -> Result<ExecutionAnswer, ServiceError> {
         caller.require_any(&[Role::Tool, Role::Agent])?;
         let by_agent = !caller.has(Role::Tool);
+        if by_agent && body.len() > AGENT_EXECUTION_BODY_BYTES {
+            let detail = format!(
+                "an agent's report has {} bytes; allowed are {AGENT_EXECUTION_BODY_BYTES}",
+                body.len()
+            );
+            return Err(ServiceError::new(ErrorCode::TooLarge, detail));
+        }
         let request: ExecutionRequest = json::parse_as(body, EXECUTION_BODY_BYTES)?;
         let phase: ExecutionPhase = word(&request.phase, "phase", "started, finished and unknown")?;
         let finished = phase == ExecutionPhase::Finished;
@@ -89,7 +99,7 @@ impl Service {
             };
             let (reference, record) = self.vault.seal(&document, &*self.random)?;
             let in_force = self.in_force()?.compiled;
-            let seen = SeenResult::new(reference, Arc::new(document), &in_force);
+            let seen = SeenResult::new(reference, Arc::new(document), &in_force).indexed();
             let read_as = (reference, in_force.policy_ref());
             self.results.insert(read_as, Arc::new(seen));
             result_ref = Some(reference);
@@ -198,7 +208,7 @@ impl Service {
     ) -> Result<Arc<SeenResult>, ServiceError> {
         self.results.fetch((result_ref, bundle.policy_ref()), || {
             let document: ToolResult = self.open_internally(*result_ref.digest())?;
-            Ok(SeenResult::new(result_ref, Arc::new(document), bundle))
+            Ok(SeenResult::new(result_ref, Arc::new(document), bundle).indexed())
         })
     }
 

@@ -51,7 +51,7 @@ pub use directory::{DIRECTORY_BODY_BYTES, DIRECTORY_CHANGES};
 pub use entries::{EntryQuery, PAGE_DEFAULT, PAGE_MAX};
 pub use error::{ErrorCode, ServiceError};
 pub use escalations::ESCALATION_TTL_MS;
-pub use executions::EXECUTION_BODY_BYTES;
+pub use executions::{AGENT_EXECUTION_BODY_BYTES, EXECUTION_BODY_BYTES};
 pub use export::ExportProgress;
 pub use health::ServiceHealth;
 pub use keys::{GrantedKey, KeyChange, KeyHistory, KeyHistoryError};
@@ -93,8 +93,8 @@ use watcher::Watcher;
 const INTENTS_OPEN_BYTES: usize = 64 * 1024 * 1024;
 /// How many bytes of results are kept open.
 const RESULTS_OPEN_BYTES: usize = 256 * 1024 * 1024;
-/// How many results of sessions are kept indexed, and sessions that have them.
-const RESULTS_SEEN_REFS: usize = 1024 * 1024;
+/// How many bytes of sessions' results are kept indexed together.
+const RESULTS_SEEN_BYTES: usize = 512 * 1024 * 1024;
 /// How many turns' rows are kept read.
 const INTENTS_READ: usize = 8_192;
 /// How many credentials are kept read.

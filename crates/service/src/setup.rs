@@ -36,7 +36,7 @@ use crate::turns::name;
 use crate::watcher::Watcher;
 use crate::{
     BUNDLES_COMPILED, CREDENTIALS_READ, INTENTS_OPEN_BYTES, INTENTS_READ, RESULTS_OPEN_BYTES,
-    RESULTS_SEEN_REFS, Service,
+    RESULTS_SEEN_BYTES, Service,
 };
 
 /// What a service is made of.
@@ -224,7 +224,7 @@ impl Service {
             intents: Cache::of_weight(INTENTS_OPEN_BYTES, OpenIntent::weight),
             intent_rows: Cache::of_count(INTENTS_READ),
             results: Cache::of_weight(RESULTS_OPEN_BYTES, SeenResult::weight),
-            seen: Cache::of_weight(RESULTS_SEEN_REFS, KnownResults::weight),
+            seen: Cache::of_weight(RESULTS_SEEN_BYTES, KnownResults::weight),
             bundles: Cache::of_count(BUNDLES_COMPILED),
             counters: Cache::of_count(BUNDLES_COMPILED),
             rebuilt: Arc::new(rebuilt),

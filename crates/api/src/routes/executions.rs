@@ -24,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// Report how far an approved call came
 ///
-/// Role `tool`, or `agent` for what it asked for itself. Body at most 8 MiB. The one way by which tool
+/// Role `tool`, or `agent` for what it asked for itself. Body at most 8 MiB, of an agent 256 KiB. The one way by which tool
 /// results enter, and what later facts draw on. Each phase is taken once: `started` first if at all,
 /// then `finished` or `unknown`. What an agent reports counts as a correspondent's words; it stands
 /// beside the tool's report, and is refused (409) once the tool's side has reported the end. The

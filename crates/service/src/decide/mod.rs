@@ -37,8 +37,9 @@ pub(crate) fn enforced(body: &Body) -> Option<&Decision> {
     }
 }
 
-/// How often a call is judged again when what its verdict rested on has changed.
-const JUDGED_AGAIN: usize = 2;
+/// How often a call is judged again when what its verdict rested on has changed. Results of a busy
+/// session come in often.
+const JUDGED_AGAIN: usize = 4;
 
 impl Service {
     /// Judges one call and commits the decision.

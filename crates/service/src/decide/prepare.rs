@@ -116,6 +116,11 @@ impl Service {
             request.session.as_ref(),
             now,
         )?;
+        if let Some(session) = mandate.session() {
+            // Before they are read: a result that comes in meanwhile may hold what must not leave.
+            let newest = self.ledger.state(&key::newest_result(&session))?;
+            reads.read(key::newest_result(&session), newest.as_ref());
+        }
         mandate.reads.versions.extend(reads.versions);
         let (mut prepared, call) = self.sealed_call(caller, request, surface, &in_force)?;
         let sources = FactSources {

@@ -4,7 +4,7 @@
 use countersign_core::document::{Document as _, Facts, Source, ToolResult};
 use countersign_core::entry::{Body, Execution, Role};
 use countersign_core::refs::Sha256;
-use countersign_service::{Caller, ErrorCode};
+use countersign_service::{AGENT_EXECUTION_BODY_BYTES, Caller, ErrorCode, RESULTS_SEEN};
 use countersign_verify::Check;
 use countersign_wire::NewCredential;
 use serde_json::{Value, json};
@@ -124,6 +124,96 @@ fn an_agent_cannot_keep_the_tools_report_out() {
     kit.report(&tool, &sent, "unknown", None).unwrap();
     let late = kit.report(&agent, &sent, "finished", Some(json!("nothing")));
     assert_eq!(late, Err(ErrorCode::Conflict));
+}
+
+/// Whatever an agent tells of its calls is kept at hand for as long as its session lasts.
+#[test]
+fn an_agent_tells_little() {
+    let kit = Kit::new();
+    let turn = kit.turn("s1", WORDS).intent_ref;
+    let sent = kit.mail(&turn, NAMED).entry_id;
+    let long = json!("x".repeat(AGENT_EXECUTION_BODY_BYTES));
+    let told = kit.report(
+        &kit.caller(Role::Agent),
+        &sent,
+        "finished",
+        Some(long.clone()),
+    );
+    assert_eq!(told, Err(ErrorCode::TooLarge));
+    kit.report(&kit.caller(Role::Tool), &sent, "finished", Some(long))
+        .unwrap();
+}
+
+/// Drawn again without a result, facts do not show what it would have carried.
+#[test]
+fn facts_that_leave_a_result_out_are_found() {
+    let kit = Kit::new();
+    let turn = kit.turn("s1", WORDS).intent_ref;
+    let sent = kit.mail(&turn, NAMED).entry_id;
+    let tool = kit.caller(Role::Tool);
+    kit.report(&tool, &sent, "finished", Some(json!({"id": "m-1"})))
+        .unwrap();
+    kit.mail(&turn, NAMED);
+    let honest = Sha256::from(kit.last_decision().facts_ref.unwrap());
+    let mut documents = kit.documents().unwrap();
+    let mut facts = Facts::from_canonical(&documents[&honest]).unwrap();
+    assert_eq!(facts.inputs.results.len(), 1);
+    facts.inputs.results.clear();
+    let forged = Sha256::from(facts.reference().unwrap());
+    documents.insert(forged, facts.canonical().unwrap().into_bytes());
+    let report = kit.audit(documents, Some((honest.to_string(), forged.to_string())));
+    let checks: Vec<Check> = report.findings.iter().map(|it| it.check).collect();
+    assert!(checks.contains(&Check::DocumentContent), "{checks:?}");
+    let only_the_log_tells = !checks.contains(&Check::RejudgeFacts);
+    assert!(only_the_log_tells, "{checks:?}");
+}
+
+/// A result that comes in while a call is judged is one that the call is judged by. That the facts of
+/// each decision hold every result before it is held at the end.
+#[test]
+fn results_that_come_in_while_calls_are_judged_count() {
+    let kit = Kit::new();
+    let turn = kit.turn("s1", WORDS).intent_ref;
+    let sent: Vec<String> = (0..40).map(|_| kit.mail(&turn, NAMED).entry_id).collect();
+    let tool = kit.caller(Role::Tool);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for decision in &sent {
+                let result = Some(json!({"id": decision}));
+                kit.report(&tool, decision, "finished", result).unwrap();
+            }
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..30 {
+                    let answer = kit.mail(&turn, NAMED);
+                    let reason = answer.reasons[0].id.as_str();
+                    let is_judged = answer.outcome == "approved";
+                    assert!(is_judged || reason == "countersign.contended", "{reason}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn facts_hold_the_newest_results_and_the_verifier_counts_them_alike() {
+    let mut kit = Kit::new();
+    let turn = kit.turn("s1", WORDS).intent_ref;
+    let sent: Vec<String> = (0..RESULTS_SEEN + 3)
+        .map(|_| kit.mail(&turn, NAMED).entry_id)
+        .collect();
+    let tool = kit.caller(Role::Tool);
+    for decision in &sent {
+        kit.report(&tool, decision, "finished", Some(json!({"id": decision})))
+            .unwrap();
+    }
+    kit.mail(&turn, NAMED);
+    kit.restart();
+    kit.mail(&turn, NAMED);
+    let facts = kit.last_decision().facts_ref.unwrap();
+    let facts = Facts::from_canonical(&kit.documents().unwrap()[&facts.into()]).unwrap();
+    assert_eq!(facts.inputs.results.len(), RESULTS_SEEN);
 }
 
 /// Somebody who has the log's key puts another result document behind a report.

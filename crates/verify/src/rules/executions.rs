@@ -1,10 +1,11 @@
 //! What became of approved calls.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use countersign_core::document::{Call, Facts, ToolResult};
 use countersign_core::entry::{Decision, Execution, ExecutionPhase, Mode};
 use countersign_core::ids::EntryId;
+use countersign_core::limits::RESULTS_SEEN;
 use countersign_core::pseudonym::Pseudonym;
 use countersign_core::refs::{CallRef, ResultRef};
 use countersign_core::verdict::Outcome;
@@ -26,6 +27,8 @@ pub(crate) struct Executions {
     phases: HashMap<(EntryId, Side), ExecutionPhase>,
     /// Results, and the session that each belongs to.
     results: HashMap<ResultRef, Option<Pseudonym>>,
+    /// The newest results of each session, the newest last: those that facts are drawn from.
+    newest: HashMap<Pseudonym, VecDeque<ResultRef>>,
 }
 
 impl Executions {
@@ -41,6 +44,13 @@ impl Executions {
         let decision = body.links.decision.and_then(|id| decisions.get(&id));
         if let Some(reference) = body.result_ref {
             self.results.insert(reference, body.session);
+            if let Some(session) = body.session {
+                let newest = self.newest.entry(session).or_default();
+                newest.push_back(reference);
+                if newest.len() > RESULTS_SEEN {
+                    newest.pop_front();
+                }
+            }
             let document = documents.open::<ToolResult>(at, reference.into());
             if let Some(result) = document {
                 let holds = Some(result.decision) == body.links.decision
@@ -71,12 +81,18 @@ impl Executions {
         self.advance(at, id, body.phase, side);
     }
 
-    /// The results that facts were drawn from were reported before, in the same session.
+    /// The results that facts were drawn from were reported before, in the same session; and none of
+    /// the newest is left out, which could hold what must not leave. Before extractor 2, one that
+    /// came in while the call was judged could be.
     pub(crate) fn results(&self, at: &mut At<'_>, body: &Decision, facts: &Facts) {
-        for result in &facts.inputs.results {
-            let fits = self.results.get(result) == Some(&body.session);
-            agree(at, "facts", "inputs.results", fits);
-        }
+        let stated = &facts.inputs.results;
+        let are_known = stated
+            .iter()
+            .all(|result| self.results.get(result) == Some(&body.session));
+        let newest = body.session.and_then(|session| self.newest.get(&session));
+        let newest = newest.into_iter().flatten();
+        let are_all = facts.extractor < 2 || newest.eq(stated);
+        agree(at, "facts", "inputs.results", are_known && are_all);
     }
 
     /// `started` once, then `unknown`, then `finished` once: never back. Each side reports for
