@@ -90,6 +90,12 @@ impl Kit {
 impl Kit {
     /// Every row of state is one that the entries bear out.
     fn check_state(&self) {
+        let findings = self.state_findings();
+        assert_eq!(findings.total(), 0, "{:#?}", findings.kept());
+    }
+
+    /// What rows and entries disagree about.
+    pub(crate) fn state_findings(&self) -> fsck::Findings {
         let store = Inspection::open(&self.dir.path().join("ledger.db"), false).unwrap();
         let keys = KeyRing::load(&self.dir.path().join("keys")).unwrap();
         let subject = Subject {
@@ -106,7 +112,7 @@ impl Kit {
         )
         .unwrap();
         state.finish(&mut findings).unwrap();
-        assert_eq!(findings.total(), 0, "{:#?}", findings.kept());
+        findings
     }
 }
 

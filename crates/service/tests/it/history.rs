@@ -655,3 +655,74 @@ fn facts_that_leave_out_what_came_before_are_found() {
     let checks: Vec<Check> = report.findings.iter().map(|it| it.check).collect();
     assert!(checks.contains(&Check::RejudgeFacts), "{checks:?}");
 }
+
+const CAP: &str = r#"
+    @id("cap") @reason("Enough.")
+    forbid (principal, action == Action::"payment.send", resource)
+    when { context.counters.spent.after > 1000 };
+"#;
+
+/// Rows are not authenticated: the server obeys an operator who edits one, and everybody else sees it.
+#[test]
+fn a_counter_that_the_operator_sets_back_is_found_in_the_rows_and_in_the_facts() {
+    let mut kit = Kit::with_bundle(paying(json!([spent("principal")]), CAP));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    is(&kit.pay(&turn, &["a"], "10"), "approved", "live");
+    is(&kit.pay(&turn, &["a"], "1"), "rejected", "cap");
+    kit.service = None;
+    let database = rusqlite::Connection::open(kit.dir.path().join("ledger.db")).unwrap();
+    let set_back = "UPDATE state SET value = CAST('[[0,1]]' AS BLOB) WHERE key GLOB 'counter/*'";
+    assert_eq!(database.execute(set_back, []).unwrap(), 1);
+    drop(database);
+    kit.restart();
+    is(&kit.pay(&turn, &["a"], "1"), "approved", "live");
+    assert!(kit.state_findings().total() > 0);
+    let report = kit.audit(kit.documents().unwrap(), None);
+    let checks: Vec<Check> = report.findings.iter().map(|it| it.check).collect();
+    assert_eq!(checks, [Check::Counts]);
+    // What it would have come to stands in sealed facts only.
+    let report = kit.audit(Default::default(), None);
+    assert!(report.findings.is_empty());
+    kit.service = None;
+}
+
+/// One key, asked for at once and again after a restart, is one payment; as many keys are as many.
+#[test]
+fn a_call_that_is_asked_for_again_is_paid_once() {
+    let mut kit = Kit::with_bundle(paying(json!([spent("principal")]), CAP));
+    let turn = kit.turn("s1", "pay").intent_ref;
+    let body = request(&turn, &["a", "a"], "6");
+    let ask = |kit: &Kit, key: &str| {
+        let agent = kit.caller(Role::Agent);
+        let service = kit.service();
+        let asked = service.decide(&agent, body.as_bytes(), Surface::Api, Some(key));
+        asked.unwrap().outcome
+    };
+    let start = Barrier::new(8);
+    let outcomes: Vec<(usize, String)> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..8)
+            .map(|n| {
+                let (kit, start, ask) = (&kit, &start, &ask);
+                scope.spawn(move || {
+                    start.wait();
+                    (n % 2, ask(kit, &format!("key-{}", n % 2)))
+                })
+            })
+            .collect();
+        asked.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+    kit.restart();
+    for key in 0..2 {
+        let again = ask(&kit, &format!("key-{key}"));
+        let of_key = outcomes.iter().filter(|(of, _)| *of == key);
+        assert!(of_key.clone().count() == 4 && of_key.clone().all(|(_, it)| *it == again));
+    }
+    let decisions = kit.every_decision();
+    assert_eq!(decisions.len(), 2);
+    let deltas: Vec<i64> = decisions
+        .iter()
+        .flat_map(|it| &it.counts)
+        .map(|it| it.delta)
+        .collect();
+    assert_eq!(deltas, [600]);
+}
