@@ -102,6 +102,7 @@ impl<'a> Trail<'a> {
         if self.drawing.traces_all()
             && n == 0
             && own.is_empty()
+            && turn.intent.author == Author::Human
             && turn.mentions.confirms()
             && !turn
                 .mentions

@@ -234,6 +234,26 @@ fn a_yes_does_not_take_up_what_another_person_or_a_schedule_asked_for() {
 }
 
 #[test]
+fn a_schedule_says_yes_to_nothing() {
+    for (author, source) in [
+        (Author::Human, "confirmed"),
+        (Author::Schedule, "none"),
+        (Author::System, "none"),
+    ] {
+        let parts = [
+            (PartBy::Agent, "Shall I post it to T-4711?"),
+            (PartBy::Principal, "Yes, continue"),
+        ];
+        let scene = desk().turn(author, &parts);
+        assert_eq!(
+            scene.sources("post", json!({"to": "T-4711"})),
+            [source],
+            "{author:?}"
+        );
+    }
+}
+
+#[test]
 fn the_order_in_which_members_were_written_says_nothing() {
     let scene = |result: &str| {
         desk()
