@@ -17,6 +17,10 @@ use crate::value::type_name;
 
 /// The effect that policies see where no manifest states one.
 const UNKNOWN_EFFECT: &str = "unknown";
+/// About how many members a context has that all requests share.
+const SHARED: usize = 16;
+/// About how many members `context.target` has.
+const OF_TARGET: usize = 12;
 /// Milliseconds in a minute.
 const MINUTE_MS: i64 = 60_000;
 
@@ -30,7 +34,8 @@ pub(super) fn shared(
         .iter()
         .map(|target| target.parsed.lookup())
         .collect();
-    let mut context = Map::from_iter([
+    let mut context = Map::with_capacity(SHARED);
+    context.extend([
         ("intent".to_owned(), intent(drawing)),
         ("mentioned".to_owned(), mentioned(drawing)),
         ("targets".to_owned(), json!(lookups)),
@@ -80,7 +85,8 @@ pub(super) fn target(drawing: &Drawing<'_>, target: &ReadTarget) -> Value {
         .copied()
         .map(Source::name)
         .collect();
-    let mut members = Map::from_iter([
+    let mut members = Map::with_capacity(OF_TARGET);
+    members.extend([
         ("at".to_owned(), json!(target.fact.at)),
         ("value".to_owned(), json!(target.fact.value)),
         ("lookup".to_owned(), json!(target.parsed.lookup())),
@@ -138,16 +144,28 @@ fn sources(action: Option<&Action>, args: &Value, arguments: &Arguments) -> Valu
 }
 
 fn text(arguments: &Arguments) -> Value {
-    let of = |kind: EntityKind| json!(arguments.text.get(&kind).cloned().unwrap_or_default());
-    json!({
-        "sources": names(&arguments.text_sources),
-        "emails": of(EntityKind::Email),
-        "domains": of(EntityKind::Domain),
-        "urls": of(EntityKind::Url),
-        "ibans": of(EntityKind::Iban),
-        "phones": of(EntityKind::Phone),
-        "paths": of(EntityKind::Path),
-    })
+    let of = |kind: EntityKind| match arguments.text.get(&kind) {
+        Some(forms) => json!(forms),
+        None => json!([]),
+    };
+    record([
+        ("sources", names(&arguments.text_sources)),
+        ("emails", of(EntityKind::Email)),
+        ("domains", of(EntityKind::Domain)),
+        ("urls", of(EntityKind::Url)),
+        ("ibans", of(EntityKind::Iban)),
+        ("phones", of(EntityKind::Phone)),
+        ("paths", of(EntityKind::Path)),
+    ])
+}
+
+fn record<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let members = members.into_iter();
+    Value::Object(
+        members
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    )
 }
 
 fn carries(arguments: &Arguments) -> Value {
@@ -169,7 +187,12 @@ fn time(drawing: &Drawing<'_>) -> Value {
     // 1970-01-01 was a Thursday.
     let weekday = (days + 3).rem_euclid(7) + 1;
     let date: String = now.to_string().chars().take(10).collect();
-    json!({"hour": minutes / 60, "minute": minutes % 60, "weekday": weekday, "date": date})
+    record([
+        ("hour", json!(minutes / 60)),
+        ("minute", json!(minutes % 60)),
+        ("weekday", json!(weekday)),
+        ("date", json!(date)),
+    ])
 }
 
 fn intent(drawing: &Drawing<'_>) -> Value {
@@ -177,14 +200,14 @@ fn intent(drawing: &Drawing<'_>) -> Value {
     let Some(turn) = chain.first() else {
         return json!({"live": false, "earlier_turns": 0});
     };
-    json!({
-        "live": true,
-        "author": turn.intent.author.name(),
-        "channel": turn.intent.channel,
-        "assurance": turn.intent.assurance.name(),
-        "principal": turn.intent.principal,
-        "earlier_turns": chain.len() - 1,
-    })
+    record([
+        ("live", json!(true)),
+        ("author", json!(turn.intent.author.name())),
+        ("channel", json!(turn.intent.channel)),
+        ("assurance", json!(turn.intent.assurance.name())),
+        ("principal", json!(turn.intent.principal)),
+        ("earlier_turns", json!(chain.len() - 1)),
+    ])
 }
 
 /// What the principal's words in the turn that the call names mention.
@@ -196,16 +219,18 @@ fn mentioned(drawing: &Drawing<'_>) -> Value {
         .first()
         .map_or(&nothing, |turn| turn.mentions)
         .mentioned();
-    let mut sets = json!({
-        "emails": mentioned.emails,
-        "domains": mentioned.domains,
-        "urls": mentioned.urls,
-        "ids": mentioned.ids,
-        "amounts": mentioned.amounts,
-    });
-    if let (true, Some(sets)) = (drawing.traces_all(), sets.as_object_mut()) {
-        sets.insert("ibans".to_owned(), json!(mentioned.ibans));
-        sets.insert("phones".to_owned(), json!(mentioned.phones));
+    let mut sets = vec![
+        ("emails", &mentioned.emails),
+        ("domains", &mentioned.domains),
+        ("urls", &mentioned.urls),
+        ("ids", &mentioned.ids),
+        ("amounts", &mentioned.amounts),
+    ];
+    if drawing.traces_all() {
+        sets.extend([("ibans", &mentioned.ibans), ("phones", &mentioned.phones)]);
     }
-    sets
+    let sets = sets
+        .into_iter()
+        .map(|(name, set)| (name.to_owned(), json!(set)));
+    Value::Object(sets.collect())
 }

@@ -34,11 +34,8 @@ pub(super) fn scan<'a>(text: &'a str, sink: Sink<'_, 'a>) {
 /// Every phone number and bank account.
 pub(super) fn accounts(text: &str, sink: &mut dyn FnMut(Account)) {
     let mut next = 0;
-    let mut is_inner = false;
-    for (at, byte) in text.bytes().enumerate() {
-        let within = std::mem::replace(&mut is_inner, byte.is_ascii_alphanumeric());
-        let begins = is_inner || matches!(byte, b'+' | b'(');
-        if within || !begins || at < next {
+    for (at, byte) in near_digits(text.as_bytes()) {
+        if at < next || !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'(')) {
             continue;
         }
         let mut before = text.get(..at).unwrap_or_default().chars().rev();
@@ -70,4 +67,21 @@ pub(super) fn accounts(text: &str, sink: &mut dyn FnMut(Account)) {
             });
         }
     }
+}
+
+/// The bytes among which an account can begin, with their places: its first digit is not far.
+/// Blocks that have none near are passed over as a whole.
+fn near_digits(bytes: &[u8]) -> impl Iterator<Item = (usize, u8)> {
+    const BLOCK: usize = 64;
+    // Two letters, and a gap of up to three bytes.
+    const REACH: usize = 6;
+    let starts = (0..).step_by(BLOCK);
+    starts.zip(bytes.chunks(BLOCK)).flat_map(|(start, block)| {
+        let end = bytes.len().min(start + BLOCK + REACH);
+        let near = bytes.get(start..end).unwrap_or(block);
+        let opens = |byte: u8| byte.is_ascii_digit() | (byte == b'+') | (byte == b'(');
+        let any = near.iter().fold(false, |any, byte| any | opens(*byte));
+        let block = if any { block } else { &[] };
+        (start..).zip(block.iter().copied())
+    })
 }

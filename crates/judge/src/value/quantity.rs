@@ -61,8 +61,15 @@ pub(crate) fn plain_keys(value: &Value) -> Vec<Key> {
         TargetType::Url,
         TargetType::Path,
     ];
+    // A plain word is no URL whose spelling has a key: `4821` is an address that nobody reads in it.
+    let is_word = |text: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        text.bytes().all(plain) && !text.eq_ignore_ascii_case("localhost")
+    };
+    let is_word = is_word(&text);
     let mut keys: Vec<Key> = types
         .into_iter()
+        .filter(|kind| !(is_word && *kind == TargetType::Url))
         .filter_map(|kind| parse(kind, &text))
         .flat_map(|parsed| parsed.keys)
         .collect();

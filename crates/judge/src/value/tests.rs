@@ -1,6 +1,6 @@
 use countersign_core::document::TargetType as T;
 
-use super::lookup_form;
+use super::{KeyKind, lookup_form, parse, plain_keys};
 
 #[test]
 fn lookup_forms_bring_odd_spellings_together() {
@@ -87,4 +87,25 @@ fn what_is_no_value_of_its_type_is_refused() {
     ] {
         assert_eq!(lookup_form(kind, value), None, "{value:?}");
     }
+}
+
+/// So the keys of a plain word leave URLs out.
+#[test]
+fn a_plain_word_is_no_url_that_something_could_ground() {
+    for word in [
+        "4821",
+        "folder-3",
+        "0x7f",
+        "a",
+        "-",
+        "a-b",
+        "xn--a",
+        "localhost1",
+        "127",
+    ] {
+        let keys = parse(T::Url, word).map_or_else(Vec::new, |parsed| parsed.keys);
+        assert_eq!(keys, [], "{word}");
+    }
+    let keys = plain_keys(&serde_json::json!("localhost"));
+    assert!(keys.iter().any(|key| key.kind == KeyKind::Url), "{keys:?}");
 }

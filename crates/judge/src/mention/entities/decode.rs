@@ -79,15 +79,45 @@ fn round(text: &str) -> Option<(String, Vec<(usize, usize)>)> {
 
 /// Where in a text the next thing may begin that is encoded.
 fn next_candidate(text: &str) -> Option<usize> {
+    const BLOCK: usize = 64;
     let bytes = text.as_bytes();
-    bytes.iter().enumerate().position(|(at, byte)| match byte {
-        b'%' | b'&' | b'\\' | b'[' | b'(' | b'{' | 0x7f => true,
-        b'h' | b'H' => matches!(bytes.get(at + 1), Some(b'x' | b'X')),
-        b'\t' | b'\n' | b'\r' => false,
-        // The first byte of a character beyond ASCII.
-        0xc0.. => true,
-        byte => *byte < b' ',
+    let next = |at: usize| bytes.get(at + 1).copied().unwrap_or_default();
+    // Blocks that have none are passed over as a whole.
+    (0..bytes.len()).step_by(BLOCK).find_map(|start| {
+        let end = bytes.len().min(start + BLOCK);
+        let block = bytes.get(start..end)?;
+        let after = bytes.get(start + 1..)?;
+        let any = block
+            .iter()
+            .fold(false, |any, byte| any | stands_alone(*byte))
+            | block
+                .iter()
+                .zip(after)
+                .fold(false, |any, (byte, next)| any | is_hx(*byte, *next));
+        let found = |at: &usize| {
+            let byte = bytes.get(*at).copied().unwrap_or_default();
+            stands_alone(byte) || is_hx(byte, next(*at))
+        };
+        any.then(|| (start..end).find(found)).flatten()
     })
+}
+
+/// Whether something encoded may begin with this byte.
+fn stands_alone(byte: u8) -> bool {
+    let sign = (byte == b'%')
+        | (byte == b'&')
+        | (byte == b'\\')
+        | (byte == b'[')
+        | (byte == b'(')
+        | (byte == b'{');
+    let space = (byte == b'\t') | (byte == b'\n') | (byte == b'\r');
+    // From 0xc0 on, the first byte of a character beyond ASCII.
+    sign | (byte == 0x7f) | (byte >= 0xc0) | ((byte < b' ') & !space)
+}
+
+/// The beginning of `hxxp`.
+fn is_hx(byte: u8, next: u8) -> bool {
+    ((byte | 0x20) == b'h') & ((next | 0x20) == b'x')
 }
 
 struct Piece {

@@ -350,17 +350,15 @@ fn domains(text: &str, out: &mut Places) {
     let mut run_end = 0;
     let mut next = 0;
     for (dot, _) in text.match_indices('.') {
-        if dot < run_end {
+        // Most dots only end a sentence: the first one of a run, behind which nothing belongs to it.
+        let after = text.as_bytes().get(dot + 1);
+        if dot < run_end || after.is_none_or(u8::is_ascii_whitespace) {
             continue;
         }
         let (before, from_dot) = text.split_at_checked(dot).unwrap_or((text, ""));
         let start = dot - width(&mut before.chars().rev());
         run_end = dot + width(&mut from_dot.chars());
         let run = text.get(start..run_end).unwrap_or_default();
-        // Most dots only end a sentence.
-        if !run.trim_matches(['.', '-', '_']).contains('.') {
-            continue;
-        }
         let after = text.get(run_end..).and_then(|rest| rest.chars().next());
         // Dots in a row end a sentence.
         let mut piece_at = start;

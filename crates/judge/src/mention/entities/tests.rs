@@ -266,3 +266,30 @@ fn offsets_are_those_of_the_text_as_it_stands() {
         "{offsets:?}"
     );
 }
+
+/// Long texts are read in blocks: what stands across two of them is found as elsewhere.
+#[test]
+fn what_stands_in_a_text_is_found_wherever_it_begins() {
+    for written in [
+        "+12025550143",
+        "(202) 555-0143",
+        "GB29 NWBK 6016 1331 9268 19",
+        "GB\u{202f}29\u{a0}NWBK 6016 1331 9268 19",
+        "jo%40acme.example",
+        "hxxps://acme.example/a",
+        "hxxp:\\/\\/acme[.]example",
+        "jo@ac\u{7f}me.example",
+        "jo@acmé.example",
+        "acme.example.",
+        "/etc/passwd",
+    ] {
+        let expected = found(&format!("{written} and so on."));
+        assert!(!expected.is_empty(), "{written}");
+        for before in 0..140 {
+            let text = format!("{} {written} and so on.", "x".repeat(before));
+            assert_eq!(found(&text), expected, "{text}");
+        }
+        let text = format!("{} {written}", "so it is. ".repeat(20));
+        assert_eq!(found(&text), expected, "{text}");
+    }
+}
