@@ -103,10 +103,13 @@ impl CallRequest {
 
     /// The call document.
     pub(super) fn call(&self, tenant: &TenantId, random: &dyn Random) -> Call {
+        // In the order of the document, which the judge would have to bring about.
+        let mut args = self.args.clone();
+        args.sort_all_objects();
         Call {
             tenant: tenant.clone(),
             tool: self.tool.clone(),
-            args: self.args.clone(),
+            args,
             args_sha256: self.args_sha256,
             external_call_id: self.external_call_id.clone(),
             wire: None,
