@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_core::document::{CounterDeclaration, CounterKey, CounterKind};
+use countersign_core::document::{CounterDeclaration, CounterKey, CounterKind, ToolManifest};
+use countersign_core::names::ActionName;
 use serde_json::Value;
 
 use super::arguments::resolve;
@@ -17,6 +18,7 @@ const FILE: &str = "bundle.toml";
 /// Says what is wrong with the counters.
 pub(super) fn check(
     counters: &[CounterDeclaration],
+    manifests: &[ToolManifest],
     tools: &BTreeMap<String, Tool>,
     findings: &mut Vec<Finding>,
 ) {
@@ -41,7 +43,7 @@ pub(super) fn check(
             findings.push(Finding::error(FILE, text));
         }
         check_shape(counter, findings);
-        check_actions(counter, tools, findings);
+        check_actions(counter, manifests, tools, findings);
     }
 }
 
@@ -107,10 +109,18 @@ fn check_shape(counter: &CounterDeclaration, findings: &mut Vec<Finding>) {
 
 fn check_actions(
     counter: &CounterDeclaration,
+    manifests: &[ToolManifest],
     tools: &BTreeMap<String, Tool>,
     findings: &mut Vec<Finding>,
 ) {
     let name = &counter.name;
+    // What is wrong with a manifest is found of the manifest.
+    let is_declared = |action: &ActionName| {
+        manifests.iter().any(|manifest| {
+            let mut others = manifest.effects.iter();
+            manifest.action == *action || others.any(|effect| effect.action == *action)
+        })
+    };
     let mut seen = BTreeSet::new();
     for action in &counter.actions {
         let of_action: Vec<&Tool> = tools
@@ -121,7 +131,7 @@ fn check_actions(
             let text = format!("the counter `{name}` names the action `{action}` twice");
             findings.push(Finding::error(FILE, text));
         }
-        if of_action.is_empty() {
+        if of_action.is_empty() && !is_declared(action) {
             let parts = tools.values().flat_map(Tool::parts);
             let hint = match nearest(action.as_str(), parts.map(|part| part.action.as_str())) {
                 Some(near) => format!("did you mean `{near}`?"),

@@ -409,7 +409,7 @@ fn build(bundle: Bundle, way: Way, findings: &mut Vec<Finding>) -> Option<Compil
     settings::check(&content.settings, findings);
     let mut later = Vec::new();
     let tools = tool::compile_all(&content.tools, findings, &mut later);
-    counters::check(&content.counters, &tools, findings);
+    counters::check(&content.counters, &content.tools, &tools, findings);
     let read = policies::read(&content.policies, findings);
     let unknown = content.settings.unknown_tools;
     let shapes = actions::shapes(&tools, unknown, &content.counters, findings);

@@ -555,3 +555,33 @@ fn too_many_entities_that_policies_look_into_are_refused() {
         ""
     );
 }
+
+#[test]
+fn an_action_that_nothing_permits_is_warned_of() {
+    let mut content = starter("mail-agent");
+    content
+        .policies
+        .retain(|file| file.name != "policies/desk.cedar");
+    let found = check(&content, &x("acme"));
+    let messages: Vec<&str> = found.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        ["crm.lookup", "inbox.read", "ticket.update"]
+            .map(|action| format!("no rule permits `{action}`: each such call is rejected"))
+    );
+    assert!(found.iter().all(|one| one.severity == Severity::Warning));
+}
+
+#[test]
+fn a_fault_of_a_manifest_is_none_of_the_counters_that_count_its_action() {
+    let mut content = starter("library");
+    let counted = content.counters[0].actions[0].clone();
+    let tool = content.tools.iter_mut().find(|tool| tool.action == counted);
+    tool.unwrap().targets[0].at = "/nosuch".into();
+    let found = check(&content, &x("acme"));
+    assert!(found.iter().any(|one| one.message.contains("`/nosuch`")));
+    assert!(
+        found.iter().all(|one| !one.message.contains("counter")),
+        "{found:#?}"
+    );
+}

@@ -47,7 +47,9 @@ fn documented(policies: &str) -> countersign_core::document::BundleContent {
 #[test]
 fn every_block_of_policies_compiles_without_a_finding() {
     for block in blocks("cedar") {
-        let found = check(&documented(&block), &x("acme"));
+        let mut found = check(&documented(&block), &x("acme"));
+        // The page shows the manifest's second action, and rules for the first.
+        found.retain(|finding| !finding.message.starts_with("no rule permits `email.copy`"));
         assert!(found.is_empty(), "{block}\n{}", found[0]);
     }
 }

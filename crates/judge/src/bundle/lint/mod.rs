@@ -48,7 +48,7 @@ pub(super) fn check(parts: &Parts<'_>, findings: &mut Vec<Finding>) {
         words::check(rule, parts, &index, findings);
         sets::check(rule, &index, findings);
     }
-    scope::check(&rules, parts, findings);
+    scope::check(&rules, parts, &index, findings);
     asked::check(&rules, &index, findings);
     arguments::check(&rules, parts, &index, findings);
     personal::check(parts.content, findings);

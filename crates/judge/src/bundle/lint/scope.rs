@@ -1,18 +1,24 @@
 //! Policies that decide nothing, by their scope alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::{PrincipalConstraint, ResourceConstraint};
 
-use super::{Parts, Rule};
+use super::{Index, Parts, Rule};
 use crate::finding::Finding;
 
 /// Most comparisons of a permit with the forbids that may shadow it.
 const COMPARISONS: usize = 2_000_000;
 
-/// Finds permits that a forbid shadows, and counters that no policy asks for.
-pub(super) fn check(rules: &[Rule<'_>], parts: &Parts<'_>, findings: &mut Vec<Finding>) {
+/// Finds permits that a forbid shadows, actions that nothing permits, and counters that no policy asks for.
+pub(super) fn check(
+    rules: &[Rule<'_>],
+    parts: &Parts<'_>,
+    index: &Index<'_>,
+    findings: &mut Vec<Finding>,
+) {
     shadowed(rules, findings);
+    unpermitted(rules, parts, index, findings);
     for counter in &parts.content.counters {
         let name = counter.name.as_str();
         let places: [&[&str]; 2] = [&["counters", name], &["target", "counters", name]];
@@ -23,6 +29,36 @@ pub(super) fn check(rules: &[Rule<'_>], parts: &Parts<'_>, findings: &mut Vec<Fi
             let text = format!("no policy asks for the counter `{name}`");
             findings.push(Finding::warning("bundle.toml", text).hint(format!(
                 "a policy asks for it as `context.counters.{name}.after`, or `context.target.counters.{name}.after` where it is keyed by target"
+            )));
+        }
+    }
+}
+
+/// Actions in the scope of no permit, where every permit has some: one that has none was found by itself.
+fn unpermitted(
+    rules: &[Rule<'_>],
+    parts: &Parts<'_>,
+    index: &Index<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    let permits = |n: &usize| rules.get(*n).is_some_and(Rule::permits);
+    let mut all = rules.iter().filter(|rule| rule.permits()).peekable();
+    if all.peek().is_none() || all.any(|rule| rule.pairs.is_empty()) {
+        return;
+    }
+    let mut seen = BTreeSet::new();
+    for manifest in &parts.content.tools {
+        let others = manifest.effects.iter().map(|effect| &effect.action);
+        for action in std::iter::once(&manifest.action).chain(others) {
+            let of_action = index.rules.get(action.as_str());
+            let is_open = of_action.is_some_and(|rules| rules.iter().any(permits));
+            if is_open || !seen.insert(action) {
+                continue;
+            }
+            let file = format!("tools/{}.json", manifest.tool);
+            let text = format!("no rule permits `{action}`: each such call is rejected");
+            findings.push(Finding::warning(&file, text).hint(format!(
+                "write a `permit` with `action == Action::\"{action}\"` in its scope"
             )));
         }
     }
