@@ -10,8 +10,12 @@ use countersign_transcripts::{Broken, Event};
 use crate::drive::{Found, Judged};
 use crate::places::Argument;
 use crate::propose::Guess;
-use crate::shorten::count as counted;
+use crate::shorten::{self, count as counted};
 use crate::tally::Tally;
+
+/// How many tools a note names, and most characters of one name.
+const NAMES_SHOWN: usize = 5;
+const NAME_SHOWN: usize = 40;
 
 /// The report.
 #[derive(Debug, Serialize)]
@@ -258,6 +262,29 @@ fn notes(bundle: &CompiledBundle, tally: &Tally, is_guessed: bool) -> Vec<String
         "`user` messages count as the person's own words; what was quoted inside them (a mail, a page) cannot be told apart"
             .to_owned(),
     );
+    let unknown: Vec<String> = tally
+        .tools
+        .iter()
+        .filter(|tool| tool.effect.is_none())
+        .map(|tool| format!("`{}`", shorten::text(&tool.tool, NAME_SHOWN)))
+        .collect();
+    if !unknown.is_empty() && !is_guessed {
+        let shown: Vec<&str> = unknown
+            .iter()
+            .take(NAMES_SHOWN)
+            .map(String::as_str)
+            .collect();
+        let more = if unknown.len() > NAMES_SHOWN {
+            ", …"
+        } else {
+            ""
+        };
+        notes.push(format!(
+            "the bundle has no manifest for {} ({}{more}); `--propose` without `--bundle` guesses manifests to start from",
+            counted(unknown.len(), "tool"),
+            shown.join(", ")
+        ));
+    }
     let content = &bundle.bundle().content;
     if !content.counters.is_empty() {
         notes.push(

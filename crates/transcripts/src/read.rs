@@ -22,12 +22,15 @@ pub enum NotATranscript {
     },
     /// It is JSON of a shape that none of the formats has.
     #[error(
-        "{records} records of json, and none has the shape of a transcript; looked for: {}",
+        "{} of json, and none has the shape of a transcript; looked for: {}",
+        counted(*records),
         Format::shapes()
     )]
     UnknownShape {
         /// How many records there are.
         records: usize,
+        /// Whether the first is what a hook of Claude Code was given.
+        is_hook: bool,
     },
     /// The format is known, and the records hold no conversation.
     #[error("recognised as {}, and it holds {missing}", .format.name())]
@@ -49,10 +52,20 @@ impl NotATranscript {
             } => {
                 "instrumentations leave content out unless told otherwise: set OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true where the agent runs"
             }
+            Self::UnknownShape { is_hook: true, .. } => {
+                "this is what a hook was given: the session is the file that its `transcript_path` names"
+            }
             _ => {
                 "what is read of each format, and a format of our own that is easy to write, stand in docs/observe.md"
             }
         }
+    }
+}
+
+fn counted(number: usize) -> String {
+    match number {
+        1 => "1 record".to_owned(),
+        _ => format!("{number} records"),
     }
 }
 
@@ -69,6 +82,10 @@ pub fn read(bytes: &[u8]) -> Result<Transcript, NotATranscript> {
     let Some(format) = Format::recognise(sample.map(|record| &record.value)) else {
         return Err(NotATranscript::UnknownShape {
             records: found.records.len(),
+            is_hook: found
+                .records
+                .first()
+                .is_some_and(|record| record.value.get("hook_event_name").is_some()),
         });
     };
     let ambiguous = found.ambiguous;

@@ -26,7 +26,10 @@ fn openai_chat_messages() {
             r#"malformed archive {"id": "m-17", "#,
         ]
     );
-    assert!(transcript.notes[0].contains("1 images"));
+    assert_eq!(
+        transcript.notes[0],
+        "not read: images, files and other blocks that are no text (1)"
+    );
 }
 
 #[test]
@@ -119,7 +122,7 @@ fn claude_code_sessions_keep_the_persons_words_apart() {
         transcript
             .notes
             .iter()
-            .any(|note| note.contains("1 errands that the agent gave"))
+            .any(|note| note.contains("errands that the agent gave to sub-agents (1)"))
     );
 }
 

@@ -15,7 +15,7 @@ fn what_is_no_transcript_says_what_was_looked_for() {
         (b"{\"a\": 1}", "`resourceSpans`"),
         (b"[]", "0 records"),
         (b"[1, 2, 3]", "3 records"),
-        (b"42", "1 records"),
+        (b"42", "1 record of json"),
         (b"{\"messages\": []}", "neither a turn nor a call"),
         (b"{\"user_turn\": 1, \"steps\": []}", "none has the shape"),
     ] {
