@@ -148,7 +148,9 @@ impl Scene {
         let now = SystemClock.now();
         let intent = intent(&setting::turn_text(targets), now)?;
         let mentions = TurnMentions::of(&intent);
-        let args = setting::args(targets, args_bytes);
+        let mut args = setting::args(targets, args_bytes);
+        // As the service does when it reads the request.
+        args.sort_all_objects();
         let canonical = CanonicalJson::of(&args).map_err(Error::server("the arguments"))?;
         let call = Call {
             tenant: intent.tenant.clone(),
@@ -173,7 +175,8 @@ impl Scene {
         })
     }
 
-    /// With so many results of earlier calls, each a list of records with labels.
+    /// With so many results of earlier calls, each a list of records with labels: one of ten holds the
+    /// address that the call writes to.
     fn having_seen(mut self, results: usize) -> Result<Self, Error> {
         let failed = "a result";
         let mut seen = Vec::with_capacity(results);

@@ -71,9 +71,12 @@ fn write_judge(judge: &JudgeReport, f: &mut std::fmt::Formatter<'_>) -> std::fmt
         f,
         "CPU time of the one thread. Inside the timer: drawing the facts (schema check, targets, sources, Cedar \
          contexts) from a turn and results that are parsed already, as they are once each; the verdict; the entry, its \
-         canonical JSON and its leaf hash. Outside: reading the request, sealing, signing, the commit. Policies are spread \
-         over {} actions; `open` ones name no action, so that all are evaluated. Each stage holds one reading of the clock, \
-         {}, not subtracted. Stages are medians.\n",
+         canonical JSON and its leaf hash. Outside: reading the request, sealing, signing, the commit. The turn names what \
+         the arguments hold: the targets, a ticket (an identity), a day (a quantity), and the link and the address with \
+         which the body (a text) begins. Results are six labelled mails of 2 kB together; of ten results, one holds the \
+         address that is written to. Policies are spread over {} actions; `open` forbids name only the group that all \
+         actions are in, so that all are evaluated. Each stage holds one reading of the clock, {}, not subtracted. Stages \
+         are medians.\n",
         super::setting::ACTIONS,
         shown(judge.clock_us)
     )?;

@@ -18,6 +18,13 @@ pub(super) const TOOL: &str = "bench.a0";
 /// The tool whose results are observed.
 pub(super) const READER: &str = "bench.read";
 
+/// A link that turns name and bodies hold.
+const LINK: &str = "https://customer.example/tickets/4821";
+/// An address that turns name and bodies hold.
+const DESK: &str = "desk@customer.example";
+/// Of so many results, one holds the address that is written to.
+const NAMED_EVERY: usize = 10;
+
 /// Whether a policy's scope says which calls it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scopes {
@@ -36,7 +43,7 @@ pub(super) fn bundle(policies: usize, scopes: Scopes) -> Result<BundleContent, E
             (true, _) => writeln!(
                 text,
                 "@id(\"p{n}\") permit (principal, action == Action::\"{action}\", resource is Contact)\n\
-                 when {{ context.intent.live && context.target.sources.contains(\"user\") }};"
+                 when {{ context.intent.live && context.asked.verb && context.target.sources.contains(\"user\") }};"
             ),
             (false, Scopes::Named) => writeln!(
                 text,
@@ -46,7 +53,7 @@ pub(super) fn bundle(policies: usize, scopes: Scopes) -> Result<BundleContent, E
             ),
             (false, Scopes::Open) => writeln!(
                 text,
-                "@id(\"p{n}\") forbid (principal, action, resource)\nwhen {{ {} }};",
+                "@id(\"p{n}\") forbid (principal, action in Action::\"irreversible\", resource is Contact)\nwhen {{ {} }};",
                 condition(n)
             ),
         };
@@ -72,14 +79,18 @@ pub(super) fn compiled(policies: usize, scopes: Scopes) -> Result<CompiledBundle
     .map_err(|error| Error::Bundle(bundle_dir::lines(&error.findings)))
 }
 
-/// A condition that is evaluated to its end and does not hold.
+/// A condition that does not hold. Each action has all kinds of them; two look at what texts hold.
 fn condition(n: usize) -> String {
-    match n % 3 {
-        0 => {
+    match n / ACTIONS % 6 {
+        0 | 3 => {
             format!("context.target has domain && context.target.domain == \"blocked-{n}.example\"")
         }
         1 => format!("resource has status && resource.status == \"blocked-{n}\""),
-        _ => format!("context.args.body like \"blocked-{n}*\""),
+        2 => format!("context.args.body like \"blocked-{n}*\""),
+        4 => format!(
+            "!([\"user\", \"system_field\"].containsAll(context.text.sources)) && context.args.ticket == \"{n}\""
+        ),
+        _ => format!("context.carries.contains(\"secret\") && context.args.ticket == \"{n}\""),
     }
 }
 
@@ -92,13 +103,16 @@ fn tool(n: usize) -> Value {
             "type": "object",
             "properties": {
                 "to": {"type": "array", "items": {"type": "string"}},
+                "ticket": {"type": "string"},
+                "on": {"type": "string"},
                 "body": {"type": "string"},
             },
-            "required": ["to", "body"],
+            "required": ["to", "ticket", "on", "body"],
             "additionalProperties": false,
         },
         "targets": [{"at": "/to", "type": "email", "entity": "Contact"}],
-        "roles": {"/body": "text"},
+        "roles": {"/ticket": "identity", "/on": "quantity", "/body": "text"},
+        "words": {"en": {"verbs": ["send", "mail"], "nouns": ["confirmation", "mail"]}},
     })
 }
 
@@ -122,12 +136,16 @@ fn reader() -> Value {
     })
 }
 
-/// A result of it: six mails, about 2 kB.
+/// A result of it: six mails, about 2 kB. Of ten results, one holds a mail of whom the call writes to.
 pub(super) fn result(n: usize) -> Value {
     let mail = |k: usize| {
+        let sender = match (n % NAMED_EVERY, k) {
+            (3, 0) => address(0),
+            _ => format!("sender-{n}-{k}@partner.example"),
+        };
         json!({
             "id": format!("m-{n}-{k}"),
-            "sender": format!("sender-{n}-{k}@partner.example"),
+            "sender": sender,
             "subject": format!("Offer {n}/{k}"),
             "code": format!("{:06}", n * 977 + k * 13),
             "body": format!(
@@ -144,22 +162,25 @@ pub(super) fn result(n: usize) -> Value {
 pub(super) fn turn_text(targets: usize) -> String {
     let addresses: Vec<String> = (0..targets).map(address).collect();
     format!(
-        "Please send the confirmation for ticket #4821 to {}.",
+        "Please send the confirmation for ticket #4821 on 24 May 2026 to {}. They may look at {LINK} or ask {DESK}.",
         addresses.join(", ")
     )
 }
 
-/// Arguments of exactly `bytes` bytes of JSON, with this many targets.
+/// Arguments of exactly `bytes` bytes of JSON, with this many targets. The body holds a link and an
+/// address.
 pub(super) fn args(targets: usize, bytes: usize) -> Value {
     let to: Vec<String> = (0..targets).map(address).collect();
-    let empty = json!({"to": to, "body": ""}).to_string().len();
+    let with = |body: &str| json!({"to": to, "ticket": "4821", "on": "2026-05-24", "body": body});
+    let empty = with("").to_string().len();
+    let start = format!("See {LINK} or ask {DESK}. ");
     let sentence = "The quick brown fox jumps over the lazy dog. ";
-    let body: String = sentence
+    let body: String = start
         .chars()
-        .cycle()
+        .chain(sentence.chars().cycle())
         .take(bytes.saturating_sub(empty))
         .collect();
-    json!({"to": to, "body": body})
+    with(&body)
 }
 
 fn address(n: usize) -> String {
