@@ -46,8 +46,8 @@ pub struct ReplayPage {
     /// Those that come out otherwise.
     pub changes: Vec<ReplayChange>,
     /// Decisions that were not judged again, by why: `erased`, `directory-unknown`,
-    /// `counter-unknown`, `history-unknown` or `unreadable`. Those that no bundle judged are not
-    /// among them.
+    /// `counter-unknown`, `history-unknown`, `too-large` or `unreadable`. Those that no bundle
+    /// judged are not among them.
     pub left_out: BTreeMap<String, u32>,
     /// The entries of the access to sealed records.
     pub vault_access: Vec<String>,

@@ -42,6 +42,8 @@ pub const REPLAY_PAGE: usize = 2 * LEAF_LIST;
 const LOOKED_THROUGH: usize = 1_024;
 /// Most bytes of calls on one page; further ones are left to `explain`.
 const SHOWN_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of sealed records after which a page ends.
+const PAGE_BYTES: usize = 256 * 1024 * 1024;
 /// Entries that are read at once.
 const READ: usize = 128;
 
@@ -70,6 +72,7 @@ struct Tally {
     calls: Vec<Sha256>,
     looked_at: usize,
     shown_bytes: usize,
+    opened_bytes: usize,
 }
 
 /// Which decisions are meant.
@@ -232,7 +235,7 @@ impl Service {
                 if range.first.is_some_and(|first| stored.index < first) {
                     return Ok(None);
                 }
-                if tally.decisions() >= range.limit || tally.looked_at >= LOOKED_THROUGH {
+                if tally.is_full(range.limit) {
                     return Ok(after);
                 }
                 after = Some(stored.index);
@@ -242,7 +245,8 @@ impl Service {
                 else {
                     continue;
                 };
-                let again = self.judge_again(&candidate.compiled, decision, directories)?;
+                let opened = &mut tally.opened_bytes;
+                let again = self.judge_again(&candidate.compiled, decision, directories, opened)?;
                 let at = At {
                     index: stored.index,
                     entry: &entry,
@@ -266,6 +270,13 @@ struct At<'a> {
 }
 
 impl Tally {
+    /// Whether the page ends here.
+    fn is_full(&self, limit: usize) -> bool {
+        self.decisions() >= limit
+            || self.looked_at >= LOOKED_THROUGH
+            || self.opened_bytes >= PAGE_BYTES
+    }
+
     fn decisions(&self) -> usize {
         let left_out: u32 = self.left_out.values().sum();
         usize::try_from(self.judged.saturating_add(left_out)).unwrap_or(usize::MAX)

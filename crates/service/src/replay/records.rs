@@ -31,9 +31,14 @@ pub(super) enum LeftOut {
     Counter,
     /// The other bundle asks for history that was not recorded.
     History,
+    /// Its facts rest on more than is opened for one decision.
+    TooLarge,
     /// The facts could not be drawn again.
     Unreadable,
 }
+
+/// Most bytes of sealed records that are opened for one decision.
+const DECISION_BYTES: usize = 64 * 1024 * 1024;
 
 impl LeftOut {
     pub(super) fn name(self) -> &'static str {
@@ -42,6 +47,7 @@ impl LeftOut {
             Self::Directory => "directory-unknown",
             Self::Counter => "counter-unknown",
             Self::History => "history-unknown",
+            Self::TooLarge => "too-large",
             Self::Unreadable => "unreadable",
         }
     }
@@ -53,25 +59,40 @@ impl Service {
         bundle: &CompiledBundle,
         decision: &Decision,
         directories: &Directories<'_>,
+        opened: &mut usize,
     ) -> Result<Result<Again, LeftOut>, ServiceError> {
+        let before = *opened;
+        let again = self.drawn_again(bundle, decision, directories, &mut Room { before, opened });
+        match again {
+            Err(Failure::LeftOut(why)) => Ok(Err(why)),
+            Err(Failure::Service(error)) => Err(error),
+            Ok(again) => Ok(Ok(again)),
+        }
+    }
+
+    fn drawn_again(
+        &self,
+        bundle: &CompiledBundle,
+        decision: &Decision,
+        directories: &Directories<'_>,
+        room: &mut Room<'_>,
+    ) -> Result<Again, Failure> {
         let (Some(facts_ref), Some(call_ref)) = (decision.facts_ref, decision.call_ref) else {
-            return Ok(Err(LeftOut::Unreadable));
+            return Err(LeftOut::Unreadable.into());
         };
-        let Some(facts) = self.record::<Facts>(facts_ref.into())? else {
-            return Ok(Err(LeftOut::NoFacts));
+        let facts: Facts = match self.record(facts_ref.into(), room) {
+            Err(Failure::LeftOut(LeftOut::Erased)) => return Err(LeftOut::NoFacts.into()),
+            facts => facts?,
         };
-        let Some(call) = self.record::<Call>(call_ref.into())? else {
-            return Ok(Err(LeftOut::Erased));
-        };
-        let intents = facts.inputs.intents.iter();
-        let intents = intents.map(|input| input.intent_ref.into());
-        let Some(intents) = self.records::<Intent>(intents)? else {
-            return Ok(Err(LeftOut::Erased));
-        };
-        let results = facts.inputs.results.iter().map(|result| (*result).into());
-        let Some(results) = self.records::<ToolResult>(results)? else {
-            return Ok(Err(LeftOut::Erased));
-        };
+        let call: Call = self.record(call_ref.into(), room)?;
+        let mut intents: Vec<Intent> = Vec::with_capacity(facts.inputs.intents.len());
+        for input in &facts.inputs.intents {
+            intents.push(self.record(input.intent_ref.into(), room)?);
+        }
+        let mut results: Vec<ToolResult> = Vec::with_capacity(facts.inputs.results.len());
+        for result in &facts.inputs.results {
+            results.push(self.record((*result).into(), room)?);
+        }
         let inputs = RejudgeInputs {
             bundle,
             facts: &facts,
@@ -82,47 +103,62 @@ impl Service {
         let directory = directories.as_of(&facts);
         let again = redraw(&inputs, &directory);
         if let Some(unknown) = directory.failure() {
-            return match unknown {
-                Unknown::TooManyChanges | Unknown::Erased => Ok(Err(LeftOut::Directory)),
-                Unknown::Failed(error) => Err(error),
-            };
+            return Err(match unknown {
+                Unknown::TooManyChanges | Unknown::Erased => LeftOut::Directory.into(),
+                Unknown::Failed(error) => error.into(),
+            });
         }
-        let Ok(again) = again else {
-            return Ok(Err(LeftOut::Unreadable));
-        };
+        let again = again.map_err(|_| LeftOut::Unreadable)?;
         let recorded = self.compiled(&decision.policy_ref)?;
         if !counts_alike(&recorded, &facts, bundle, &again) {
-            return Ok(Err(LeftOut::Counter));
+            return Err(LeftOut::Counter.into());
         }
         let asks = |facts: &Facts| done(facts).any(|action| bundle.reads_history(action));
         if asks(&again) && facts.inputs.history.is_none() {
-            return Ok(Err(LeftOut::History));
+            return Err(LeftOut::History.into());
         }
-        Ok(Ok(Again {
+        Ok(Again {
             verdict: judge(bundle, &again),
             action: again.action,
             call,
-        }))
+        })
     }
 
-    /// A sealed record, if it is still there.
-    fn record<D: Document>(&self, reference: Sha256) -> Result<Option<D>, ServiceError> {
-        match self.ledger.sealed(&reference)? {
-            Some(record) => self
-                .vault
-                .open(&record)
-                .map(Some)
-                .map_err(ServiceError::internal),
-            None => Ok(None),
+    /// A sealed record, if it is still there and there is room for it.
+    fn record<D: Document>(&self, reference: Sha256, room: &mut Room<'_>) -> Result<D, Failure> {
+        let record = self.ledger.sealed(&reference).map_err(ServiceError::from)?;
+        let record = record.ok_or(LeftOut::Erased)?;
+        *room.opened = room.opened.saturating_add(record.ciphertext.len());
+        if room.opened.saturating_sub(room.before) > DECISION_BYTES {
+            return Err(LeftOut::TooLarge.into());
         }
+        let opened = self.vault.open(&record).map_err(ServiceError::internal);
+        Ok(opened?)
     }
+}
 
-    fn records<D: Document>(
-        &self,
-        references: impl Iterator<Item = Sha256>,
-    ) -> Result<Option<Vec<D>>, ServiceError> {
-        references.map(|reference| self.record(reference)).collect()
+/// Why there is no other verdict.
+enum Failure {
+    LeftOut(LeftOut),
+    Service(ServiceError),
+}
+
+impl From<LeftOut> for Failure {
+    fn from(why: LeftOut) -> Self {
+        Self::LeftOut(why)
     }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(error)
+    }
+}
+
+/// How many bytes were opened for the page, and before this decision.
+struct Room<'a> {
+    before: usize,
+    opened: &'a mut usize,
 }
 
 /// All that a call does.

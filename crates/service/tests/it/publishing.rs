@@ -89,6 +89,30 @@ fn whoever_had_a_bundle_in_shadow_is_not_the_second_person() {
     kit.put_in_force(&third, &other).unwrap();
 }
 
+/// Results can be long, and there can be many: what one request opens has a bound.
+#[test]
+fn a_decision_that_rests_on_too_much_is_left_out_of_a_replay() {
+    let kit = Kit::new();
+    let turn = kit.turn("s1", "Write to a@b.example").intent_ref;
+    let long = "x".repeat(8 * 1024 * 1024 - 1_024);
+    let sent: Vec<String> = (0..9)
+        .map(|_| kit.mail(&turn, "a@b.example").entry_id)
+        .collect();
+    for decision in sent {
+        let body = json!({"decision": decision, "phase": "finished", "result": long});
+        let tool = kit.caller(Role::Tool);
+        let reported = kit
+            .service()
+            .report_execution(&tool, body.to_string().as_bytes());
+        reported.unwrap();
+    }
+    kit.mail(&turn, "a@b.example");
+    let asks = kit.store(&mail_agent_and(ASK));
+    let page = kit.replay(under(&asks)).unwrap();
+    assert_eq!(page.judged, 9);
+    assert_eq!(page.left_out, [("too-large".to_owned(), 1)].into());
+}
+
 /// A server often begins with `allow-all`: one person alone must not get back to it.
 #[test]
 fn it_takes_two_persons_to_go_back_to_what_the_log_began_with() {

@@ -213,6 +213,7 @@ fn why_left_out(why: &str) -> String {
         "directory-unknown" => "the directory as it was then cannot be told".to_owned(),
         "counter-unknown" => "the bundle counts what was not counted then".to_owned(),
         "history-unknown" => "the bundle asks for history that was not recorded".to_owned(),
+        "too-large" => "they rest on more records than are opened for one decision".to_owned(),
         other => plain(other),
     }
 }
