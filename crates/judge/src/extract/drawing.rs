@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::ExtractInputs;
 use super::trail::grounds;
 use crate::bundle::{RoleAt, Roles};
-use crate::limits::NAMING_VALUES;
+use crate::limits::{NAMING_VALUES, VALUES};
 use crate::result::{Hit, RecordId};
 use crate::value::{Key, plain_keys};
 
@@ -92,22 +92,41 @@ impl<'a> Drawing<'a> {
         };
         let mut arguments = args.as_object().into_iter().flatten();
         arguments.any(|(name, value)| {
+            let mut seen = Seen::default();
             let role = tool.roles().root().member(name);
-            let (mut some, mut all) = (0_usize, true);
-            walk(value, &mut String::new(), role, 1, &mut |_, role, leaf| {
-                if !all || role != Some(ArgumentRole::Identity) {
-                    return;
-                }
-                all = match leaf {
-                    Leaf::Value(Value::Null) => return,
-                    Leaf::Value(value) => some < NAMING_VALUES && self.is_named(&plain_keys(value)),
-                    Leaf::Name(_) => false,
-                };
-                some += 1;
-            });
-            all && some > 0
+            self.names_all(value, role, &mut seen) && seen.identities > 0
         })
     }
+
+    /// Whether every identity in an argument stands in the principal's words. Of a large argument
+    /// nobody asks.
+    fn names_all(&self, value: &Value, role: RoleAt<'_>, seen: &mut Seen) -> bool {
+        seen.values += 1;
+        if seen.values > VALUES {
+            return false;
+        }
+        let is_identity = |role: RoleAt<'_>| role.role() == Some(ArgumentRole::Identity);
+        match value {
+            Value::Null => true,
+            Value::Array(items) => items.iter().all(|item| self.names_all(item, role, seen)),
+            Value::Object(members) => members.iter().all(|(name, item)| {
+                let role = role.member(name);
+                (role.is_declared() || !is_identity(role)) && self.names_all(item, role, seen)
+            }),
+            value if is_identity(role) => {
+                seen.identities += 1;
+                seen.identities <= NAMING_VALUES && self.is_named(&plain_keys(value))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// What was looked at of an argument.
+#[derive(Default)]
+struct Seen {
+    values: usize,
+    identities: usize,
 }
 
 /// A part of the arguments that holds no other.

@@ -103,6 +103,13 @@ fn a_named_document_does_not_name_those_that_were_read_with_it() {
     }
     let many: Vec<&str> = std::iter::repeat_n("plan.txt", 17).collect();
     assert!(!named_in(&read(json!({"ids": many})), "T-4711"));
+    // Nor is a large argument read to its end.
+    let large = |count: usize| {
+        let mut ids = vec![Value::Null; count];
+        ids.push(json!("plan.txt"));
+        named_in(&read(json!({"ids": ids})), "T-4711")
+    };
+    assert!(large(1_000) && !large(2_000));
 }
 
 #[test]
