@@ -86,6 +86,17 @@ fn options_choose_what_is_shown() {
     assert_eq!(calls(&["--tool", "read_inbox"]), ["approved read_inbox"]);
     assert_eq!(calls(&["--limit", "1"]).len(), 1);
     assert_eq!(home.run(&["observe", &transcript, "--only", "bad"]).code, 2);
+    let none = home.ok(&["observe", &transcript, "--tool", "send_emial"]);
+    assert!(none.contains("no call is one that --only and --tool choose"));
+    let other = home.ok(&["observe", &transcript, "--bundle", "mail-agent"]);
+    let words: Vec<&str> = other.split_whitespace().collect();
+    let note = "the bundle has no manifest for 3 tools (";
+    assert!(words.join(" ").contains(note), "{other}");
+    let hook = home.path("hook.json");
+    std::fs::write(&hook, r#"{"session_id":"s","hook_event_name":"Stop"}"#).unwrap();
+    let hook = home.run(&["observe", hook.to_str().unwrap()]);
+    assert!(hook.err.contains("1 record of json"), "{}", hook.err);
+    assert!(hook.err.contains("`transcript_path`"), "{}", hook.err);
     // A limit is one of the page, too; so the terminal does not promise that the page has them all.
     let text = home.ok(&["observe", &transcript, "--limit", "1"]);
     assert!(text.contains("1 of 2 calls shown"), "{text}");

@@ -50,6 +50,9 @@ pub(super) fn report(terminal: Terminal, report: &Report, shows: Shown) -> Strin
         true => report.calls_matching,
         false => report.tally.all.held(),
     };
+    if shows.is_filtered && matching == 0 {
+        sections.push("no call is one that --only and --tool choose".to_owned());
+    }
     if matching > shown.len() {
         sections.push(format!(
             "{} of {matching} calls shown: --limit shows more, --only and --tool choose; without --limit, --html shows {SHOWN_HTML} and --json all",
