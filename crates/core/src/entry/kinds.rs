@@ -222,7 +222,7 @@ entry_kind! {
         result_ref: Option<ResultRef>,
         #[doc = "Whether the tool says that it failed."]
         is_error: Option<bool>,
-        #[doc = "The credential of the tool's side."]
+        #[doc = "The credential of the tool's side, or the agent's that asked for the call."]
         credential: CredentialId,
     }
 }
