@@ -59,12 +59,13 @@ fn time(work: Work<'_>, text: &str) -> Duration {
 }
 
 /// Sixteen times the text may take 64 times as long, to leave room for caches and other work on the
-/// machine; what is quadratic takes 256 times as long. It is measured again before it counts.
+/// machine; what is quadratic takes 256 times as long. It counts only if it is so each of many times.
 fn is_linear(work: Work<'_>, unit: &str) -> bool {
     const SMALL: usize = 2 * 1024;
+    const TIMES: usize = 50;
     let small = unit.repeat(SMALL / unit.len());
     let large = unit.repeat(16 * SMALL / unit.len());
-    (0..5).any(|_| {
+    (0..TIMES).any(|_| {
         let base = time(work, &small).max(Duration::from_micros(50));
         time(work, &large) <= base * 64
     })
