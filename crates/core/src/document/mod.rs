@@ -7,14 +7,13 @@ mod call;
 mod directory;
 mod facts;
 mod intent;
+mod manifest;
 mod sealed_meaning;
 mod sealed_record;
 
 pub use bundle::{
-    ActionWords, ArgumentRole, Bundle, BundleContent, Confidentiality, CounterDeclaration,
-    CounterKey, CounterKind, Effect, EffectDeclaration, FieldLabel, Integrity, PolicyFile,
-    PublishingSettings, ResultFormat, ResultManifest, Settings, TargetDeclaration, TargetType,
-    ToolManifest, UnknownTools, WatchSettings,
+    Bundle, BundleContent, CounterDeclaration, CounterKey, CounterKind, PolicyFile,
+    PublishingSettings, Settings, UnknownTools, WatchSettings,
 };
 pub use call::{Call, Reasoning, ToolResult, Wire};
 pub use directory::{Changeset, DirectoryChange, EntityUid};
@@ -23,6 +22,10 @@ pub use facts::{
     Inputs, IntentInput, Place, Source, TargetFact, TextEntity, ValueFact,
 };
 pub use intent::{Assurance, Author, Intent, PartBy, TurnPart};
+pub use manifest::{
+    ActionWords, ArgumentRole, Confidentiality, Effect, EffectDeclaration, FieldLabel, Integrity,
+    ResultFormat, ResultManifest, TargetDeclaration, TargetType, ToolManifest,
+};
 pub use sealed_meaning::{PseudonymMeaning, Statement};
 pub use sealed_record::SealedRecord;
 
