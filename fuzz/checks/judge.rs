@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use countersign_core::document::{
-    Bundle, BundleContent, Call, Document as _, EntityUid, Evidence, Facts, Intent, Place,
+    Bundle, BundleContent, Call, Document as _, EntityUid, Evidence, Facts, Intent, Place, Source,
+    ToolResult,
 };
 use countersign_core::json::{self, CanonicalJson};
 use countersign_core::limits::BUNDLE_BYTES;
@@ -44,11 +45,12 @@ pub(crate) fn bundle(data: &[u8]) {
     }
 }
 
-/// A turn, a line `---`, a quantity, a line `---`, a text: the facts of a call with these arguments
-/// are the same each time, can be committed to, and show where each value stands in the turn.
+/// A turn, a line `---`, a quantity, a line `---`, a text and, after one more line, what a tool
+/// returned: the facts of a call with these arguments are the same each time, can be committed to, and
+/// show where each value stands in the turn; and only a result grounds as a field.
 pub(crate) fn facts(data: &[u8]) {
     let data = String::from_utf8_lossy(data);
-    let mut parts = data.splitn(3, "\n---\n");
+    let mut parts = data.splitn(4, "\n---\n");
     let turn = parts.next().unwrap_or_default();
     let quantity = parts.next().unwrap_or_default();
     let text = parts.next().unwrap_or_default();
@@ -57,8 +59,9 @@ pub(crate) fn facts(data: &[u8]) {
         .filter(|value: &Value| value.is_number())
         .unwrap_or_else(|| json!(quantity));
     let args = json!({"who": text, "many": quantity, "text": text});
-    let facts = drawn(turn, &args);
-    assert_eq!(facts, drawn(turn, &args));
+    let returned = parts.next();
+    let facts = drawn(turn, &args, returned);
+    assert_eq!(facts, drawn(turn, &args, returned));
     facts.reference().unwrap();
     judge(tool(), &facts);
     for value in &facts.values {
@@ -69,6 +72,8 @@ pub(crate) fn facts(data: &[u8]) {
         for evidence in &value.evidence {
             stands(turn, evidence, &value.value);
         }
+        let vouched = value.sources.contains(&Source::SystemField);
+        assert!(!vouched || returned.is_some_and(|text| !text.is_empty()));
     }
 }
 
@@ -115,7 +120,7 @@ fn tool() -> &'static CompiledBundle {
                     "en": {"verbs": ["send", "set up"], "nouns": ["mail"]},
                     "de": {"verbs": ["schicken"]},
                 },
-            }],
+            }, reader("yaml"), reader("json-text")],
         });
         let bundle = Bundle {
             tenant: "acme".parse().unwrap(),
@@ -123,6 +128,41 @@ fn tool() -> &'static CompiledBundle {
         };
         CompiledBundle::compile(bundle).unwrap()
     })
+}
+
+/// A tool whose results are labelled.
+fn reader(format: &str) -> Value {
+    json!({
+        "tool": format, "action": format, "effect": "read",
+        "arguments": {"type": "object", "properties": {}, "additionalProperties": false},
+        "results": {"format": format, "fields": [
+            {"at": "$[*].id", "integrity": "system"},
+            {"at": "$[*].code", "confidentiality": "secret"},
+            {"at": "$.owner", "integrity": "first_party"},
+            {"at": "$.*~", "integrity": "system"},
+        ]},
+    })
+}
+
+/// The same text, returned by a tool of each format.
+fn seen(returned: Option<&str>) -> SessionResults {
+    let result = |tool: &str, text: &str| ToolResult {
+        tenant: "acme".parse().unwrap(),
+        decision: "01HYB7K3M4FXQZ9V2N6PTJD8RC".parse().unwrap(),
+        tool: tool.to_owned(),
+        args: Some(json!({})),
+        by_agent: false,
+        is_error: false,
+        result: json!(text),
+        salt: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(),
+    };
+    let all = returned.into_iter().flat_map(|text| {
+        ["yaml", "json-text"].map(|tool| {
+            let result = result(tool, text);
+            (result.reference().unwrap(), result)
+        })
+    });
+    SessionResults::of(all, tool())
 }
 
 struct Nobody;
@@ -133,7 +173,7 @@ impl Directory for Nobody {
     }
 }
 
-fn drawn(turn: &str, args: &Value) -> Facts {
+fn drawn(turn: &str, args: &Value, returned: Option<&str>) -> Facts {
     let id = "01HYB7K3M4FXQZ9V2N6PTJD8RC";
     let salt = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let intent: Intent = serde_json::from_value(json!({
@@ -170,7 +210,7 @@ fn drawn(turn: &str, args: &Value) -> Facts {
         call_ref: call.reference().unwrap(),
         claimed_intent: Some(chain[0].intent_ref),
         chain: &chain,
-        results: &SessionResults::empty(),
+        results: &seen(returned),
         directory: &Nobody,
         directory_revision: None,
         credential: id.parse().unwrap(),
