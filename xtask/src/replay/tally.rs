@@ -23,10 +23,11 @@ const NOT_REACHED: [&str; 6] = [
 ];
 
 /// Reasons of the judge that stand before any policy.
-const BEFORE_POLICY: [&str; 4] = [
+const BEFORE_POLICY: [&str; 5] = [
     "countersign.no-target",
     "countersign.too-many-targets",
     "countersign.too-many-values",
+    "countersign.uncountable",
     "countersign.unreadable-target",
 ];
 
