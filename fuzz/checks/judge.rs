@@ -154,7 +154,9 @@ fn seen(returned: Option<&str>) -> SessionResults {
         by_agent: false,
         is_error: false,
         result: json!(text),
-        salt: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(),
+        salt: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+            .parse()
+            .unwrap(),
     };
     let all = returned.into_iter().flat_map(|text| {
         ["yaml", "json-text"].map(|tool| {
