@@ -50,12 +50,11 @@ fn judgements<'a>(
     bundle: &'a CompiledBundle,
     facts: &'a Facts,
 ) -> BTreeMap<&'a str, Option<Judgement<'a>>> {
-    let mut all = BTreeMap::new();
-    let several = facts.actions.iter().filter(|other| **other != facts.action);
-    for action in once(&facts.action).chain(several) {
-        all.insert(action.as_str(), Judgement::prepare(bundle, facts, action));
-    }
-    all
+    let judged = facts.done().map(|action| {
+        let judgement = Judgement::prepare(bundle, facts, action);
+        (action.as_str(), judgement)
+    });
+    judged.collect()
 }
 
 /// The worst outcome, with the reasons of the targets that have it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_core::document::{Call, Document, EntityUid, Facts, Intent, ToolResult};
-use countersign_core::json::{CanonicalError, parse_written};
+use countersign_core::json::{CanonicalError, parse_written, pointer};
 use countersign_core::verdict::Verdict;
 use serde_json::Value;
 
@@ -216,7 +216,7 @@ fn canonical(facts: &Facts) -> Result<Value, RejudgeError> {
 fn first_difference(one: &Value, other: &Value, at: String) -> Option<String> {
     match (one, other) {
         (Value::Object(a), Value::Object(b)) => {
-            let step = |name: &str| format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+            let step = |name: &str| pointer::member(&at, name);
             for (name, value) in a {
                 let found = match b.get(name) {
                     Some(same) => first_difference(value, same, step(name)),

@@ -9,19 +9,11 @@ use serde_json::{Map, Value, json};
 
 use crate::places::Provenance;
 
-/// The sources that are tried, in the order of their authority.
-const TRIED: [Source; 10] = [
-    Source::User,
-    Source::Confirmed,
-    Source::Approved,
-    Source::UserEarlier,
-    Source::SystemField,
-    Source::FirstPartyField,
-    Source::Directory,
-    Source::RecordLinked,
-    Source::NamedDocument,
-    Source::AnyOutput,
-];
+/// The sources that are tried, in the order of their authority: all but nowhere.
+fn tried() -> impl Iterator<Item = Source> {
+    let all = Source::BY_AUTHORITY.into_iter();
+    all.filter(|source| *source != Source::None)
+}
 
 /// Where a value of this source stands, for people.
 pub fn stands_in(source: &str) -> &str {
@@ -59,8 +51,7 @@ pub(super) fn explain(
         );
     }
     let passes = |facts: &Facts| judge(bundle, facts).outcome == Outcome::Approved;
-    let needed: Vec<Source> = TRIED
-        .into_iter()
+    let needed: Vec<Source> = tried()
         .filter(|source| passes(&as_if(facts, *source)))
         .collect();
     if !needed.is_empty() {
@@ -72,7 +63,7 @@ pub(super) fn explain(
         if passes(&asked) {
             return Some("the turn does not speak of this kind of action".to_owned());
         }
-        if TRIED.iter().any(|source| passes(&as_if(&asked, *source))) {
+        if tried().any(|source| passes(&as_if(&asked, source))) {
             return Some(
                 "the turn does not speak of this kind of action, and its values would have to come from elsewhere"
                     .to_owned(),

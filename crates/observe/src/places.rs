@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use countersign_core::document::{
     Call, Evidence, Facts, Integrity, Intent, PartBy, Place, Source, ToolResult,
 };
+use countersign_core::json::pointer::{member, push_member};
 use countersign_core::refs::{IntentRef, ResultRef};
 use serde::Serialize;
 use serde_json::Value;
@@ -216,10 +217,9 @@ fn leaves_of(value: &Value, pointer: &mut String, out: &mut Vec<(String, String)
     if out.len() > ARGUMENTS {
         return;
     }
-    let step = |token: &str, item: &Value, pointer: &mut String, out: &mut Vec<_>| {
+    let step = |name: &str, item: &Value, pointer: &mut String, out: &mut Vec<_>| {
         let before = pointer.len();
-        pointer.push('/');
-        pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+        push_member(pointer, name);
         leaves_of(item, pointer, out);
         pointer.truncate(before);
     };
@@ -295,10 +295,9 @@ impl<'a> Search<'a> {
                 .iter()
                 .enumerate()
                 .find_map(|(n, item)| self.within(item, value, format!("{pointer}/{n}"))),
-            Value::Object(members) => members.iter().find_map(|(name, item)| {
-                let name = name.replace('~', "~0").replace('/', "~1");
-                self.within(item, value, format!("{pointer}/{name}"))
-            }),
+            Value::Object(members) => members
+                .iter()
+                .find_map(|(name, item)| self.within(item, value, member(&pointer, name))),
             Value::Bool(_) | Value::Null => None,
         }
     }

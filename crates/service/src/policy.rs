@@ -9,7 +9,7 @@ use countersign_core::json;
 use countersign_core::limits::BUNDLE_BYTES;
 use countersign_core::refs::{PolicyRef, Sha256};
 use countersign_judge::{CompiledBundle, Finding, Severity};
-use countersign_ledger::{Step, StepError};
+use countersign_ledger::{ReadSet, Step, StepError};
 use countersign_merkle::LeafIndex;
 use countersign_wire::{BundleCurrent, BundleStored, FindingView, SetCurrentBundle};
 
@@ -90,8 +90,7 @@ impl Service {
             content,
         })?;
         let policy_ref = checked.policy_ref();
-        let known =
-            state::read::<StoredBundleRow>(&self.ledger, &key::policy(&policy_ref))?.is_some();
+        let known = self.stored_bundle(&policy_ref)?.is_some();
         self.bundles.insert(policy_ref, checked.compiled());
         if !known {
             let unit = StoreBundle::new(&self.mint(), &checked, Some(caller));
@@ -121,14 +120,9 @@ impl Service {
                 return Err(ServiceError::new(ErrorCode::PreconditionRequired, detail));
             }
         };
-        let stored = state::read::<StoredBundleRow>(&self.ledger, &key::policy(&policy_ref))?
-            .ok_or_else(|| ServiceError::not_found(format!("stored bundle `{policy_ref}`")))?;
+        let stored = self.known_bundle(&policy_ref)?;
         let demands = self.demands(&expected, &stored)?;
-        // The directory as it stands must be one that the bundle can look things up in.
-        let mut reads = caller.reads();
-        let directory = self.ledger.state(&key::directory())?;
-        reads.read(key::directory(), directory.as_ref());
-        self.check_forms(&*self.compiled(&policy_ref)?)?;
+        let reads = self.reads_to_use(&policy_ref, caller)?;
         let (shadow_end_id, entry_id) = (self.entry_id(), self.entry_id());
         let credential = caller.id();
         let committed = self.ledger.commit(reads, move |step| {
@@ -156,6 +150,37 @@ impl Service {
             policy_ref: policy_ref.to_string(),
             entry: self.only_entry(&committed)?,
         })
+    }
+
+    /// Where the text of a bundle stands, if the log holds it.
+    pub(crate) fn stored_bundle(
+        &self,
+        policy_ref: &PolicyRef,
+    ) -> Result<Option<StoredBundleRow>, ServiceError> {
+        state::read(&self.ledger, &key::policy(policy_ref))
+    }
+
+    /// The same of a bundle that the log must hold.
+    pub(crate) fn known_bundle(
+        &self,
+        policy_ref: &PolicyRef,
+    ) -> Result<StoredBundleRow, ServiceError> {
+        let not_found = || ServiceError::not_found(format!("stored bundle `{policy_ref}`"));
+        self.stored_bundle(policy_ref)?.ok_or_else(not_found)
+    }
+
+    /// What putting a bundle to use rests on: the directory as it stands must be one that the bundle
+    /// can look things up in.
+    pub(crate) fn reads_to_use(
+        &self,
+        policy_ref: &PolicyRef,
+        caller: &Caller,
+    ) -> Result<ReadSet, ServiceError> {
+        let mut reads = caller.reads();
+        let directory = self.ledger.state(&key::directory())?;
+        reads.read(key::directory(), directory.as_ref());
+        self.check_forms(&*self.compiled(policy_ref)?)?;
+        Ok(reads)
     }
 
     /// The bundle in force, by its ref, with the entry that put it there.
@@ -226,8 +251,7 @@ impl Service {
     }
 
     fn bundle_bytes(&self, policy_ref: &PolicyRef) -> Result<Vec<u8>, ServiceError> {
-        let row = state::read::<StoredBundleRow>(&self.ledger, &key::policy(policy_ref))?
-            .ok_or_else(|| ServiceError::not_found(format!("stored bundle `{policy_ref}`")))?;
+        let row = self.known_bundle(policy_ref)?;
         let mut bytes = Vec::new();
         for digest in &row.parts {
             bytes.extend_from_slice(&self.part(digest)?);

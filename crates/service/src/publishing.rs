@@ -32,13 +32,9 @@ impl Service {
         in_force: &PolicyRef,
         stored: &StoredBundleRow,
     ) -> Result<Demands, ServiceError> {
-        let is_stored = |policy_ref| {
-            state::read::<StoredBundleRow>(&self.ledger, &key::policy(policy_ref))
-                .map(|row| row.is_some())
-        };
-        let settings = match is_stored(in_force)? {
-            true => self.compiled(in_force)?.settings().publishing.clone(),
-            false => PublishingSettings::default(),
+        let settings = match self.stored_bundle(in_force)? {
+            Some(_) => self.compiled(in_force)?.settings().publishing.clone(),
+            None => PublishingSettings::default(),
         };
         // From the entry, which is authenticated, and not from the row.
         let missing = || ServiceError::internal("a stored bundle without its entry");

@@ -17,7 +17,7 @@ use crate::Service;
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
 use crate::policy::InForce;
-use crate::state::{self, InForceRow, InShadowRow, StoredBundleRow, key};
+use crate::state::{self, InForceRow, InShadowRow, key};
 use crate::turns::name;
 
 /// The bundle in shadow, as of an entry.
@@ -48,15 +48,8 @@ impl Service {
     ) -> Result<BundleCurrent, ServiceError> {
         caller.require(Role::Author)?;
         let policy_ref: PolicyRef = name(&request.policy_ref)?;
-        if state::read::<StoredBundleRow>(&self.ledger, &key::policy(&policy_ref))?.is_none() {
-            return Err(ServiceError::not_found(format!(
-                "stored bundle `{policy_ref}`"
-            )));
-        }
-        let mut reads = caller.reads();
-        let directory = self.ledger.state(&key::directory())?;
-        reads.read(key::directory(), directory.as_ref());
-        self.check_forms(&*self.compiled(&policy_ref)?)?;
+        self.known_bundle(&policy_ref)?;
+        let reads = self.reads_to_use(&policy_ref, caller)?;
         let (entry_id, credential) = (self.entry_id(), caller.id());
         self.ledger.commit(reads, move |step| {
             let in_force = state::read_in::<InForceRow>(step, &key::policy_in_force())?;

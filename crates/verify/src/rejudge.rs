@@ -92,7 +92,7 @@ impl Directory for Known {
 /// Whether the facts do not say what came before, and a policy asks for it: drawn again, they would
 /// say that nothing did. Extractor 1 knew of no history.
 fn leaves_history_out(bundle: &CompiledBundle, facts: &Facts) -> bool {
-    let mut done = std::iter::once(&facts.action).chain(&facts.actions);
+    let mut done = facts.done();
     facts.extractor > 1
         && facts.obstacle.is_none()
         && facts.inputs.history.is_none()

@@ -54,6 +54,14 @@ pub struct Facts {
     pub salt: Salt,
 }
 
+impl Facts {
+    /// All that the call does, each once, [`Facts::action`] first.
+    pub fn done(&self) -> impl Iterator<Item = &ActionName> {
+        let others = self.actions.iter();
+        std::iter::once(&self.action).chain(others.filter(|action| **action != self.action))
+    }
+}
+
 impl Document for Facts {
     const KIND: &'static str = "facts";
     const MAX_BYTES: usize = 32 * MIB;

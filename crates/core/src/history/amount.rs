@@ -1,5 +1,6 @@
 //! Amounts: exact, in units of the last decimal place.
 
+use crate::json::pointer::name_of;
 use serde_json::Value;
 
 use super::COUNTER_MAX;
@@ -14,11 +15,7 @@ const AMOUNT_BYTES: usize = 64;
 /// or `null`, is no value.
 pub(super) fn values_at<'a>(args: &'a Value, pointer: &str) -> Result<Vec<&'a Value>, Uncountable> {
     let mut found = Vec::new();
-    let steps: Vec<String> = pointer
-        .split('/')
-        .skip(1)
-        .map(|step| step.replace("~1", "/").replace("~0", "~"))
-        .collect();
+    let steps: Vec<String> = pointer.split('/').skip(1).map(name_of).collect();
     gather(args, &steps, &mut found)?;
     Ok(found)
 }

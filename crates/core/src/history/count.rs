@@ -92,8 +92,7 @@ pub struct Counted {
 pub fn draft(counters: &[Counter], facts: &Facts, args: &Value) -> Result<Vec<Draft>, Uncountable> {
     let mut drafts = Vec::new();
     for (number, counter) in counters.iter().enumerate() {
-        let actions = std::iter::once(&facts.action).chain(&facts.actions);
-        if counter.counts_any(actions) {
+        if counter.counts_any(facts.done()) {
             drafts.push(draft_one(number, counter, facts, args)?);
         }
     }

@@ -3,6 +3,7 @@
 mod canonical;
 mod number;
 mod order;
+pub mod pointer;
 mod strict;
 mod writer;
 

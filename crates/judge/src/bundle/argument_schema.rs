@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use countersign_core::document::TargetType;
+use countersign_core::json::pointer::name_of;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
@@ -167,7 +168,7 @@ pub(super) fn steps(at: &str) -> Option<Vec<Step>> {
     if let Some(rest) = at.strip_prefix('/') {
         return Some(
             rest.split('/')
-                .map(|token| Step::Name(token.replace("~1", "/").replace("~0", "~")))
+                .map(|token| Step::Name(name_of(token)))
                 .collect(),
         );
     }

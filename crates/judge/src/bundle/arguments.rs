@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_core::json::pointer;
 use serde_json::{Map, Value, json};
 
 use crate::limits::ARGUMENT_TYPE_DEPTH;
@@ -62,7 +63,7 @@ impl SchemaReader<'_> {
             return members;
         };
         for (name, property) in properties {
-            let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+            let at = pointer::member(at, name);
             match self.kind(property, &at, depth + 1) {
                 Ok((kind, nullable)) => {
                     let required = required.contains(&name.as_str()) && !nullable;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::document::{CounterDeclaration, CounterKey, CounterKind, ToolManifest};
+use countersign_core::json::pointer::name_of;
 use countersign_core::names::ActionName;
 use serde_json::Value;
 
@@ -203,7 +204,7 @@ fn check_over(counter: &CounterDeclaration, tool: &Tool, findings: &mut Vec<Find
 fn argument<'a>(schema: &'a Value, pointer: &str) -> Option<&'a Value> {
     let mut here = resolve(schema, schema)?;
     for token in pointer.strip_prefix('/')?.split('/') {
-        let name = token.replace("~1", "/").replace("~0", "~");
+        let name = name_of(token);
         here = resolve(schema, here.get("properties")?.get(&name)?)?;
     }
     Some(here)

@@ -298,7 +298,11 @@ impl CompiledBundle {
     }
 
     pub(crate) fn action(&self, name: &ActionName) -> Option<&Action> {
-        self.actions.get(name.as_str())
+        self.action_named(name.as_str())
+    }
+
+    pub(crate) fn action_named(&self, name: &str) -> Option<&Action> {
+        self.actions.get(name)
     }
 
     /// The extractor whose facts it judges.

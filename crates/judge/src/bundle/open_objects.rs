@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use countersign_core::json::pointer;
 use serde_json::{Value, json};
 
 use super::arguments::resolve;
@@ -41,8 +42,7 @@ impl<'a> Walk<'a> {
             self.visit(branch, at, closed);
         }
         for (name, property) in members(schema, "properties") {
-            let name = name.replace('~', "~0").replace('/', "~1");
-            self.visit(property, &format!("{at}/{name}"), false);
+            self.visit(property, &pointer::member(at, name), false);
         }
         let any = format!("{at}/*");
         for (_, property) in members(schema, "patternProperties") {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use countersign_core::json::pointer::push_member;
 use serde_json::Value;
 
 use super::argument_schema::Step;
@@ -35,9 +36,10 @@ pub(super) fn pointers(schema: &Value) -> BTreeSet<String> {
 
 /// Names as a JSON Pointer.
 pub(super) fn pointer(path: &[String]) -> String {
-    path.iter()
-        .map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1")))
-        .collect()
+    path.iter().fold(String::new(), |mut at, name| {
+        push_member(&mut at, name);
+        at
+    })
 }
 
 fn below<'a>(root: &'a Value, here: &[&'a Value], at: &mut Vec<String>, out: &mut Vec<Declared>) {

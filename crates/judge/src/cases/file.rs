@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use countersign_core::json::pointer::name_of;
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
@@ -368,9 +369,7 @@ fn is_blank(cell: &Placed<'_>) -> bool {
 /// Sets a member of the arguments by its JSON Pointer; `false` if something else is in the way.
 fn set(args: &mut Map<String, Value>, pointer: &str, value: Value) -> bool {
     let steps = pointer.split('/').skip(1);
-    let mut steps: Vec<String> = steps
-        .map(|step| step.replace("~1", "/").replace("~0", "~"))
-        .collect();
+    let mut steps: Vec<String> = steps.map(name_of).collect();
     let Some(last) = steps.pop() else {
         return false;
     };

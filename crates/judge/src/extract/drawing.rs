@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use countersign_core::document::{ArgumentRole, ToolResult};
+use countersign_core::json::pointer::push_member;
 use countersign_core::limits::JSON_DEPTH;
 use countersign_core::refs::ResultRef;
 use serde_json::Value;
@@ -138,7 +139,7 @@ pub(super) enum Leaf<'v> {
     Name(&'v str),
 }
 
-/// Every leaf of the arguments with its JSON Pointer and role. `false` if they are nested too deeply
+/// Every leaf of the arguments with its JSON Pointer and role, in the order of the arguments. `false` if they are nested too deeply
 /// to be looked through.
 pub(super) fn leaves<'v>(
     args: &'v Value,
@@ -170,12 +171,8 @@ fn walk<'v>(
             }
         }
         Value::Object(members) => {
-            // The order in which an agent wrote them is no fact.
-            let mut members: Vec<(&'v String, &'v Value)> = members.iter().collect();
-            members.sort_unstable_by_key(|(name, _)| *name);
             for (name, item) in members {
-                at.push('/');
-                at.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                push_member(at, name);
                 let role = role.member(name);
                 if !role.is_declared() {
                     take(at, role.role(), Leaf::Name(name));

@@ -14,7 +14,7 @@ pub(super) fn literals(bundle: &CompiledBundle, requests: &[CedarRequest]) -> Ve
     requests
         .iter()
         .filter_map(|request| {
-            let action = bundle.action(&request.action.parse().ok()?)?;
+            let action = bundle.action_named(&request.action)?;
             action.slice(&request.resource.kind)
         })
         .flat_map(|policies| policies.literals.iter().cloned())

@@ -41,7 +41,7 @@ pub(super) fn settle(
         .insert("rejected_before".to_owned(), json!(history.rejected_before));
     let mut n = 0_usize;
     for request in &mut facts.requests {
-        let Some(action) = request.action.parse().ok().and_then(|a| bundle.action(&a)) else {
+        let Some(action) = bundle.action_named(&request.action) else {
             continue;
         };
         if let Some(record) = record(action, counters, None) {

@@ -7,6 +7,7 @@ use countersign_core::document::{
     ArgumentRole, CarriedFact, Confidentiality, EntityKind, Source, TargetFact, TargetType,
     TextEntity, ValueFact,
 };
+use countersign_core::json::pointer::name_of;
 use serde_json::Value;
 
 use super::drawing::{Drawing, Leaf, leaves};
@@ -253,9 +254,8 @@ impl Arguments {
 
     fn note(&mut self, at: &str, sources: &BTreeSet<Source>) {
         let name = at.split('/').nth(1).unwrap_or_default();
-        let name = name.replace("~1", "/").replace("~0", "~");
         self.sources
-            .entry(name)
+            .entry(name_of(name))
             .or_default()
             .insert(strongest(sources));
     }

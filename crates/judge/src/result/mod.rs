@@ -77,11 +77,6 @@ impl SeenResult {
         Self { result, ..self }
     }
 
-    /// Whether this bundle reads the result just so. If not, the result must be read again.
-    pub fn fits(&self, bundle: &CompiledBundle) -> bool {
-        self.shape == shape_of(&self.result, bundle)
-    }
-
     /// About how many bytes the result's index takes. The result itself is not counted.
     pub fn weight(&self) -> usize {
         self.index.weight.saturating_add(1_024)

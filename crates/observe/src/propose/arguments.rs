@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_core::document::{ArgumentRole, TargetDeclaration, TargetType};
+use countersign_core::json::pointer::member;
 use countersign_judge::lookup_form;
 use serde_json::Value;
 
@@ -120,7 +121,7 @@ pub(super) fn guess(schema: &Value, seen: &[&Value]) -> Arguments {
     };
     let properties = schema.get("properties").and_then(Value::as_object);
     for (name, property) in properties.into_iter().flatten() {
-        let at = format!("/{}", escaped(name));
+        let at = member("", name);
         let values: Vec<&Value> = seen.iter().filter_map(|args| args.get(name)).collect();
         let texts = texts(&values);
         let role = role(name, property, &values, texts.as_deref());
@@ -160,13 +161,9 @@ fn inner(at: &str, schema: &Value, values: &[&Value], roles: &mut BTreeMap<Strin
         let seen: Vec<&Value> = all.iter().filter_map(|value| value.get(name)).collect();
         let role = role(name, property, &seen, texts(&seen).as_deref());
         if role != ArgumentRole::Identity {
-            roles.insert(format!("{at}/{}", escaped(name)), role);
+            roles.insert(member(at, name), role);
         }
     }
-}
-
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn is_nothing(value: &Value) -> bool {

@@ -17,7 +17,7 @@ use countersign_core::document::{CounterFact, Facts, HistoryFact, SealedRecord};
 use countersign_core::entry::{Count, Decision};
 use countersign_core::history::{self, CountedCall, Counter, Draft, Rows, Uncountable};
 use countersign_core::limits::LEAF_LIST;
-use countersign_core::names::{ActionName, ActorName, BuiltinReason};
+use countersign_core::names::{ActorName, BuiltinReason};
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
 use countersign_core::random::bytes32;
 use countersign_core::refs::{FactsRef, IntentRef};
@@ -97,7 +97,7 @@ impl Service {
         targets: &[PlannedPseudonym],
     ) -> Result<Reckoned, ServiceError> {
         let is_judged = facts.obstacle.is_none();
-        let asks_history = is_judged && done(&facts).any(|action| bundle.reads_history(action));
+        let asks_history = is_judged && facts.done().any(|action| bundle.reads_history(action));
         let counters = match bundle.bundle().content.counters.is_empty() {
             true => Arc::default(),
             false => self.counters_of(bundle)?,
@@ -312,11 +312,6 @@ pub(crate) fn remember(
     let now = step.now();
     let mut rows = StepRows { step, rebuilt };
     history::apply(decision, counters, now, &mut rows)
-}
-
-/// All that a call does.
-fn done(facts: &Facts) -> impl Iterator<Item = &ActionName> {
-    std::iter::once(&facts.action).chain(&facts.actions)
 }
 
 fn uncountable(reason: Uncountable) -> Verdict {

@@ -29,7 +29,7 @@ use crate::caller::Caller;
 use crate::decide::{enforced, reasons};
 use crate::error::ServiceError;
 use crate::policy::CheckedBundle;
-use crate::state::{self, InForceRow, ReplayedRow, StoredBundleRow, key};
+use crate::state::{self, InForceRow, ReplayedRow, key};
 use crate::turns::name;
 use past::Directories;
 use records::{Again, LeftOut};
@@ -182,10 +182,6 @@ impl Service {
     }
 
     fn candidate(&self, request: &ReplayRequest) -> Result<Candidate, ServiceError> {
-        let is_stored = |policy_ref: &PolicyRef| {
-            state::read::<StoredBundleRow>(&self.ledger, &key::policy(policy_ref))
-                .map(|row| row.is_some())
-        };
         match (&request.policy_ref, &request.bundle) {
             (Some(policy_ref), None) => Ok(Candidate {
                 compiled: self.compiled(&name(policy_ref)?)?,
@@ -199,7 +195,7 @@ impl Service {
                     content,
                 })?;
                 Ok(Candidate {
-                    is_stored: is_stored(&checked.policy_ref())?,
+                    is_stored: self.stored_bundle(&checked.policy_ref())?.is_some(),
                     compiled: checked.compiled(),
                 })
             }

@@ -113,7 +113,7 @@ impl Service {
         if !counts_alike(&recorded, &facts, bundle, &again) {
             return Err(LeftOut::Counter.into());
         }
-        let asks = |facts: &Facts| done(facts).any(|action| bundle.reads_history(action));
+        let asks = |facts: &Facts| facts.done().any(|action| bundle.reads_history(action));
         if asks(&again) && facts.inputs.history.is_none() {
             return Err(LeftOut::History.into());
         }
@@ -161,12 +161,6 @@ struct Room<'a> {
     opened: &'a mut usize,
 }
 
-/// All that a call does.
-fn done(facts: &Facts) -> impl Iterator<Item = &ActionName> {
-    let others = facts.actions.iter();
-    std::iter::once(&facts.action).chain(others.filter(|action| **action != facts.action))
-}
-
 /// Whether what the other bundle counts of this call was counted in the same way when it was
 /// recorded.
 fn counts_alike(
@@ -175,10 +169,12 @@ fn counts_alike(
     bundle: &CompiledBundle,
     again: &Facts,
 ) -> bool {
-    let before: Vec<&CounterDeclaration> = done(then)
+    let before: Vec<&CounterDeclaration> = then
+        .done()
         .flat_map(|action| recorded.counters(action))
         .collect();
-    done(again)
+    again
+        .done()
         .flat_map(|action| bundle.counters(action))
         .all(|counter| before.contains(&counter))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_core::document::{ArgumentRole, CedarRequest, Facts, Source};
+use countersign_core::json::pointer::name_of;
 
 use super::condition::{Compared, Condition};
 use super::{Had, SourceComparison, SourceTest, SourcesOf};
@@ -97,6 +98,5 @@ fn strongest(sources: &[Source]) -> Source {
 /// Whether a JSON Pointer leads to or below a top-level argument.
 fn is_below(at: &str, argument: &str) -> bool {
     let first = at.strip_prefix('/').map(|rest| rest.split('/').next());
-    let name = argument.replace('~', "~0").replace('/', "~1");
-    first.flatten() == Some(name.as_str())
+    first.flatten().map(name_of).as_deref() == Some(argument)
 }
