@@ -22,6 +22,8 @@ pub const TURN_TEXT_BYTES: usize = 1024 * 1024;
 pub const TURN_PARTS: usize = 64;
 /// Most turns of a session that facts are drawn from, the named one included.
 pub const TURN_CHAIN: usize = 20;
+/// Most delegations between the actor that a turn names and the one that makes a call.
+pub const DELEGATION_DEPTH: usize = 8;
 /// Most results of a session that facts are drawn from: the newest.
 pub const RESULTS_SEEN: usize = 256;
 /// Most bytes of a call's canonical arguments.

@@ -149,16 +149,22 @@ pub enum BuiltinReason {
     NoPermit,
     /// The manifest declares a target, and the call names none.
     NoTarget,
+    /// A person who was asked said no.
+    ReviewRejected,
     /// The arguments do not fit the manifest's schema.
     SchemaMismatch,
     /// A stop is in force for the actor or for everything.
     Stopped,
+    /// The tool's server lists another definition of it than the one that was confirmed.
+    ToolChanged,
     /// The call has more targets than a leaf can name.
     TooManyTargets,
     /// The call holds more values than can be traced to where they came from.
     TooManyValues,
     /// A declared counter cannot count the call.
     Uncountable,
+    /// A command line cannot be parsed, or does more than can be said beforehand.
+    UnparsedCommand,
     /// No manifest names the tool.
     UnknownTool,
     /// A target's value does not parse as its declared type.
@@ -175,12 +181,15 @@ impl BuiltinReason {
             Self::MalformedCall => "malformed-call",
             Self::NoPermit => "no-permit",
             Self::NoTarget => "no-target",
+            Self::ReviewRejected => "review-rejected",
             Self::SchemaMismatch => "schema-mismatch",
             Self::Stopped => "stopped",
+            Self::ToolChanged => "tool-changed",
             Self::TooManyTargets => "too-many-targets",
             Self::TooManyValues => "too-many-values",
             Self::Uncountable => "uncountable",
             Self::UnknownTool => "unknown-tool",
+            Self::UnparsedCommand => "unparsed-command",
             Self::UnreadableTarget => "unreadable-target",
         }
     }
@@ -194,8 +203,12 @@ impl BuiltinReason {
             Self::MalformedCall => "the request could not be read as a call",
             Self::NoPermit => "no rule permits this call",
             Self::NoTarget => "the call names no target where the tool's manifest requires one",
+            Self::ReviewRejected => "a person who was asked said no",
             Self::SchemaMismatch => "the arguments do not fit the schema of the tool's manifest",
             Self::Stopped => "a stop is in force",
+            Self::ToolChanged => {
+                "the tool's server lists another definition of it than the one that was confirmed"
+            }
             Self::TooManyTargets => "the call names more targets than one decision can hold",
             Self::TooManyValues => {
                 "the call holds more values than can be traced to where they came from"
@@ -204,6 +217,9 @@ impl BuiltinReason {
                 "a declared counter cannot count the call: an amount is below 0, has too many decimal places or is too large"
             }
             Self::UnknownTool => "no manifest in the bundle names this tool",
+            Self::UnparsedCommand => {
+                "the command line cannot be parsed, or does more than can be said beforehand"
+            }
             Self::UnreadableTarget => {
                 "a target could not be read as the type that its manifest declares"
             }
@@ -211,19 +227,22 @@ impl BuiltinReason {
     }
 
     /// Every built-in reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Contended,
         Self::EvaluationError,
         Self::ForeignActor,
         Self::MalformedCall,
         Self::NoPermit,
         Self::NoTarget,
+        Self::ReviewRejected,
         Self::SchemaMismatch,
         Self::Stopped,
+        Self::ToolChanged,
         Self::TooManyTargets,
         Self::TooManyValues,
         Self::Uncountable,
         Self::UnknownTool,
+        Self::UnparsedCommand,
         Self::UnreadableTarget,
     ];
 

@@ -179,7 +179,7 @@ fn draw_again(
         directory,
         directory_revision: facts.inputs.directory_revision,
         credential: facts.inputs.credential,
-        review: facts.inputs.review,
+        review: facts.inputs.review.as_ref(),
         counters: &facts.inputs.counters,
         history: facts.inputs.history.as_ref(),
     };

@@ -331,6 +331,8 @@ impl Live<'_> {
             args_sha256: canonical.digest(),
             external_call_id: None,
             wire: None,
+            workspace: None,
+            definition: None,
             salt: fixed::salt(),
         })
     }

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use countersign_core::document::{Assurance, Author};
-use countersign_core::entry::{ActorPattern, Role};
+use countersign_core::entry::{ActorPattern, Role, Surface};
 use countersign_core::ids::CredentialId;
-use countersign_core::names::{ActorName, ChannelName};
+use countersign_core::names::{ActorName, ChannelName, KeyText};
 use countersign_core::pseudonym::Pseudonym;
 use countersign_keys::ApiToken;
 use countersign_ledger::ReadSet;
@@ -15,7 +15,7 @@ use countersign_merkle::LeafIndex;
 
 use crate::Service;
 use crate::error::{ErrorCode, ServiceError};
-use crate::state::{CredentialRow, key};
+use crate::state::{CredentialRow, SessionRow, key};
 
 /// An authenticated credential.
 #[derive(Debug, Clone)]
@@ -126,9 +126,54 @@ impl Caller {
         self.row.channels.is_empty() || self.row.channels.contains(channel)
     }
 
+    /// Refuses a session that is not the only one that the credential may register turns in.
+    pub(crate) fn check_bound(&self, session: Option<Pseudonym>) -> Result<(), ServiceError> {
+        match self.bound_session() {
+            Some(bound) if session != Some(bound) => Err(ServiceError::new(
+                ErrorCode::OutOfBounds,
+                "the credential may register turns only in its own session",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a session that another credential opened last, where this one may register turns
+    /// only in those that it opened itself; also one that was closed since, for its results stay.
+    pub(crate) fn check_own_session(&self, row: Option<&SessionRow>) -> Result<(), ServiceError> {
+        match row {
+            Some(row) if self.is_bound_to_own_sessions() && row.opened_by != self.id => {
+                Err(ServiceError::new(
+                    ErrorCode::OutOfBounds,
+                    "the credential may register turns only in sessions that it opened itself",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The only session that the credential may register turns in, if it is so bound.
     pub(crate) fn bound_session(&self) -> Option<Pseudonym> {
         self.row.session
+    }
+
+    /// Whether an ingress may register turns only in sessions that it opened itself.
+    pub(crate) fn is_bound_to_own_sessions(&self) -> bool {
+        self.row.own_sessions
+    }
+
+    /// The person whose credential it is, for a reviewer.
+    pub(crate) fn principal(&self) -> Option<Pseudonym> {
+        self.row.principal
+    }
+
+    /// The key that a reviewer signs with.
+    pub(crate) fn public_key(&self) -> Option<&KeyText> {
+        self.row.public_key.as_ref()
+    }
+
+    /// Where its calls come in; a credential that says nothing is used where `found` says.
+    pub(crate) fn surface(&self, found: Surface) -> Surface {
+        self.row.surface.unwrap_or(found)
     }
 
     pub(crate) fn assurance(&self) -> Assurance {

@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::document::{Assurance, Author};
-use countersign_core::entry::{self, ActorPattern, GrantChange, Role};
+use countersign_core::entry::{self, ActorPattern, GrantChange, Role, Surface};
 use countersign_core::ids::CredentialId;
 use countersign_core::limits::LEAF_LIST;
-use countersign_core::names::{ChannelName, KeyText, SessionId};
+use countersign_core::names::{ChannelName, KeyText, PrincipalName, SessionId};
 use countersign_core::pseudonym::PseudonymKind;
 use countersign_keys::ApiToken;
 use countersign_ledger::{Step, StepError};
@@ -45,14 +45,7 @@ impl Service {
         request: &NewCredential,
     ) -> Result<CredentialCreated, ServiceError> {
         caller.require(Role::Admin)?;
-        let session = match &request.session {
-            Some(session) => {
-                let session: SessionId = name(session)?;
-                Some(self.plan_pseudonym(PseudonymKind::Session, session.as_str())?)
-            }
-            None => None,
-        };
-        let grant = Grant::new(&self.mint(), request, session, Some(caller.id()))?;
+        let grant = self.grant(request, Some(caller.id()))?;
         let unit = grant.unit.clone();
         let committed = self
             .ledger
@@ -62,6 +55,26 @@ impl Service {
             token: grant.token.reveal().expose_secret().to_owned(),
             entry: self.only_entry(&committed)?,
         })
+    }
+
+    /// A grant that is ready to be committed.
+    pub(crate) fn grant(
+        &self,
+        request: &NewCredential,
+        by: Option<CredentialId>,
+    ) -> Result<Grant, ServiceError> {
+        let mut grant = Grant::new(&self.mint(), request, by)?;
+        if let Some(session) = &request.session {
+            let session: SessionId = name(session)?;
+            let planned = self.plan_pseudonym(PseudonymKind::Session, session.as_str())?;
+            grant.unit.session = Some(planned);
+        }
+        if let Some(principal) = &request.principal {
+            let principal: PrincipalName = name(principal)?;
+            let planned = self.plan_pseudonym(PseudonymKind::Principal, principal.as_str())?;
+            grant.unit.principal = Some(planned);
+        }
+        Ok(grant)
     }
 
     /// Revokes a credential; effective with the entry.
@@ -132,6 +145,7 @@ pub(crate) struct Grant {
 pub(crate) struct GrantUnit {
     pub(crate) row: CredentialRow,
     session: Option<PlannedPseudonym>,
+    principal: Option<PlannedPseudonym>,
     by: Option<CredentialId>,
 }
 
@@ -139,7 +153,6 @@ impl Grant {
     pub(crate) fn new(
         mint: &Mint<'_>,
         request: &NewCredential,
-        session: Option<PlannedPseudonym>,
         by: Option<CredentialId>,
     ) -> Result<Self, ServiceError> {
         let id = CredentialId::fresh(mint.clock.now(), mint.random);
@@ -172,6 +185,9 @@ impl Grant {
             session: None,
             assurance: read_assurance(&roles, request.assurance.as_deref())?,
             public_key: read_public_key(&roles, request.public_key.as_deref())?,
+            surface: read_surface(&roles, request.surface.as_deref())?,
+            principal: None,
+            own_sessions: request.own_sessions,
             entry: mint.entry_id(),
             revoked: false,
             roles,
@@ -181,6 +197,15 @@ impl Grant {
                 "`channels` holds more than {LEAF_LIST}"
             )));
         }
+        for (member, role, is_given) in [
+            ("principal", Role::Reviewer, request.principal.is_some()),
+            ("own_sessions", Role::Ingress, request.own_sessions),
+        ] {
+            if is_given && !row.roles.contains(&role) {
+                let detail = format!("`{member}` is for the role `{role}`");
+                return Err(ServiceError::malformed(detail));
+            }
+        }
         let speaks = row.roles.contains(&Role::Agent) || row.roles.contains(&Role::Ingress);
         if speaks && row.actors.is_empty() {
             return Err(ServiceError::malformed(
@@ -188,7 +213,12 @@ impl Grant {
             ));
         }
         Ok(Self {
-            unit: GrantUnit { row, session, by },
+            unit: GrantUnit {
+                row,
+                session: None,
+                principal: None,
+                by,
+            },
             token,
         })
     }
@@ -212,6 +242,11 @@ impl GrantUnit {
             .session
             .as_ref()
             .map(|session| session.settle(step))
+            .transpose()?;
+        row.principal = self
+            .principal
+            .as_ref()
+            .map(|principal| principal.settle(step))
             .transpose()?;
         step.push(row.entry, row.entry_body(GrantChange::Granted, self.by))?;
         state::put(step, key::credential(row.id), &row)
@@ -248,6 +283,9 @@ impl CredentialRow {
             assurance: self.assurance.filter(|_| granted),
             public_key: self.public_key.clone().filter(|_| granted),
             credential: by,
+            surface: self.surface.filter(|_| granted),
+            principal: self.principal.filter(|_| granted),
+            own_sessions: (self.own_sessions && granted).then_some(true),
         }
     }
 }
@@ -305,6 +343,15 @@ fn read_assurance(roles: &[Role], text: Option<&str>) -> Result<Option<Assurance
         (false, Some(_)) => Err(ServiceError::malformed(
             "`assurance` is for the role `ingress`",
         )),
+    }
+}
+
+fn read_surface(roles: &[Role], text: Option<&str>) -> Result<Option<Surface>, ServiceError> {
+    const ALLOWED: &str = "api, relay, gate, hook and in-process";
+    match (roles.contains(&Role::Agent), text) {
+        (_, None) => Ok(None),
+        (true, Some(text)) => word(text, "surface", ALLOWED).map(Some),
+        (false, Some(_)) => Err(ServiceError::malformed("`surface` is for the role `agent`")),
     }
 }
 

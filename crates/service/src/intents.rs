@@ -124,6 +124,25 @@ impl Service {
         Ok(mandate)
     }
 
+    /// The newest turn of a session that names the actor and was not withdrawn, for surfaces that
+    /// know their session and not its turns.
+    pub(crate) fn turn_of_session(
+        &self,
+        session: &SessionId,
+        actor: &ActorName,
+        reads: &mut ReadSet,
+    ) -> Result<Option<IntentRef>, ServiceError> {
+        let Some(session) = self.known_pseudonym(PseudonymKind::Session, session.as_str())? else {
+            return Ok(None);
+        };
+        let state_key = key::session(&session);
+        let row = state::read_into::<SessionRow>(&self.ledger, state_key, reads)?;
+        let mut mandate = Mandate::default();
+        let newest = self.newest_from(row.and_then(|row| row.newest), actor, &mut mandate)?;
+        reads.versions.extend(mandate.reads.versions);
+        Ok(newest)
+    }
+
     /// The document of an intent, opened once.
     pub(crate) fn open_intent(
         &self,
@@ -162,7 +181,16 @@ impl Service {
         )?;
         // A session that was closed, or opened anew since, ended its turns.
         let session = session.filter(|session| session.holds(named));
-        let mut newest = session.and_then(|row| row.newest);
+        self.newest_from(session.and_then(|row| row.newest), actor, mandate)
+    }
+
+    /// The first turn, from this one back, that names the actor and was not withdrawn.
+    fn newest_from(
+        &self,
+        mut newest: Option<IntentRef>,
+        actor: &ActorName,
+        mandate: &mut Mandate,
+    ) -> Result<Option<IntentRef>, ServiceError> {
         while let Some(intent_ref) = newest
             && mandate.reads.versions.len() < TURNS_LOOKED_AT
         {

@@ -1,5 +1,5 @@
-//! Sessions: opened with their first turn, counted in the plan, closed by an entry that says how
-//! much they held.
+//! Sessions: opened when an ingress says so, or else with their first turn, counted in the plan,
+//! closed by an entry that says how much they held.
 //!
 //! What is counted is what the verifier counts: turns, and the decisions and executions whose entry
 //! names the session, since it was closed last. A turn after the end opens the session anew; the
@@ -13,7 +13,7 @@ use countersign_core::names::SessionId;
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
 use countersign_core::time::Timestamp;
 use countersign_ledger::{ReadSet, StateKey, Step, StepError};
-use countersign_wire::{CloseSession, SessionClosed};
+use countersign_wire::{CloseSession, OpenSession, SessionClosed, SessionOpened};
 
 use crate::Service;
 use crate::caller::Caller;
@@ -36,7 +36,63 @@ pub(crate) enum Counted {
     Execution,
 }
 
+/// What became of a session that was to be opened.
+enum Opening {
+    Fresh,
+    /// It was open, since this entry.
+    Before(EntryId),
+}
+
 impl Service {
+    /// Opens a session before its first turn. One that the same credential opened before, and that
+    /// is still open, stays as it is.
+    ///
+    /// Role `ingress`, within its bounds.
+    pub fn open_session(
+        &self,
+        caller: &Caller,
+        request: &OpenSession,
+    ) -> Result<SessionOpened, ServiceError> {
+        caller.require(Role::Ingress)?;
+        let session: SessionId = name(&request.session)?;
+        let planned = self.plan_pseudonym(PseudonymKind::Session, session.as_str())?;
+        caller.check_bound(planned.known())?;
+        let (entry_id, asking) = (self.entry_id(), caller.clone());
+        let committed = self.ledger.commit(caller.reads(), move |step| {
+            let session = planned.settle(step)?;
+            let row = state::read_in::<SessionRow>(step, &key::session(&session))?;
+            asking
+                .check_own_session(row.as_ref())
+                .map_err(StepError::refused)?;
+            if let Some(row) = row.as_ref().filter(|row| row.is_open()) {
+                if row.opened_by == asking.id() {
+                    return Ok(Opening::Before(row.opened));
+                }
+                let detail = "another credential has opened this session";
+                let error = ServiceError::new(ErrorCode::Conflict, detail);
+                return Err(StepError::refused(error));
+            }
+            open(step, entry_id, session, asking.id())?;
+            let row = SessionRow {
+                newest: None,
+                is_awaiting: true,
+                turns: row.map_or(0, |row| row.turns),
+                opened: entry_id,
+                opened_by: asking.id(),
+            };
+            state::put(step, key::session(&session), &row)?;
+            Ok(Opening::Fresh)
+        })?;
+        let entry = match committed.value {
+            Opening::Fresh => self.only_entry(&committed)?,
+            Opening::Before(opened) => self.entry_json(opened)?,
+        };
+        Ok(SessionOpened {
+            is_new: matches!(committed.value, Opening::Fresh),
+            entry,
+        })
+    }
+
     /// Closes a session: its turns end, and its entry says how much it held.
     ///
     /// Role `ingress` for a session that the credential opened, within its bounds, or `admin`.
@@ -140,7 +196,7 @@ impl SessionCountRow {
     }
 }
 
-/// Opens a session within the plan, for its first turn since it was closed last.
+/// Writes within the plan that a session was opened, and counts anew.
 pub(crate) fn open(
     step: &mut Step<'_>,
     entry_id: EntryId,
@@ -155,7 +211,7 @@ pub(crate) fn open(
     let state_key = key::session_count(&session);
     // What was reported after the end counts towards the next one.
     let mut count = state::read_in::<SessionCountRow>(step, &state_key)?.unwrap_or_default();
-    count.open = true;
+    count.open_at(step.now());
     state::put(step, state_key, &count)
 }
 
@@ -172,6 +228,11 @@ pub(crate) fn count(
 }
 
 impl SessionCountRow {
+    /// That the session is open from now on. It is not idle yet, though it holds nothing.
+    pub(crate) fn open_at(&mut self, now: Timestamp) {
+        (self.open, self.last) = (true, now);
+    }
+
     /// Counts an entry.
     pub(crate) fn add(&mut self, what: Counted, now: Timestamp) {
         self.last = now;
@@ -211,6 +272,7 @@ fn close(
     // Calls that are being judged rest on this row: they are judged again, without the session.
     let closed = SessionRow {
         newest: None,
+        is_awaiting: false,
         ..row
     };
     state::put(step, key::session(&session), &closed)?;

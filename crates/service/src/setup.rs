@@ -14,7 +14,7 @@ use countersign_core::random::Random;
 use countersign_core::time::{Clock, Timestamp};
 use countersign_judge::SeenResult;
 use countersign_keys::{KeyRing, RootKey};
-use countersign_ledger::{CreateError, Ledger, LedgerParts, OpenError, Reserve, Store};
+use countersign_ledger::{CreateError, Ledger, LedgerParts, OpenError, ReadSet, Reserve, Store};
 use countersign_note::VerifierKey;
 use countersign_permit::{Jwk, Jwks};
 use countersign_vault::VaultError;
@@ -150,17 +150,21 @@ impl Service {
             tenant: new.tenant.clone(),
             content: new.bundle,
         })?;
-        let grants = new
+        // Whom a credential is of or bound to is sealed, which takes the service.
+        let (bound, free): (Vec<_>, Vec<_>) = new
             .credentials
             .iter()
-            .map(|request| Grant::new(&mint, request, None, None))
+            .partition(|request| request.session.is_some() || request.principal.is_some());
+        let grants = free
+            .into_iter()
+            .map(|request| Grant::new(&mint, request, None))
             .collect::<Result<Vec<_>, _>>()?;
         let root_key = genesis.root_key.to_string();
         let (genesis_id, in_force_id) = (mint.entry_id(), mint.entry_id());
         let bundle = StoreBundle::new(&mint, &checked, None);
         let policy_ref = checked.policy_ref();
         let units: Vec<_> = grants.iter().map(|grant| grant.unit.clone()).collect();
-        let first = grants.into_iter().map(Grant::into_first).collect();
+        let mut first: Vec<_> = grants.into_iter().map(Grant::into_first).collect();
         let (rest, ledger_parts) = split(parts);
         let (ledger, _) = Ledger::create(ledger_parts, genesis_id, genesis, move |step| {
             bundle.run(step)?;
@@ -171,6 +175,15 @@ impl Service {
         let log_keys = vec![rest.keys.log_key().clone()];
         let service = Self::assemble(ledger, rest, new.tenant, root_key, (log_keys, &[]))?;
         service.bundles.insert(policy_ref, checked.compiled());
+        for request in bound {
+            let grant = service.grant(request, None)?;
+            let unit = grant.unit.clone();
+            let granted = service
+                .ledger
+                .commit(ReadSet::none(), move |step| unit.run(step));
+            granted.map_err(ServiceError::from)?;
+            first.push(grant.into_first());
+        }
         Ok((service, first))
     }
 

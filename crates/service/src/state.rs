@@ -4,7 +4,7 @@
 //! of the entry that last changed it. No row holds plaintext of a turn, a call or a result.
 
 use countersign_core::document::{Assurance, Author};
-use countersign_core::entry::{ActorPattern, ExecutionPhase, Role};
+use countersign_core::entry::{ActorPattern, ExecutionPhase, Role, Surface};
 use countersign_core::ids::{CredentialId, EntryId, PermitId};
 use countersign_core::names::{ActorName, ChannelName, KeyText};
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
@@ -175,10 +175,13 @@ pub(crate) struct IntentRow {
     pub(crate) opened: EntryId,
 }
 
-/// A session: its newest turn, `None` once it was closed.
+/// A session: its newest turn, `None` once it was closed, and before its first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SessionRow {
     pub(crate) newest: Option<IntentRef>,
+    /// Whether it was opened, and no turn was registered since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_awaiting: bool,
     pub(crate) turns: u32,
     /// The entry that opened it last, and who that was.
     pub(crate) opened: EntryId,
@@ -186,6 +189,11 @@ pub(crate) struct SessionRow {
 }
 
 impl SessionRow {
+    /// Whether it was not closed since it was opened last.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_awaiting || self.newest.is_some()
+    }
+
     /// Whether a turn of this session is one since it was opened last, and that goes on.
     pub(crate) fn holds(&self, turn: &IntentRow) -> bool {
         self.newest.is_some() && self.opened == turn.opened
@@ -225,6 +233,12 @@ pub(crate) struct CredentialRow {
     pub(crate) session: Option<Pseudonym>,
     pub(crate) assurance: Option<Assurance>,
     pub(crate) public_key: Option<KeyText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) surface: Option<Surface>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) principal: Option<Pseudonym>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) own_sessions: bool,
     pub(crate) entry: EntryId,
     pub(crate) revoked: bool,
 }

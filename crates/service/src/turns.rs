@@ -172,19 +172,13 @@ impl Service {
         let now = self.clock.now();
         let principal = self.plan_pseudonym(PseudonymKind::Principal, turn.principal.as_str())?;
         let session = self.plan_pseudonym(PseudonymKind::Session, turn.session.as_str())?;
-        if let Some(bound) = caller.bound_session()
-            && session.known() != Some(bound)
-        {
-            return Err(ServiceError::new(
-                ErrorCode::OutOfBounds,
-                "the credential may register turns only in its own session",
-            ));
-        }
+        caller.check_bound(session.known())?;
         let mut reads = caller.reads();
         let newest: Option<SessionRow> = match session.known() {
             Some(session) => state::read_into(&self.ledger, key::session(&session), &mut reads)?,
             None => None,
         };
+        caller.check_own_session(newest.as_ref())?;
         self.check_mandate(turn, principal.known(), now, &mut reads)?;
         let intent = Intent {
             tenant: self.tenant.clone(),
@@ -208,6 +202,7 @@ impl Service {
         let (entry_id, opening_id) = (self.entry_id(), self.entry_id());
         let newest = newest.unwrap_or(SessionRow {
             newest: None,
+            is_awaiting: false,
             turns: 0,
             opened: opening_id,
             opened_by: caller.id(),
@@ -224,10 +219,11 @@ impl Service {
             }
             let mut row = SessionRow {
                 newest: Some(intent_ref),
+                is_awaiting: false,
                 turns: newest.turns.saturating_add(1),
                 ..newest.clone()
             };
-            if newest.newest.is_none() {
+            if !newest.is_open() {
                 (row.opened, row.opened_by) = (opening_id, document.registered_by);
                 sessions::open(step, opening_id, session, document.registered_by)?;
             }

@@ -254,6 +254,9 @@ fn granted(n: usize, role: Role) -> Credential {
         public_key: (role == Role::Reviewer)
             .then(|| x(&base64url(&TestKey::new("reviewer", 6).public()))),
         credential: None,
+        surface: None,
+        principal: None,
+        own_sessions: None,
     }
 }
 
@@ -376,6 +379,8 @@ fn decided(story: &mut Story, n: u8, outcome: Outcome, reason: &str) -> Decision
         args,
         external_call_id: None,
         wire: None,
+        workspace: None,
+        definition: None,
         salt: salt(n),
     });
     let reasoning_ref = story.keep(&Reasoning {
@@ -659,9 +664,9 @@ fn people(story: &mut Story) {
         credential: credential(REVIEWER),
         expires_at: Timestamp::from_millis(START + 60_000),
         nonce: x(&base64url(&[7; 32])),
-        signature: x("unsigned"),
+        signature: None,
     };
-    review.signature = signed(&TestKey::new("reviewer", 6), &review);
+    review.signature = Some(signed(&TestKey::new("reviewer", 6), &review));
     story.push("review", review);
     let links = link(|l| {
         l.review = Some(story.id("review"));

@@ -33,6 +33,16 @@ pub struct NewCredential {
     /// For a reviewer: base64url of the raw Ed25519 public key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
+    /// What its decisions state as `surface`: `api` (default), `relay`, `gate` or `hook`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surface: Option<String>,
+    /// For a reviewer: the person whose credential it is, such as `user:jo@acme.example`. Nobody
+    /// reviews what was done in their own name, unless the rule lets them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+    /// For an ingress: whether it may register turns only in sessions that it opened itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_sessions: bool,
 }
 
 /// A new credential. The token is shown once, here.

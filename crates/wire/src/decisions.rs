@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::RawJson;
 
 /// A call that an agent wants to make.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionRequest {
     /// The tool's name.
@@ -20,6 +20,9 @@ pub struct DecisionRequest {
     /// The turn that the call follows from. Without one the call is unmandated, and policy decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent_ref: Option<String>,
+    /// In place of `intent_ref`: the newest live turn of `session` that names the actor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub session_turn: bool,
     /// What the agent gives as its reasons: evidence, never authority; at most 64 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
@@ -32,10 +35,46 @@ pub struct DecisionRequest {
     /// The client's own id of the call; at most 256 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_call_id: Option<String>,
+    /// The very bytes that will be sent, where the surface that asks also forwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire: Option<WireRequest>,
+    /// Where a coding assistant works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceRequest>,
+    /// The digest of the tool's definition as its server lists it now (`sha256:` and 64 hex
+    /// digits): compared with the manifest's `pinned`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
     /// When to answer: `durable`, once the decision is in the ledger, or `witnessed`, once the
     /// quorum of witnesses has cosigned it too. Without it, what the server is set to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<String>,
+}
+
+/// The bytes that a forwarding surface will send, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WireRequest {
+    /// How the bytes are framed, such as `mcp` or `http:POST`; at most 64 bytes.
+    pub profile: String,
+    /// Where they go; at most 8192 bytes.
+    pub destination: String,
+    /// `sha256:` and the SHA-256 of the bytes, as 64 hex digits.
+    pub sha256: String,
+}
+
+/// Where a coding assistant works. Paths are absolute, without `.`, `..` and doubled separators;
+/// each at most 4096 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkspaceRequest {
+    /// The directory of the project.
+    pub root: String,
+    /// The directory that relative paths begin at.
+    pub cwd: String,
+    /// What paths of the call really are where a symbolic link is in the way; at most 256.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub links: std::collections::BTreeMap<String, String>,
 }
 
 /// Earlier entries that a call refers to.
@@ -62,6 +101,9 @@ pub struct DecisionAnswer {
     /// For an escalation that is closed: what closed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<ResolutionView>,
+    /// For an escalation: whether the person whose turn it is may answer it, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requester_may_answer: Option<bool>,
     /// The entry, with its proof.
     #[schema(value_type = Object)]
     pub entry: RawJson,

@@ -6,6 +6,7 @@
 mod bundles;
 mod credentials;
 mod decisions;
+mod delegations;
 mod entries;
 mod explain;
 mod health;
@@ -21,8 +22,9 @@ pub use bundles::{
 pub use credentials::{CredentialCreated, CredentialList, CredentialView, NewCredential};
 pub use decisions::{
     DecisionAnswer, DecisionRequest, ExecutionAnswer, ExecutionRequest, LinksRequest, ReasonView,
-    ResolutionView,
+    ResolutionView, WireRequest, WorkspaceRequest,
 };
+pub use delegations::{DelegationAnswer, DelegationRequest};
 pub use entries::{EntryAnswer, EntryPage, FlagList, FlagView, Head, ProofAnswer};
 pub use explain::{
     EvidenceView, Explanation, LackView, PolicyView, ProofView, Sealable, TargetView, ValueView,
@@ -31,7 +33,7 @@ pub use health::HealthView;
 pub use problem::Problem;
 pub use replay::{ReplayChange, ReplayPage, ReplayRequest};
 pub use turns::{
-    CloseSession, Revoked, SessionClosed, StopRequest, TurnAnswer, TurnPartRequest, TurnRequest,
+    CloseSession, OpenSession, Revoked, SessionClosed, SessionOpened, StopRequest, TurnAnswer, TurnPartRequest, TurnRequest,
 };
 pub use vault::{OpenRequest, Opened};
 

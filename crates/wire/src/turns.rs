@@ -82,6 +82,24 @@ pub struct Revoked {
     pub entry: RawJson,
 }
 
+/// A session to open before its first turn.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenSession {
+    /// The session's id at the ingress; at most 128 visible ASCII characters.
+    pub session: String,
+}
+
+/// A session that is open.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SessionOpened {
+    /// Whether this request opened it; `false` where the same credential had opened it before.
+    pub is_new: bool,
+    /// The entry that opened it, with its proof.
+    #[schema(value_type = Object)]
+    pub entry: RawJson,
+}
+
 /// A session to close.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -229,11 +229,7 @@ fn call(service: &Service, ingress: &Caller, session: &str) -> Result<Vec<u8>, E
         args: setting::args(1, ARGS_BYTES),
         actor,
         intent_ref: Some(turn.intent_ref),
-        reasoning: None,
-        links: None,
-        session: None,
-        external_call_id: None,
-        wait: None,
+        ..DecisionRequest::default()
     };
     serde_json::to_vec(&call).map_err(Error::server("the call"))
 }

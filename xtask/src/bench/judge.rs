@@ -159,6 +159,8 @@ impl Scene {
             args,
             external_call_id: None,
             wire: None,
+            workspace: None,
+            definition: None,
             salt: Salt::fresh(&SystemRandom),
         };
         Ok(Self {

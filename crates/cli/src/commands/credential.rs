@@ -46,6 +46,15 @@ pub(crate) struct AddArgs {
     /// For a reviewer: base64url of the raw Ed25519 public key
     #[arg(long, value_name = "KEY")]
     public_key: Option<String>,
+    /// For a reviewer: the person whose credential it is, such as user:jo@acme.example
+    #[arg(long, value_name = "USER")]
+    principal: Option<String>,
+    /// For an agent: where its calls come in (api, relay, gate or hook)
+    #[arg(long)]
+    surface: Option<String>,
+    /// For an ingress: it may register turns only in sessions that it opened itself
+    #[arg(long)]
+    own_sessions: bool,
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +85,9 @@ fn add(args: &AddArgs, connection: &ConnectionArgs, terminal: &Terminal) -> Resu
         session: args.session.clone(),
         assurance: args.assurance.clone(),
         public_key: args.public_key.clone(),
+        surface: args.surface.clone(),
+        principal: args.principal.clone(),
+        own_sessions: args.own_sessions,
     };
     let client = connection.open(terminal)?.with_role(&["admin"])?;
     let created = client.add_credential(&request)?;

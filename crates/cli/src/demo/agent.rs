@@ -40,10 +40,7 @@ impl Agent {
             actor: ACTOR.to_owned(),
             intent_ref: Some(intent_ref.to_owned()),
             reasoning: Some(call.reasoning.to_owned()),
-            links: None,
-            session: None,
-            external_call_id: None,
-            wait: None,
+            ..DecisionRequest::default()
         };
         self.client.decide(&request, None)
     }

@@ -1,5 +1,7 @@
 //! The call, the reasoning that came with it, and the result that came of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,6 +27,13 @@ pub struct Call {
     /// What will be sent, where the surface that asks also forwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire: Option<Wire>,
+    /// Where the caller works, where paths of the call are relative to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Workspace>,
+    /// The digest of the tool's definition as its server lists it now, where the surface that asks
+    /// sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Sha256>,
     /// Keeps the arguments from being guessed.
     pub salt: Salt,
 }
@@ -45,6 +54,21 @@ pub struct Wire {
     pub destination: String,
     /// SHA-256 of the bytes.
     pub sha256: Sha256,
+}
+
+/// Where a coding assistant works, as the surface in front of it found it. Paths are absolute and
+/// hold no `.`, `..` or doubled separators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workspace {
+    /// The directory of the project.
+    pub root: String,
+    /// The directory that relative paths begin at.
+    pub cwd: String,
+    /// What paths really are where a symbolic link is in the way: an absolute path as it is
+    /// written, and what it leads to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, String>,
 }
 
 /// What the agent said of its reasons. Evidence, never authority.

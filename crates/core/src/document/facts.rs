@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{ArgumentRole, Confidentiality, Document, EntityUid, Integrity, MIB, PartBy, Salt};
+use crate::entry::ReviewAnswer;
 use crate::ids::{CredentialId, EntryId};
-use crate::names::{ActionName, ActorName, TenantId};
+use crate::names::{ActionName, ActorName, ReasonId, TenantId};
 use crate::pseudonym::Pseudonym;
 use crate::refs::{CallRef, FactsRef, IntentRef, PolicyRef, ResultRef};
 use crate::time::Timestamp;
@@ -90,9 +91,37 @@ pub struct Inputs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<HistoryFact>,
     /// The review that is used up, if there is one.
-    pub review: Option<EntryId>,
+    pub review: Option<ReviewFact>,
     /// The credential that asked.
     pub credential: CredentialId,
+}
+
+/// A person's answer to the escalation of this very call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewFact {
+    /// The entry of the review.
+    pub entry: EntryId,
+    /// The escalated decision that it answers.
+    pub escalation: EntryId,
+    /// The answer.
+    pub answer: ReviewAnswer,
+    /// The bundle that escalated the call: under another one the answer is void.
+    pub policy_ref: PolicyRef,
+    /// The rules that asked. Only these does an approval lift.
+    pub reasons: BTreeSet<ReasonId>,
+    /// Who answered.
+    pub by: ReviewBy,
+}
+
+/// Who answered an escalation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReviewBy {
+    /// A reviewer who is somebody else than the principal of the turn.
+    Reviewer,
+    /// The principal, or the turn's ingress in the principal's name.
+    Requester,
 }
 
 /// One turn of the live chain.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::names::ActionName;
+use crate::refs::Sha256;
 
 /// What is known of one tool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,12 @@ pub struct ToolManifest {
     /// What the tool is for.
     #[serde(default)]
     pub description: String,
+    /// The digest of the tool's definition as its server listed it when a person confirmed this
+    /// manifest: a call that states another one is rejected. It is the SHA-256 of the canonical JSON
+    /// of the members `name`, `title`, `description`, `inputSchema`, `outputSchema` and `annotations`
+    /// of the definition, as far as it has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<Sha256>,
     /// The JSON Schema (2020-12) of its arguments.
     pub arguments: Value,
     /// Which arguments are targets.

@@ -15,11 +15,11 @@ pub use bundle::{
     Bundle, BundleContent, CounterDeclaration, CounterKey, CounterKind, PolicyFile,
     PublishingSettings, Settings, UnknownTools, WatchSettings,
 };
-pub use call::{Call, Reasoning, ToolResult, Wire};
+pub use call::{Call, Reasoning, ToolResult, Wire, Workspace};
 pub use directory::{Changeset, DirectoryChange, EntityUid};
 pub use facts::{
     CarriedFact, CedarRequest, CounterFact, EntityFact, EntityKind, Evidence, Facts, HistoryFact,
-    Inputs, IntentInput, Place, Source, TargetFact, TextEntity, ValueFact,
+    Inputs, IntentInput, Place, ReviewBy, ReviewFact, Source, TargetFact, TextEntity, ValueFact,
 };
 pub use intent::{Assurance, Author, Intent, PartBy, TurnPart};
 pub use manifest::{

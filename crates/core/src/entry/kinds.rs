@@ -190,6 +190,14 @@ entry_kind! {
         public_key: Option<KeyText>,
         #[doc = "The credential of the admin; `null` for those made with the log."]
         credential: Option<CredentialId>,
+        optional {
+            #[doc = "What its decisions state as `surface`; without it, `api`."]
+            surface: Surface,
+            #[doc = "Stands for the person whose credential it is, for a reviewer."]
+            principal: Pseudonym,
+            #[doc = "Whether an ingress may register turns only in sessions that it opened itself."]
+            own_sessions: bool,
+        }
     }
 }
 
@@ -242,14 +250,14 @@ entry_kind! {
         shown_ref: StatementRef,
         #[doc = "`approve` or `reject`."]
         answer: ReviewAnswer,
-        #[doc = "The reviewer's credential."]
+        #[doc = "The reviewer's credential, or that of the ingress."]
         credential: CredentialId,
         #[doc = "When the answer ends."]
         expires_at: Timestamp,
         #[doc = "Makes the answer good for one use."]
         nonce: KeyText,
-        #[doc = "The reviewer's signature over the other members, base64url."]
-        signature: KeyText,
+        #[doc = "The reviewer's signature over the other members, base64url; `null` where the ingress that registered the turn vouches for the answer of its principal."]
+        signature: Option<KeyText>,
     }
 }
 

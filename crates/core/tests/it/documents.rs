@@ -97,7 +97,16 @@ fn no_document_passes_for_another_kind() {
 }
 
 /// Members that are left out where they say nothing.
-const OPTIONAL: [&str; 6] = ["wire", "args", "by_agent", "actions", "values", "carried"];
+const OPTIONAL: [&str; 8] = [
+    "wire",
+    "workspace",
+    "definition",
+    "args",
+    "by_agent",
+    "actions",
+    "values",
+    "carried",
+];
 
 #[test]
 fn a_document_with_a_member_removed_or_added_is_refused() {

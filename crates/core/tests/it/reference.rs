@@ -161,7 +161,14 @@ fn the_reference_names_every_member_of_every_document() {
                 // What is inside these is not ours.
                 if !matches!(
                     name.as_str(),
-                    "args" | "arguments" | "result" | "roles" | "words" | "attributes" | "context"
+                    "args"
+                        | "arguments"
+                        | "result"
+                        | "roles"
+                        | "words"
+                        | "attributes"
+                        | "context"
+                        | "links"
                 ) {
                     names(value, found);
                 }

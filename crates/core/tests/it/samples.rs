@@ -8,8 +8,9 @@ use countersign_core::document::{
     CounterKind, DirectoryChange, Document, Effect, EffectDeclaration, EntityFact, EntityKind,
     EntityUid, Evidence, Facts, FieldLabel, HistoryFact, Inputs, Integrity, IntentInput, PartBy,
     Place, PolicyFile, PseudonymMeaning, PublishingSettings, Reasoning, ResultFormat,
-    ResultManifest, Salt, Settings, Source, Statement, TargetDeclaration, TargetFact, TargetType,
-    TextEntity, ToolManifest, ToolResult, TurnPart, ValueFact, Wire,
+    ResultManifest, ReviewBy, ReviewFact, Salt, Settings, Source, Statement, TargetDeclaration,
+    TargetFact, TargetType, TextEntity, ToolManifest, ToolResult, TurnPart, ValueFact, Wire,
+    Workspace,
 };
 use countersign_core::entry::*;
 use countersign_core::ids::EntryId;
@@ -286,6 +287,9 @@ fn people_and_records() -> Vec<(&'static str, Body)> {
         assurance: Some(Assurance::Separate),
         public_key: None,
         credential: None,
+        surface: None,
+        principal: None,
+        own_sessions: Some(true),
     };
     let revoked = Credential {
         change: GrantChange::Revoked,
@@ -296,11 +300,16 @@ fn people_and_records() -> Vec<(&'static str, Body)> {
         session: None,
         assurance: None,
         credential: Some(x(CREDENTIAL)),
+        surface: None,
+        principal: None,
+        own_sessions: None,
         ..granted.clone()
     };
     let reviewer = Credential {
         roles: vec![Role::Reviewer],
         public_key: Some(key(RAW)),
+        principal: Some(stands_for(1)),
+        surface: Some(Surface::Hook),
         ..revoked.clone()
     };
     let reviewer = Credential {
@@ -333,7 +342,11 @@ fn people_and_records() -> Vec<(&'static str, Body)> {
         credential: x(CREDENTIAL),
         expires_at: x("2026-04-18T02:30:00.000Z"),
         nonce: key(RAW),
-        signature: key(SIGNATURE),
+        signature: Some(key(SIGNATURE)),
+    };
+    let vouched = Review {
+        signature: None,
+        ..review.clone()
     };
     let access = VaultAccess {
         refs: vec![to("call"), to("facts")],
@@ -359,6 +372,7 @@ fn people_and_records() -> Vec<(&'static str, Body)> {
         ("revocation of a turn", turn.into()),
         ("revocation of an actor", actor.into()),
         ("revocation lifted from everything", everything.into()),
+        ("review, vouched for by the ingress", vouched.into()),
         ("review", review.into()),
         (
             "expired",
@@ -495,6 +509,12 @@ pub(crate) fn documents() -> Vec<(&'static str, &'static str, Vec<u8>, Sha256)> 
         "yes, go ahead \u{2014} \u{1f44d} \u{fb33}\u{80}\r\n\"quoted\" \\ /".into();
     later.parts[0].raw_sha256 = Some(to("raw"));
     let mut forwarded = call();
+    forwarded.definition = Some(to("definition"));
+    forwarded.workspace = Some(Workspace {
+        root: "/home/jo/project".into(),
+        cwd: "/home/jo/project/src".into(),
+        links: [("/home/jo/project/old".to_owned(), "/srv/old".to_owned())].into(),
+    });
     forwarded.external_call_id = Some("toolu_01".into());
     forwarded.wire = Some(Wire {
         profile: "mcp".into(),
@@ -618,6 +638,8 @@ fn call() -> Call {
         args,
         external_call_id: None,
         wire: None,
+        workspace: None,
+        definition: None,
         salt: salt(2),
     }
 }
@@ -669,7 +691,14 @@ fn facts() -> Facts {
                 approved_before: vec![true],
                 rejected_before: false,
             }),
-            review: None,
+            review: Some(ReviewFact {
+                entry: x(DECISION),
+                escalation: x(DECISION),
+                answer: ReviewAnswer::Approve,
+                policy_ref: to("bundle"),
+                reasons: [x("ask-first")].into(),
+                by: ReviewBy::Reviewer,
+            }),
             credential: x(CREDENTIAL),
         },
         targets: vec![TargetFact {
@@ -745,6 +774,7 @@ fn bundle() -> Bundle {
                 action: x("email.send"),
                 effect: Effect::Irreversible,
                 description: String::new(),
+                pinned: Some(to("definition")),
                 arguments: json!({"type": "object", "properties": {"to": {"type": "array"}}}),
                 targets: vec![TargetDeclaration {
                     at: "/to".into(),

@@ -109,6 +109,8 @@ fn call(bundle: &CompiledBundle, members: &Members) -> Result<Call, String> {
         args,
         external_call_id: None,
         wire: None,
+        workspace: None,
+        definition: None,
         salt: salt(),
     })
 }

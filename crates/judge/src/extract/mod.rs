@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use countersign_core::document::{
     Call, CedarRequest, CounterFact, EntityUid, Facts, HistoryFact, Inputs, Intent, IntentInput,
-    Salt, TargetFact,
+    ReviewFact, Salt, TargetFact,
 };
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::limits::TURN_CHAIN;
@@ -88,7 +88,7 @@ pub struct ExtractInputs<'a> {
     /// The credential that asks.
     pub credential: CredentialId,
     /// The review that is used up, if there is one.
-    pub review: Option<EntryId>,
+    pub review: Option<&'a ReviewFact>,
     /// The counters as they stand, and what the call adds to each.
     pub counters: &'a [CounterFact],
     /// What came before, where the policies ask for it.
@@ -329,7 +329,7 @@ fn blank(drawing: &Drawing<'_>) -> Facts {
             directory_revision: inputs.directory_revision,
             counters: Vec::new(),
             history: None,
-            review: inputs.review,
+            review: inputs.review.cloned(),
             credential: inputs.credential,
         },
         targets: Vec::<TargetFact>::new(),

@@ -242,6 +242,8 @@ pub(crate) fn call(tool: &str, args: Value) -> Call {
         args,
         external_call_id: None,
         wire: None,
+        workspace: None,
+        definition: None,
         salt: salt(),
     }
 }

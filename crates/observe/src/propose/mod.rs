@@ -186,6 +186,7 @@ fn guess(
                     }),
                     words: spoken(&named),
                     effects: Vec::new(),
+                    pinned: None,
                 };
                 if compile(&content(vec![manifest.clone()])).is_ok() {
                     return Some((manifest, why));

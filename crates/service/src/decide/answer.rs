@@ -100,7 +100,7 @@ impl Service {
         let call = PermittedCall {
             tool: request.tool.clone(),
             args_sha256: request.args_sha256,
-            wire: None,
+            wire: request.wire.clone(),
         };
         let permit = fresh
             .permit
@@ -113,6 +113,7 @@ impl Service {
             reasons: reasons(&bundle, &decision.reasons),
             permit,
             resolution: None,
+            requester_may_answer: requester_may_answer(&bundle, decision),
             entry: render::with_proof(&committed.leaf, &committed.proof)?,
         })
     }
@@ -143,6 +144,7 @@ impl Service {
             reasons: reasons(&bundle, &decision.reasons),
             permit,
             resolution: self.resolution(entry.entry_id, decision)?,
+            requester_may_answer: requester_may_answer(&bundle, decision),
             entry: render::with_proof(leaf, proof)?,
         })
     }
@@ -233,6 +235,12 @@ struct PermittedCall {
     tool: String,
     args_sha256: Sha256,
     wire: Option<Wire>,
+}
+
+/// Of an escalation: whether every rule that asks lets the one who asked answer.
+pub(crate) fn requester_may_answer(bundle: &CompiledBundle, decision: &Decision) -> Option<bool> {
+    let may = |id: &ReasonId| bundle.escalates_to_requester(id) == Some(true);
+    (decision.outcome == Outcome::Escalated).then(|| decision.reasons.iter().all(may))
 }
 
 /// The audience of a permit: the side of one tool.

@@ -87,6 +87,7 @@ impl Service {
         idempotency_key: Option<&str>,
     ) -> Result<Undelivered, ServiceError> {
         caller.require(Role::Agent)?;
+        let surface = caller.surface(surface);
         let request = match CallRequest::read(body, idempotency_key) {
             Ok(request) => request,
             Err(error) => return Err(self.record_malformed(caller, surface, error).await),

@@ -110,12 +110,11 @@ impl Service {
         let directory = self.ledger.state(&key::directory())?;
         reads.read(key::directory(), directory.as_ref());
         let in_shadow = self.in_shadow(&mut reads)?;
-        let mut mandate = self.mandate(
-            request.intent_ref,
-            &request.actor,
-            request.session.as_ref(),
-            now,
-        )?;
+        let claimed = match (&request.session, request.session_turn) {
+            (Some(session), true) => self.turn_of_session(session, &request.actor, &mut reads)?,
+            _ => request.intent_ref,
+        };
+        let mut mandate = self.mandate(claimed, &request.actor, request.session.as_ref(), now)?;
         if let Some(session) = mandate.session() {
             // Before they are read: a result that comes in meanwhile may hold what must not leave.
             let newest = self.ledger.state(&key::newest_result(&session))?;
@@ -125,7 +124,7 @@ impl Service {
         let (mut prepared, call) = self.sealed_call(caller, request, surface, &in_force)?;
         let sources = FactSources {
             caller,
-            claimed: request.intent_ref,
+            claimed,
             actor: &request.actor,
             in_force: &in_force,
             mandate: &mandate,
@@ -139,9 +138,7 @@ impl Service {
         prepared.actions.clone_from(&facts.actions);
         prepared.targets = self.plan_targets(&facts)?;
         prepared.intent_ref = mandate.intent_ref();
-        prepared.claimed_intent_ref = request
-            .intent_ref
-            .filter(|_| mandate.intent_ref().is_none());
+        prepared.claimed_intent_ref = claimed.filter(|_| mandate.intent_ref().is_none());
         prepared.principal = mandate.chain.first().map(|turn| turn.row.principal);
         prepared.session = mandate.session();
         let who = Who {

@@ -79,7 +79,7 @@ impl Service {
         error: ServiceError,
     ) -> ServiceError {
         match caller.require(Role::Agent) {
-            Ok(()) => wait(self.record_malformed(caller, surface, error)),
+            Ok(()) => wait(self.record_malformed(caller, caller.surface(surface), error)),
             Err(refused) => refused,
         }
     }

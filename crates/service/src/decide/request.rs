@@ -1,6 +1,6 @@
 //! Reading the request for a decision.
 
-use countersign_core::document::{Call, Salt};
+use countersign_core::document::{Call, Salt, Wire, Workspace};
 use countersign_core::ids::EntryId;
 use countersign_core::json;
 use countersign_core::limits::{CALL_ARGS_BYTES, REASONING_BYTES, TOOL_NAME_BYTES};
@@ -8,7 +8,7 @@ use countersign_core::names::{ActorName, SessionId, TenantId};
 use countersign_core::random::Random;
 use countersign_core::refs::{IntentRef, Sha256};
 use countersign_ledger::StateKey;
-use countersign_wire::DecisionRequest;
+use countersign_wire::{DecisionRequest, WireRequest, WorkspaceRequest};
 use serde_json::Value;
 
 use crate::caller::Caller;
@@ -25,6 +25,15 @@ const IDEMPOTENCY_KEY_BYTES: usize = 255;
 /// Longest id that a client may give to its call, in bytes.
 const EXTERNAL_ID_BYTES: usize = 256;
 
+/// Longest name of how bytes are framed, in bytes.
+const WIRE_PROFILE_BYTES: usize = 64;
+/// Longest destination of bytes, in bytes.
+const WIRE_DESTINATION_BYTES: usize = 8 * 1024;
+/// Longest path of a workspace, in bytes.
+const WORKSPACE_PATH_BYTES: usize = 4 * 1024;
+/// Most symbolic links of a workspace.
+const WORKSPACE_LINKS: usize = 256;
+
 /// A request whose members are known to be well-formed.
 pub(super) struct CallRequest {
     pub(super) tool: String,
@@ -35,7 +44,12 @@ pub(super) struct CallRequest {
     pub(super) reasoning: Option<String>,
     pub(super) continues: Option<EntryId>,
     pub(super) session: Option<SessionId>,
+    /// Whether the intent is the newest live turn of the session.
+    pub(super) session_turn: bool,
     pub(super) external_call_id: Option<String>,
+    pub(super) wire: Option<Wire>,
+    pub(super) workspace: Option<Workspace>,
+    pub(super) definition: Option<Sha256>,
     pub(super) wait: Option<WaitLevel>,
     /// The digest of the whole body, where an idempotency key binds it.
     pub(super) body: Option<Sha256>,
@@ -73,6 +87,11 @@ impl CallRequest {
                 "`Idempotency-Key` is 1 to {IDEMPOTENCY_KEY_BYTES} visible ASCII characters"
             )));
         }
+        if request.session_turn && (request.intent_ref.is_some() || request.session.is_none()) {
+            return Err(ServiceError::malformed(
+                "`session_turn` comes with a `session` and without an `intent_ref`",
+            ));
+        }
         Ok(Self {
             tool: request.tool,
             args_sha256: canonical.digest(),
@@ -87,7 +106,11 @@ impl CallRequest {
                 .map(name)
                 .transpose()?,
             session: request.session.as_deref().map(name).transpose()?,
+            session_turn: request.session_turn,
             external_call_id: request.external_call_id,
+            wire: request.wire.map(wire).transpose()?,
+            workspace: request.workspace.map(workspace).transpose()?,
+            definition: request.definition.as_deref().map(name).transpose()?,
             wait: request.wait.as_deref().map(str::parse).transpose()?,
             body: idempotency_key.map(|_| Sha256::of(body)),
             idempotency_key: idempotency_key.map(str::to_owned),
@@ -112,10 +135,57 @@ impl CallRequest {
             args,
             args_sha256: self.args_sha256,
             external_call_id: self.external_call_id.clone(),
-            wire: None,
+            wire: self.wire.clone(),
+            workspace: self.workspace.clone(),
+            definition: self.definition,
             salt: Salt::fresh(random),
         }
     }
+}
+
+fn wire(request: WireRequest) -> Result<Wire, ServiceError> {
+    limit("wire.profile", request.profile.len(), WIRE_PROFILE_BYTES)?;
+    limit(
+        "wire.destination",
+        request.destination.len(),
+        WIRE_DESTINATION_BYTES,
+    )?;
+    Ok(Wire {
+        sha256: name(&request.sha256)?,
+        profile: request.profile,
+        destination: request.destination,
+    })
+}
+
+fn workspace(request: WorkspaceRequest) -> Result<Workspace, ServiceError> {
+    if request.links.len() > WORKSPACE_LINKS {
+        return Err(ServiceError::malformed(format!(
+            "`workspace.links` holds {}; allowed are {WORKSPACE_LINKS}",
+            request.links.len()
+        )));
+    }
+    let links = request.links.iter().flat_map(|(link, path)| [link, path]);
+    for path in [&request.root, &request.cwd].into_iter().chain(links) {
+        limit("workspace", path.len(), WORKSPACE_PATH_BYTES)?;
+        if !is_plain_path(path) {
+            return Err(ServiceError::malformed(
+                "paths of `workspace` are absolute, without `.`, `..`, doubled separators and control characters",
+            ));
+        }
+    }
+    Ok(Workspace {
+        root: request.root,
+        cwd: request.cwd,
+        links: request.links,
+    })
+}
+
+fn is_plain_path(path: &str) -> bool {
+    let is_plain = |part: &str| !matches!(part, "" | "." | "..");
+    path == "/"
+        || path.strip_prefix('/').is_some_and(|rest| {
+            rest.split('/').all(is_plain) && !rest.chars().any(char::is_control)
+        })
 }
 
 fn limit(member: &str, found: usize, allowed: usize) -> Result<(), ServiceError> {

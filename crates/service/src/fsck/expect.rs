@@ -53,7 +53,7 @@ impl Folded {
                 self.put_first(index, key::part(&part.bytes.digest()), &row);
             }
             Body::Policy(policy) => self.policy(index, entry, policy),
-            Body::SessionOpen(open) => self.open(index, id, open),
+            Body::SessionOpen(open) => self.open(index, entry, open),
             Body::SessionClose(close) => self.close(index, &close.session),
             Body::Intent(intent) => self.intent(index, entry, intent),
             Body::Revocation(revocation) => self.revocation(index, id, revocation),
@@ -137,23 +137,25 @@ impl Folded {
         }
     }
 
-    fn open(&mut self, index: LeafIndex, id: EntryId, open: &SessionOpen) {
+    fn open(&mut self, index: LeafIndex, entry: &Entry, open: &SessionOpen) {
         let turns = self.sessions.get(&open.session);
         let row = SessionRow {
             newest: None,
+            is_awaiting: true,
             turns: turns.map_or(0, |(_, row)| row.turns),
-            opened: id,
+            opened: entry.entry_id,
             opened_by: open.credential,
         };
         self.sessions.insert(open.session, (index, row));
         self.rows.remove(key::session_count(&open.session).as_str());
         let (at, count) = self.counts.entry(open.session).or_default();
-        (*at, count.open) = (index, true);
+        *at = index;
+        count.open_at(entry.timestamp);
     }
 
     fn close(&mut self, index: LeafIndex, session: &Pseudonym) {
         if let Some((at, row)) = self.sessions.get_mut(session) {
-            (*at, row.newest) = (index, None);
+            (*at, row.newest, row.is_awaiting) = (index, None, false);
         }
         self.counts.remove(session);
         self.gone(index, key::session_count(session));
@@ -173,7 +175,7 @@ impl Folded {
             return;
         };
         *at = index;
-        session.newest = Some(intent.intent_ref);
+        (session.newest, session.is_awaiting) = (Some(intent.intent_ref), false);
         session.turns = session.turns.saturating_add(1);
         let row = IntentRow {
             entry: entry.entry_id,
@@ -223,7 +225,7 @@ impl Folded {
             }
             return;
         }
-        let row = json!({
+        let mut row = json!({
             "id": body.subject,
             "roles": body.roles,
             "actors": body.actors,
@@ -235,6 +237,17 @@ impl Folded {
             "entry": id,
             "revoked": false,
         });
+        if let Some(row) = row.as_object_mut() {
+            if let Some(surface) = &body.surface {
+                row.insert("surface".to_owned(), json!(surface));
+            }
+            if let Some(principal) = &body.principal {
+                row.insert("principal".to_owned(), json!(principal));
+            }
+            if body.own_sessions == Some(true) {
+                row.insert("own_sessions".to_owned(), json!(true));
+            }
+        }
         self.credentials.insert(body.subject, (index, row));
     }
 

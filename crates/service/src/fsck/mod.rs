@@ -136,7 +136,11 @@ impl<'a> StateCheck<'a> {
                 note(Principal, Some(body.principal));
                 note(Session, Some(body.session));
             }
-            Body::Credential(body) => note(Session, body.session),
+            Body::Credential(body) => {
+                note(Session, body.session);
+                note(Principal, body.principal);
+            }
+            Body::SessionOpen(body) => note(Session, Some(body.session)),
             Body::Decision(body) => {
                 for target in &body.targets {
                     note(Target, Some(*target));

@@ -334,6 +334,8 @@ fn call(args: serde_json::Value, tool: String) -> Call {
         args,
         external_call_id: None,
         wire: None,
+        workspace: None,
+        definition: None,
         salt: Salt::fresh(&Draw),
     }
 }

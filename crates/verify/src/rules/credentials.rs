@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use countersign_core::document::{Assurance, Author};
-use countersign_core::entry::{ActorPattern, Credential, GrantChange, Intent, Role};
+use countersign_core::entry::{ActorPattern, Credential, GrantChange, Intent, Role, Surface};
 use countersign_core::ids::CredentialId;
 use countersign_core::names::{ActorName, ChannelName, KeyText};
 use countersign_core::pseudonym::Pseudonym;
@@ -26,6 +26,9 @@ struct Grant {
     session: Option<Pseudonym>,
     assurance: Option<Assurance>,
     public_key: Option<KeyText>,
+    surface: Option<Surface>,
+    principal: Option<Pseudonym>,
+    own_sessions: bool,
 }
 
 /// Roles that one credential must not have together.
@@ -105,6 +108,19 @@ impl Credentials {
         if let Some(grant) = self.with_role(at, id, Role::Agent) {
             check_actor(at, grant, id, actor);
         }
+    }
+
+    /// Where an agent's calls come in is what its credential says, if it says anything.
+    pub(crate) fn surface(&self, at: &mut At<'_>, id: CredentialId, surface: Surface) {
+        let stated = self.grants.get(&id).and_then(|grant| grant.surface);
+        let found = format_args!("`{surface}`");
+        let expected = "the surface of the credential";
+        at.require(
+            stated.is_none_or(|stated| stated == surface),
+            Check::Credential,
+            found,
+            expected,
+        );
     }
 
     /// The same where the call was refused unread: the credential may have been revoked while that
@@ -190,6 +206,9 @@ impl Credentials {
             session: body.session,
             assurance: body.assurance,
             public_key: body.public_key.clone(),
+            surface: body.surface,
+            principal: body.principal,
+            own_sessions: body.own_sessions == Some(true),
         };
         let is_new = self.grants.insert(body.subject, grant).is_none();
         let found = format_args!("another grant of {}", body.subject);

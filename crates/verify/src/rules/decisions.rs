@@ -204,11 +204,18 @@ impl Decisions {
         let message = origin.and_then(|origin| entry_message(origin, body).ok());
         let public = key.as_ref().and_then(decode::<32>);
         let holds = match (public, message) {
-            (Some(public), Some(message)) => is_signed(&public, &message, &body.signature),
+            (Some(public), Some(message)) => body
+                .signature
+                .as_ref()
+                .is_some_and(|signature| is_signed(&public, &message, signature)),
             _ => false,
         };
         let expected = "a signature of the reviewer's key over the other members";
-        at.require(holds, Check::Review, &body.signature, expected);
+        let found = body
+            .signature
+            .as_ref()
+            .map_or("no signature", KeyText::as_str);
+        at.require(holds, Check::Review, found, expected);
         let is_fresh = self.nonces.insert(body.nonce.clone());
         at.require(is_fresh, Check::UsedOnce, "a nonce again", "a fresh nonce");
         if let Some(seen) = body.links.review.and_then(|id| self.get(&id)) {

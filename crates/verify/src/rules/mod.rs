@@ -235,6 +235,7 @@ impl<'a> Rules<'a> {
                 .refused_agent(at, body.credential, &body.actor),
             false => self.credentials.agent(at, body.credential, &body.actor),
         }
+        self.credentials.surface(at, body.credential, body.surface);
         self.bundles.judged(at, body);
         self.intents.grounds(at, body);
         self.decisions.decide(at, body);
