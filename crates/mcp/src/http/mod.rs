@@ -1,0 +1,1 @@
+//! The relay before a server that is reached over streamable HTTP.

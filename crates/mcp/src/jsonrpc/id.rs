@@ -1,0 +1,78 @@
+//! Ids of requests.
+
+use serde::{Serialize, Serializer};
+
+use crate::limits::ID_BYTES;
+
+/// The id of a request: a text or a whole number (JSON-RPC 2.0 section 4; MCP forbids `null`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Id {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+}
+
+impl Id {
+    /// Reads the JSON text of an id. `1.0` and `1e0` are refused, since readers differ on them.
+    pub(crate) fn read(json: &str) -> Option<Self> {
+        if json.starts_with('"') {
+            let text: String = serde_json::from_str(json).ok()?;
+            return (text.len() <= ID_BYTES).then_some(Self::Text(text));
+        }
+        let digits = json.strip_prefix('-').unwrap_or(json);
+        let is_whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = json.parse().ok().filter(|_| is_whole)?;
+        // Beyond 2^53 a reader may round, and two ids become one.
+        (-(1_i64 << 53)..=1_i64 << 53)
+            .contains(&number)
+            .then_some(Self::Number(number))
+    }
+}
+
+impl std::fmt::Display for Id {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Number(number) => serializer.serialize_i64(*number),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_texts_and_whole_numbers_are_ids() {
+        assert_eq!(Id::read("7"), Some(Id::Number(7)));
+        assert_eq!(Id::read("-7"), Some(Id::Number(-7)));
+        assert_eq!(Id::read(r#""a\u0062""#), Some(Id::Text("ab".into())));
+        assert_ne!(Id::read("7"), Id::read("\"7\""));
+        let long = format!("\"{}\"", "x".repeat(ID_BYTES + 1));
+        for other in [
+            "null",
+            "1.0",
+            "1e3",
+            "true",
+            "{}",
+            "[1]",
+            "-",
+            "",
+            "9007199254740993",
+            "99999999999999999999",
+            &long,
+        ] {
+            assert_eq!(Id::read(other), None, "{other}");
+        }
+    }
+}

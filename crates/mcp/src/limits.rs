@@ -1,0 +1,29 @@
+//! Every limit of the relay, named.
+
+use std::time::Duration;
+
+/// Most bytes of one message, either way: 16 MiB.
+pub const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+/// Most bytes of what a tool returned that are handed on and recorded: 7 MiB, so that the report of
+/// it is one that a Countersign server takes.
+pub const RESULT_BYTES: usize = 7 * 1024 * 1024;
+/// Longest id of a request, as text.
+pub const ID_BYTES: usize = 256;
+/// Longest name of a method.
+pub const METHOD_BYTES: usize = 128;
+/// Most requests of one client that wait for an answer at once, cancelled ones included.
+pub const IN_FLIGHT: usize = 1_024;
+/// Most calls of one client that wait for a person at once.
+pub const WAITING: usize = 64;
+/// Most tools in one answer to `tools/list` whose visibility is asked for.
+pub const LISTED_TOOLS: usize = 1_024;
+/// Most tools whose definitions are remembered.
+pub const KNOWN_TOOLS: usize = 4_096;
+/// Most tasks that are remembered, until they are done.
+pub const KNOWN_TASKS: usize = 1_024;
+/// Most questions to a person that are open at once (`input_required`).
+pub const OPEN_QUESTIONS: usize = 1_024;
+/// How long a call that is escalated waits for a person, unless told otherwise.
+pub const REVIEW_WAIT: Duration = Duration::from_secs(60);
+/// How long the relay goes on trying, at its end, to record what is not recorded yet.
+pub const LAST_TRIES: Duration = Duration::from_secs(10);

@@ -1,0 +1,1 @@
+//! The relay around a server that runs as a child process.
