@@ -19,4 +19,5 @@ mod reports;
 mod sessions;
 mod shadow;
 mod storm;
+mod surfaces;
 mod watching;
