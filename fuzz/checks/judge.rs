@@ -194,6 +194,8 @@ fn drawn(turn: &str, args: &Value, returned: Option<&str>) -> Facts {
         args: args.clone(),
         external_call_id: None,
         wire: None,
+        workspace: None,
+        definition: None,
         salt: salt.parse().unwrap(),
     };
     let chain = [ChainTurn {

@@ -9,13 +9,15 @@
 //!
 //! # Detectors
 //!
-//! Both look at decisions whose mode is `enforced`, with the thresholds and windows of the bundle
-//! in force; a threshold of 0 turns a detector off.
+//! All look at decisions whose mode is `enforced`; the first two with the thresholds and windows of
+//! the bundle in force, of which 0 turns a detector off.
 //!
 //! - **burst**: rejections under one intent, or by one actor. An actor's burst of which every entry
 //!   already stands in the burst of one intent is not raised a second time.
 //! - **unmandated**: calls without a live intent by one actor, whatever was decided. Calls that were
 //!   stopped or contended were refused before anybody looked for an intent and do not count.
+//! - **tool-changed**: calls by one actor that were rejected because the tool's server lists another
+//!   definition of it than the one that a person confirmed. The first one raises the flag.
 //!
 //! # Incidents
 //!

@@ -40,6 +40,13 @@ impl Subject {
         }
     }
 
+    pub(crate) fn tool_changed(actor: &ActorName) -> Self {
+        Self {
+            detector: Detector::ToolChanged,
+            of: Of::Actor(actor.clone()),
+        }
+    }
+
     /// What a flag in the log is about: an intent's flag may name an actor too.
     pub(crate) fn of_flag(flag: &Flag) -> Option<Self> {
         let of = match (flag.intent_ref, &flag.actor) {

@@ -27,6 +27,9 @@ pub mod limits {
     pub const ENDED: usize = 1024;
     /// The highest threshold; a higher setting counts as this.
     pub const THRESHOLD: u32 = 1000;
+    /// How long a tool that has changed stays quiet, in seconds, before a call of one begins another
+    /// incident. Every such call counts: no setting turns the detector off.
+    pub const TOOL_CHANGED_WINDOW_S: u32 = 3_600;
     /// How much later than a window's end, in milliseconds, a tick takes it to be over: what is
     /// committed next may have a time that is earlier than the tick's by as much as a ledger's
     /// clock may step back.
@@ -144,6 +147,10 @@ impl Watch {
         if is_unmandated(decision) {
             let terms = terms(settings.unmandated_calls, settings.unmandated_window_s);
             drafts.extend(self.count(Subject::unmandated(&seen.actor), &seen, terms));
+        }
+        if has_changed_tool(decision) {
+            let terms = terms(1, limits::TOOL_CHANGED_WINDOW_S);
+            drafts.extend(self.count(Subject::tool_changed(&seen.actor), &seen, terms));
         }
         drafts.extend(self.enforce_limits());
     }
@@ -307,6 +314,12 @@ impl Watch {
             }
         }
     }
+}
+
+/// Whether the call was rejected because its tool is listed otherwise than it was confirmed.
+fn has_changed_tool(decision: &Decision) -> bool {
+    let changed = ReasonId::builtin(BuiltinReason::ToolChanged);
+    decision.outcome == Outcome::Rejected && decision.reasons.contains(&changed)
 }
 
 /// Whether nobody was behind the call. A call that was stopped, or whose state kept changing, was

@@ -52,7 +52,7 @@ pub struct FlagList {
 pub struct FlagView {
     /// The flag's entry id.
     pub flag: String,
-    /// `burst` or `unmandated`.
+    /// `burst`, `unmandated` or `tool-changed`.
     pub detector: String,
     /// `notice`, `warning` or `critical`.
     pub severity: String,

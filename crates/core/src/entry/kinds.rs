@@ -346,7 +346,7 @@ entry_kind! {
 entry_kind! {
     #[doc = "An alert, raised from the ledger."]
     Flag = "flag" {
-        #[doc = "What was looked for: `burst` or `unmandated`."]
+        #[doc = "What was looked for: `burst`, `unmandated` or `tool-changed`."]
         detector: Detector,
         #[doc = "How grave it is."]
         severity: Severity,

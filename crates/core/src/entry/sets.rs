@@ -281,6 +281,8 @@ closed_set! {
         Burst = "burst",
         /// Calls without a live intent.
         Unmandated = "unmandated",
+        /// Calls of tools that their servers list otherwise than when a person confirmed them.
+        ToolChanged = "tool-changed",
     }
 }
 closed_set! {

@@ -221,7 +221,7 @@ fn has(kind: TargetType) -> &'static [&'static str] {
 }
 
 /// The group of an effect.
-fn group_of(effect: Effect) -> &'static str {
+pub(super) fn group_of(effect: Effect) -> &'static str {
     let [reads, writes, irreversible] = GROUPS;
     match effect {
         Effect::Read => reads,

@@ -20,6 +20,7 @@ mod settings;
 mod slice;
 mod targets;
 mod tool;
+mod visible;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;

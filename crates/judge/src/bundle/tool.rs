@@ -136,6 +136,13 @@ impl Tool {
         std::iter::once(first).chain(more)
     }
 
+    /// What every call does, whatever its arguments.
+    pub(super) fn certain_parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let always = self.effects.iter().map(|effect| effect.when.is_none());
+        let parts = self.parts().zip(std::iter::once(true).chain(always));
+        parts.filter_map(|(part, always)| always.then_some(part))
+    }
+
     /// Whether a call can change something.
     pub(super) fn is_sink(&self) -> bool {
         self.parts().any(|part| part.effect != Effect::Read)

@@ -144,6 +144,9 @@ fn draw(drawing: &Drawing<'_>) -> Result<Facts, DirectoryError> {
     match inputs.bundle.tool(&inputs.call.tool) {
         Some(tool) => {
             facts.action = tool.action().clone();
+            if has_changed(tool, inputs.call) {
+                return Ok(stopped(facts, BuiltinReason::ToolChanged, None));
+            }
             if !inputs.call.args.is_object() || !tool.accepts(&inputs.call.args) {
                 return Ok(stopped(facts, BuiltinReason::SchemaMismatch, None));
             }
@@ -168,6 +171,15 @@ fn draw(drawing: &Drawing<'_>) -> Result<Facts, DirectoryError> {
             requests(drawing, None, facts, &[unknown], &arguments)
         }
         None => Ok(stopped(facts, BuiltinReason::UnknownTool, None)),
+    }
+}
+
+/// Whether the tool's server lists it otherwise than when a person confirmed the manifest. A call that
+/// does not say how it is listed, or a manifest that nobody pinned, says nothing of it.
+fn has_changed(tool: &Tool, call: &Call) -> bool {
+    match (tool.manifest().pinned, call.definition) {
+        (Some(pinned), Some(listed)) => pinned != listed,
+        _ => false,
     }
 }
 

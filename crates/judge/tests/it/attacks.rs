@@ -1,10 +1,11 @@
 //! Values that try to pass for what the person wrote.
 
-use countersign_core::document::{Author, PartBy};
+use countersign_core::document::{Author, Call, PartBy};
+use countersign_core::refs::Sha256;
 use countersign_core::verdict::Outcome;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Scene, compile, each_type, grounded, mail};
+use crate::support::{Scene, call, compile, each_type, grounded, mail, starter};
 
 const TURN: &str = "Send billing@customer.example the refund confirmation for this ticket";
 
@@ -574,4 +575,46 @@ fn no_element_of_a_list_goes_without_its_target() {
             "{at} {people}"
         );
     }
+}
+
+#[test]
+fn a_tool_that_is_listed_otherwise_than_it_was_confirmed_is_not_called() {
+    let confirmed = Sha256::of(b"as it was confirmed");
+    let judged = |pinned: Option<Sha256>, listed: Option<Sha256>, args: Value| {
+        let mut content = starter("mail-agent");
+        for tool in &mut content.tools {
+            tool.pinned = pinned;
+        }
+        let scene = Scene::new(compile(content)).says("Write to billing@customer.example");
+        let call = Call {
+            definition: listed,
+            ..call("email.send", args)
+        };
+        let facts = scene.facts(&call);
+        let verdict = countersign_judge::judge(&scene.bundle, &facts);
+        let reasons: Vec<String> = verdict.reasons.iter().map(ToString::to_string).collect();
+        (verdict.outcome, reasons.join(" "), facts.action.to_string())
+    };
+    let mail = || mail(&["billing@customer.example"]);
+    let approved = (
+        Outcome::Approved,
+        "only-addresses-named-in-the-turn".to_owned(),
+        "email.send".to_owned(),
+    );
+    let changed = (
+        Outcome::Rejected,
+        "countersign.tool-changed".to_owned(),
+        "email.send".to_owned(),
+    );
+    let other = Sha256::of(b"as it is now");
+    assert_eq!(judged(Some(confirmed), Some(confirmed), mail()), approved);
+    // A surface that does not see the list, and a tool that nobody pinned, are judged as before.
+    assert_eq!(judged(Some(confirmed), None, mail()), approved);
+    assert_eq!(judged(None, Some(other), mail()), approved);
+    assert_eq!(judged(Some(confirmed), Some(other), mail()), changed);
+    // That it has changed says more than that the arguments no longer fit.
+    assert_eq!(
+        judged(Some(confirmed), Some(other), json!({"new": 1})),
+        changed
+    );
 }

@@ -6,7 +6,7 @@ use countersign_core::entry::{
     Decision, Mode, Review, ReviewAnswer, Revocation, RevocationEffect, RevocationScope,
 };
 use countersign_core::ids::{CredentialId, EntryId};
-use countersign_core::names::{ActorName, KeyText, Origin};
+use countersign_core::names::{ActorName, BuiltinReason, KeyText, Origin, ReasonId};
 use countersign_core::pseudonym::Pseudonym;
 use countersign_core::refs::{CallRef, IntentRef, PolicyRef};
 use countersign_core::signed::entry_message;
@@ -47,6 +47,8 @@ pub(crate) struct Seen {
     pub(crate) session: Option<Pseudonym>,
     pub(crate) credential: CredentialId,
     pub(crate) call_ref: Option<CallRef>,
+    /// Whether its tool was listed otherwise than it was confirmed.
+    pub(crate) has_changed_tool: bool,
     policy_ref: PolicyRef,
 }
 
@@ -93,6 +95,12 @@ impl Decisions {
         self.escalated.saturating_sub(closed)
     }
 
+    /// Whether nothing may be done by an actor.
+    pub(crate) fn is_stopped(&self, actor: &ActorName) -> bool {
+        let stops = |pattern: &ActorName| actor.matches(pattern.as_str());
+        self.is_all_stopped || self.stopped.iter().any(stops)
+    }
+
     pub(crate) fn stop(&mut self, at: &mut At<'_>, body: &Revocation) {
         let is_stop = body.effect == RevocationEffect::Stop;
         match (body.scope, &body.actor) {
@@ -127,6 +135,9 @@ impl Decisions {
             session: body.session,
             call_ref: body.call_ref,
             credential: body.credential,
+            has_changed_tool: body
+                .reasons
+                .contains(&ReasonId::builtin(BuiltinReason::ToolChanged)),
             policy_ref: body.policy_ref,
         };
         self.seen.entry(at.entry.entry_id).or_insert(seen);
@@ -138,8 +149,7 @@ impl Decisions {
     }
 
     fn enforce(&mut self, at: &mut At<'_>, body: &Decision) {
-        let stops = |pattern: &ActorName| body.actor.matches(pattern.as_str());
-        let is_stopped = self.is_all_stopped || self.stopped.iter().any(stops);
+        let is_stopped = self.is_stopped(&body.actor);
         let is_refused = body.outcome == Outcome::Rejected;
         let found = format_args!("`{}` while a stop is in force", body.outcome.name());
         at.require(

@@ -196,6 +196,29 @@ fn a_call_without_an_intent_is_flagged_whatever_was_decided() {
 }
 
 #[test]
+fn the_first_call_of_a_tool_that_has_changed_is_flagged() {
+    // Whatever the settings say: a changed tool is no matter of how often.
+    let mut server = Server::new(settings(0, 600, 0));
+    server.rejected("a", Some(1), 1);
+    assert!(server.flags().is_empty(), "another rejection is none");
+    let first = server.changed("a", Some(1), 1);
+    let flags = server.flags();
+    assert_eq!((flags.len(), flags[0].detector), (1, Detector::ToolChanged));
+    assert_eq!((flags[0].onset, flags[0].count), (first, 1));
+    assert_eq!(
+        (flags[0].actor.clone(), flags[0].intent_ref),
+        (Some(actor("a")), None)
+    );
+    // Within the hour it is the same incident, for another actor it is not.
+    server.changed("a", Some(2), 3_599);
+    assert_eq!(server.flags().len(), 1);
+    server.changed("b", None, 1);
+    assert_eq!(server.flags().len(), 2);
+    server.changed("a", Some(2), 3_601);
+    assert_eq!(server.flags().len(), 3);
+}
+
+#[test]
 fn rejections_without_an_intent_are_a_burst_too() {
     let mut server = Server::new(settings(3, 600, 1));
     for _ in 0..3 {

@@ -8,7 +8,7 @@ use countersign_core::entry::{
     Mode, Severity, Surface,
 };
 use countersign_core::ids::EntryId;
-use countersign_core::names::ActorName;
+use countersign_core::names::{ActorName, BuiltinReason, ReasonId};
 use countersign_core::random::Random;
 use countersign_core::refs::{IntentRef, PolicyRef, Sha256};
 use countersign_core::time::Timestamp;
@@ -121,6 +121,17 @@ impl Server {
         self.decisions += 1;
         let id = id(self.decisions);
         let decision = decision(name, of.map(intent), outcome, mode);
+        self.append(id, decision.into());
+        id
+    }
+
+    /// A call of a tool that its server lists otherwise than it was confirmed.
+    pub(crate) fn changed(&mut self, name: &str, of: Option<u8>, after_s: i64) -> EntryId {
+        self.now = self.now.plus_millis(after_s * 1000);
+        self.decisions += 1;
+        let id = id(self.decisions);
+        let mut decision = decision(name, of.map(intent), Outcome::Rejected, Mode::Enforced);
+        decision.reasons = vec![ReasonId::builtin(BuiltinReason::ToolChanged)];
         self.append(id, decision.into());
         id
     }
