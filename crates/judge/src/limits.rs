@@ -92,6 +92,8 @@ pub const QUOTED_BYTES: usize = 512;
 pub const TARGET_BYTES: usize = 4096;
 /// Longest time that a permit may be good for, in seconds.
 pub const PERMIT_TTL_S: u32 = 3600;
+/// Longest time that a person may take to answer an escalation, in seconds: a day.
+pub const ESCALATION_TTL_S: u32 = 86_400;
 /// Highest threshold of a detector.
 pub const WATCH_THRESHOLD: u32 = 1000;
 /// Longest window of a detector, in seconds: a week.

@@ -50,6 +50,8 @@ pub enum Purpose {
     Witness,
     /// The same with ML-DSA-44.
     WitnessMlDsa,
+    /// Signs a person's answers to escalations.
+    Reviewer,
 }
 
 impl Purpose {
@@ -79,6 +81,7 @@ impl std::fmt::Display for Purpose {
             Self::Token => f.write_str("token"),
             Self::Witness => f.write_str("witness"),
             Self::WitnessMlDsa => f.write_str("witness-mldsa"),
+            Self::Reviewer => f.write_str("reviewer"),
         }
     }
 }
@@ -213,6 +216,7 @@ impl KeyFileError {
 
 /// A secret that was made or read for one purpose.
 pub(crate) struct KeyFile {
+    purpose: Purpose,
     pub(crate) origin: Origin,
     pub(crate) id: String,
     pub(crate) secret: Zeroizing<[u8; 32]>,
@@ -237,21 +241,33 @@ impl KeyFile {
         origin: &Origin,
         random: &dyn Random,
     ) -> Result<Self, KeyFileError> {
+        let key = Self::fresh(purpose, origin, random);
+        key.write(dir, name)?;
+        Ok(key)
+    }
+
+    /// A fresh key that is in no file yet.
+    pub(crate) fn fresh(purpose: Purpose, origin: &Origin, random: &dyn Random) -> Self {
         let mut secret = Zeroizing::new([0u8; 32]);
         random.fill(secret.as_mut_slice());
-        let id = key_id(purpose, &secret);
-        let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(secret.as_slice()));
+        Self {
+            purpose,
+            origin: origin.clone(),
+            id: key_id(purpose, &secret),
+            secret,
+        }
+    }
+
+    /// Writes the key into a file of this name, which is replaced if it is there.
+    pub(crate) fn write(&self, dir: &Path, name: &str) -> Result<(), KeyFileError> {
+        let (purpose, id, origin) = (self.purpose, &self.id, &self.origin);
+        let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(self.secret.as_slice()));
         let text = Zeroizing::new(format!(
             "{FORMAT} {purpose} {id}\norigin {origin}\nsecret {}\n",
             encoded.as_str()
         ));
         write_private(dir, name, &text)
-            .map_err(|error| KeyFileError::writing(&dir.join(name), error))?;
-        Ok(Self {
-            origin: origin.clone(),
-            id,
-            secret,
-        })
+            .map_err(|error| KeyFileError::writing(&dir.join(name), error))
     }
 
     /// Reads the key for `purpose` from `dir`.
@@ -319,6 +335,7 @@ fn parse(path: &Path, text: &str, purpose: Purpose) -> Result<KeyFile, KeyFileEr
         });
     }
     Ok(KeyFile {
+        purpose,
         origin,
         id: computed,
         secret,

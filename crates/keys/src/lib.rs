@@ -17,6 +17,9 @@
 //! A witness of other logs has a directory of its own, with `witness.key` (Ed25519) and, if it is to
 //! have one, `witness-mldsa.key` (ML-DSA-44): they cosign checkpoints.
 //!
+//! A reviewer has `reviewer.key` (Ed25519) beside the profile of the command: it signs that person's answers
+//! to escalations, and no server holds it.
+//!
 //! A key that is to follow another lies beside it as `log.next`, `log-mldsa.next` or `permit.next` until
 //! the log has granted it ([`Successor`]).
 //!
@@ -27,6 +30,7 @@ mod api_token;
 mod file;
 mod ml_dsa;
 mod random;
+mod reviewer;
 mod ring;
 mod root;
 mod rotate;
@@ -38,6 +42,7 @@ pub use api_token::{ApiToken, ApiTokenError};
 pub use file::{KeyFileError, Purpose};
 pub use ml_dsa::MlDsaLogSigner;
 pub use random::SystemRandom;
+pub use reviewer::ReviewerKey;
 pub use ring::KeyRing;
 pub use root::{RootKey, is_signed_by_root};
 pub use rotate::{ROTATABLE, Successor, public_key_of, remove_key};

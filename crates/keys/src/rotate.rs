@@ -129,6 +129,7 @@ fn public_key(purpose: Purpose, file: &KeyFile) -> Result<String, KeyFileError> 
         | Purpose::BlindIndex
         | Purpose::Token
         | Purpose::Witness
-        | Purpose::WitnessMlDsa => Err(setup()),
+        | Purpose::WitnessMlDsa
+        | Purpose::Reviewer => Err(setup()),
     }
 }

@@ -124,6 +124,9 @@ pub enum CounterKey {
 pub struct Settings {
     /// How long a permit is good for, in seconds.
     pub permit_ttl_s: u32,
+    /// How long a person may take to answer an escalation, in seconds.
+    #[serde(skip_serializing_if = "is_usual_escalation")]
+    pub escalation_ttl_s: u32,
     /// What becomes of a call whose tool no manifest names.
     pub unknown_tools: UnknownTools,
     /// What the detectors look for.
@@ -134,6 +137,15 @@ pub struct Settings {
     /// How far the clock of `context.time` is ahead of UTC, in minutes: -840 to 840.
     #[serde(skip_serializing_if = "is_no_offset")]
     pub utc_offset_min: i32,
+}
+
+/// How long an escalation stays open unless the bundle says otherwise, in seconds: 15 minutes.
+pub const ESCALATION_TTL_S: u32 = 900;
+
+// What was stored without the setting reads back as the same bytes.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_usual_escalation(seconds: &u32) -> bool {
+    *seconds == ESCALATION_TTL_S
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -161,6 +173,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             permit_ttl_s: 60,
+            escalation_ttl_s: ESCALATION_TTL_S,
             unknown_tools: UnknownTools::default(),
             watch: WatchSettings::default(),
             publishing: PublishingSettings::default(),

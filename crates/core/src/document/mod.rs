@@ -12,8 +12,8 @@ mod sealed_meaning;
 mod sealed_record;
 
 pub use bundle::{
-    Bundle, BundleContent, CounterDeclaration, CounterKey, CounterKind, PolicyFile,
-    PublishingSettings, Settings, UnknownTools, WatchSettings,
+    Bundle, BundleContent, CounterDeclaration, CounterKey, CounterKind, ESCALATION_TTL_S,
+    PolicyFile, PublishingSettings, Settings, UnknownTools, WatchSettings,
 };
 pub use call::{Call, Reasoning, ToolResult, Wire, Workspace};
 pub use directory::{Changeset, DirectoryChange, EntityUid};

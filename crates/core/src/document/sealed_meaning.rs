@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Document, Salt};
+use super::{Document, MIB, Salt};
 use crate::names::TenantId;
 use crate::pseudonym::{Pseudonym, PseudonymKind};
 use crate::refs::{PseudonymRef, StatementRef};
@@ -29,7 +29,7 @@ impl Document for PseudonymMeaning {
     type Ref = PseudonymRef;
 }
 
-/// What a person stated, such as the purpose of opening a record.
+/// What a person stated, such as the purpose of opening a record, or was shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
@@ -43,6 +43,6 @@ pub struct Statement {
 
 impl Document for Statement {
     const KIND: &'static str = "statement";
-    const MAX_BYTES: usize = 64 * 1024;
+    const MAX_BYTES: usize = MIB;
     type Ref = StatementRef;
 }

@@ -824,6 +824,7 @@ fn bundle() -> Bundle {
                     replay: true,
                 },
                 utc_offset_min: 120,
+                escalation_ttl_s: 600,
                 ..Settings::default()
             },
         },

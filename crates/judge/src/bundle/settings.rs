@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use countersign_core::document::Settings;
 
 use crate::finding::Finding;
-use crate::limits::{PERMIT_TTL_S, WATCH_THRESHOLD, WATCH_WINDOW_S};
+use crate::limits::{ESCALATION_TTL_S, PERMIT_TTL_S, WATCH_THRESHOLD, WATCH_WINDOW_S};
 
 /// Says which settings are out of bounds.
 pub(super) fn check(settings: &Settings, findings: &mut Vec<Finding>) {
@@ -25,6 +25,13 @@ pub(super) fn check(settings: &Settings, findings: &mut Vec<Finding>) {
         settings.permit_ttl_s,
         &(1..=PERMIT_TTL_S),
         ttl,
+    );
+    let asked = "whoever waits for the answer waits that long, so it lasts minutes or hours";
+    bound(
+        "escalation_ttl_s",
+        settings.escalation_ttl_s,
+        &(1..=ESCALATION_TTL_S),
+        asked,
     );
     let off = "0 turns the detector off";
     bound(
