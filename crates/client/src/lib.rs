@@ -12,6 +12,7 @@ mod log;
 mod options;
 mod query;
 mod raw;
+mod reviews;
 mod routes;
 mod token;
 mod transport;

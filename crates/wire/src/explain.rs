@@ -121,7 +121,7 @@ pub struct TargetView {
 }
 
 /// The value of an argument that is no target, or what stands in a text, and where it came from.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ValueView {
     /// The JSON Pointer of the value, or of the text, in the arguments.
     pub at: String,
@@ -150,7 +150,7 @@ pub struct LackView {
 }
 
 /// A place where a value was found.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EvidenceView {
     /// In words.
     pub text: String,

@@ -12,6 +12,7 @@ mod explain;
 mod health;
 mod problem;
 mod replay;
+mod reviews;
 mod turns;
 mod vault;
 
@@ -32,8 +33,13 @@ pub use explain::{
 pub use health::HealthView;
 pub use problem::Problem;
 pub use replay::{ReplayChange, ReplayPage, ReplayRequest};
+pub use reviews::{
+    OpenReview, ReviewAnswered, ReviewList, ReviewRequest, ReviewShown, Shown, ShownBefore,
+    ShownDifference, ShownRule, ShownTarget,
+};
 pub use turns::{
-    CloseSession, OpenSession, Revoked, SessionClosed, SessionOpened, StopRequest, TurnAnswer, TurnPartRequest, TurnRequest,
+    CloseSession, OpenSession, Revoked, SessionClosed, SessionOpened, StopRequest, TurnAnswer,
+    TurnPartRequest, TurnRequest,
 };
 pub use vault::{OpenRequest, Opened};
 
