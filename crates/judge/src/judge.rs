@@ -9,7 +9,8 @@ use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
     PolicySet, Request, Response, RestrictedExpression, Schema,
 };
-use countersign_core::document::{CedarRequest, EntityFact, Facts};
+use countersign_core::document::{CedarRequest, EntityFact, Facts, ReviewBy, ReviewFact};
+use countersign_core::entry::ReviewAnswer;
 use countersign_core::limits::LEAF_LIST;
 use countersign_core::names::{ActionName, BuiltinReason, ReasonId};
 use countersign_core::verdict::{Outcome, Verdict};
@@ -28,7 +29,8 @@ pub use trace::{
 /// verdict. Whatever cannot be evaluated is rejected.
 ///
 /// Each target is judged by itself; the call takes the worst outcome, and its reasons are those of
-/// the targets that have it, at most [`LEAF_LIST`].
+/// the targets that have it, at most [`LEAF_LIST`]. A person's answer to the escalation of this very
+/// call is looked at last: it lifts rules that asked, and nothing else.
 pub fn judge(bundle: &CompiledBundle, facts: &Facts) -> Verdict {
     if let Some(obstacle) = &facts.obstacle {
         let reason = BuiltinReason::ALL
@@ -40,9 +42,80 @@ pub fn judge(bundle: &CompiledBundle, facts: &Facts) -> Verdict {
     let judgements = judgements(bundle, facts);
     let verdict = |request: &CedarRequest| match judgements.get(request.action.as_str()) {
         Some(Some(judgement)) => judgement.target(request),
-        _ => rejected(BuiltinReason::EvaluationError),
+        _ => TargetVerdict::rejected(BuiltinReason::EvaluationError),
     };
-    combine(facts.requests.iter().map(verdict).collect())
+    let targets: Vec<TargetVerdict> = facts.requests.iter().map(verdict).collect();
+    let verdict = combine(&targets);
+    match &facts.inputs.review {
+        Some(review) => reviewed(bundle, review, verdict, &targets),
+        None => verdict,
+    }
+}
+
+/// The verdict on one target.
+struct TargetVerdict {
+    outcome: Outcome,
+    reasons: BTreeSet<ReasonId>,
+    /// Of one that is asked about: what would permit it.
+    permits: BTreeSet<ReasonId>,
+}
+
+impl TargetVerdict {
+    fn of(outcome: Outcome, reasons: BTreeSet<ReasonId>) -> Self {
+        Self {
+            outcome,
+            reasons,
+            permits: BTreeSet::new(),
+        }
+    }
+
+    fn rejected(reason: BuiltinReason) -> Self {
+        Self::of(
+            Outcome::Rejected,
+            BTreeSet::from([ReasonId::builtin(reason)]),
+        )
+    }
+}
+
+/// The verdict once a person has answered. A no counts whatever the bundle; a yes counts under the
+/// bundle that asked, if it was asked about every rule that asks now, of all targets: a call that
+/// is asked about anew is asked about as a whole.
+fn reviewed(
+    bundle: &CompiledBundle,
+    review: &ReviewFact,
+    verdict: Verdict,
+    targets: &[TargetVerdict],
+) -> Verdict {
+    if verdict.outcome == Outcome::Rejected {
+        return verdict;
+    }
+    if review.answer == ReviewAnswer::Reject {
+        return rejected(BuiltinReason::ReviewRejected);
+    }
+    let lifts = |rule: &ReasonId| {
+        let may = bundle.escalates_to_requester(rule);
+        review.reasons.contains(rule)
+            && match review.by {
+                ReviewBy::Reviewer => may.is_some(),
+                ReviewBy::Requester => may == Some(true),
+            }
+    };
+    let asking = targets.iter().filter(|it| it.outcome == Outcome::Escalated);
+    let is_lifted = review.policy_ref == bundle.policy_ref()
+        && asking.clone().flat_map(|it| &it.reasons).all(lifts);
+    if verdict.outcome != Outcome::Escalated || !is_lifted {
+        return verdict;
+    }
+    // Of one that nobody is asked about, what permits it are its reasons.
+    let permits = targets.iter().flat_map(|target| match target.outcome {
+        Outcome::Escalated => &target.permits,
+        _ => &target.reasons,
+    });
+    let permits: BTreeSet<ReasonId> = permits.cloned().collect();
+    Verdict {
+        outcome: Outcome::Approved,
+        reasons: permits.into_iter().take(LEAF_LIST).collect(),
+    }
 }
 
 /// One judgement for each thing that the call does; none where the facts do not fit the bundle.
@@ -58,7 +131,7 @@ fn judgements<'a>(
 }
 
 /// The worst outcome, with the reasons of the targets that have it.
-fn combine(per_target: Vec<Verdict>) -> Verdict {
+fn combine(per_target: &[TargetVerdict]) -> Verdict {
     let rank = |outcome| match outcome {
         Outcome::Approved => 0,
         Outcome::Escalated => 1,
@@ -72,13 +145,13 @@ fn combine(per_target: Vec<Verdict>) -> Verdict {
         return rejected(BuiltinReason::EvaluationError);
     };
     let reasons = per_target
-        .into_iter()
+        .iter()
         .filter(|verdict| verdict.outcome == worst)
-        .flat_map(|verdict| verdict.reasons)
+        .flat_map(|verdict| &verdict.reasons)
         .collect::<BTreeSet<_>>();
     Verdict {
         outcome: worst,
-        reasons: reasons.into_iter().take(LEAF_LIST).collect(),
+        reasons: reasons.into_iter().take(LEAF_LIST).cloned().collect(),
     }
 }
 
@@ -155,10 +228,10 @@ impl<'a> Judgement<'a> {
     }
 
     /// The verdict on one target.
-    fn target(&self, request: &CedarRequest) -> Verdict {
+    fn target(&self, request: &CedarRequest) -> TargetVerdict {
         match self.prepared(request) {
             Some((kind, request)) => self.verdict(kind.slice, &request),
-            None => rejected(BuiltinReason::EvaluationError),
+            None => TargetVerdict::rejected(BuiltinReason::EvaluationError),
         }
     }
 
@@ -226,32 +299,26 @@ impl<'a> Judgement<'a> {
     }
 
     /// First without the forbids that escalate: unless that permits, nobody is asked.
-    fn verdict(&self, slice: &Slice, request: &Request) -> Verdict {
+    fn verdict(&self, slice: &Slice, request: &Request) -> TargetVerdict {
         let base = self.evaluate(&slice.base, request);
         if base.errors || base.decision == Decision::Deny {
             return base.rejection();
         }
         let Some(escalations) = &slice.escalations else {
-            return Verdict {
-                outcome: Outcome::Approved,
-                reasons: base.reasons,
-            };
+            return TargetVerdict::of(Outcome::Approved, base.reasons);
         };
         // These are forbids only, so the answer is a denial; what matters is which of them hold.
         let asked = self.evaluate(escalations, request);
         if asked.errors {
             return asked.rejection();
         }
-        if asked.reasons.is_empty() {
-            Verdict {
-                outcome: Outcome::Approved,
-                reasons: base.reasons,
-            }
-        } else {
-            Verdict {
+        match asked.reasons.is_empty() {
+            true => TargetVerdict::of(Outcome::Approved, base.reasons),
+            false => TargetVerdict {
                 outcome: Outcome::Escalated,
                 reasons: asked.reasons,
-            }
+                permits: base.reasons,
+            },
         }
     }
 
@@ -293,14 +360,11 @@ impl Evaluated {
         }
     }
 
-    fn rejection(self) -> Verdict {
+    fn rejection(self) -> TargetVerdict {
         if self.reasons.is_empty() {
-            return rejected(BuiltinReason::NoPermit);
+            return TargetVerdict::rejected(BuiltinReason::NoPermit);
         }
-        Verdict {
-            outcome: Outcome::Rejected,
-            reasons: self.reasons,
-        }
+        TargetVerdict::of(Outcome::Rejected, self.reasons)
     }
 }
 

@@ -1,8 +1,11 @@
 //! The same judgement again, from the sealed facts and the documents that they name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use countersign_core::document::{Call, Document, EntityUid, Facts, Intent, ToolResult};
+use countersign_core::document::{
+    Call, Document, EntityUid, Facts, Intent, ReviewFact, ToolResult,
+};
 use countersign_core::json::{CanonicalError, parse_written, pointer};
 use countersign_core::verdict::Verdict;
 use serde_json::Value;
@@ -102,11 +105,23 @@ pub fn rejudge_with(
 /// extractor drew the recorded ones.
 ///
 /// `inputs.bundle` is the other bundle; the documents must be those that the facts name. Counters
-/// and history are taken as they were recorded.
+/// and history are taken as they were recorded, and so is a person's answer: as if the other bundle
+/// had asked about the same rules.
 pub fn redraw(
     inputs: &RejudgeInputs<'_>,
     directory: &dyn Directory,
 ) -> Result<Facts, RejudgeError> {
+    let mut facts = Cow::Borrowed(inputs.facts);
+    let counted = |review: &ReviewFact| review.policy_ref == inputs.facts.inputs.bundle;
+    if inputs.facts.inputs.review.as_ref().is_some_and(counted)
+        && let Some(review) = &mut facts.to_mut().inputs.review
+    {
+        review.policy_ref = inputs.bundle.policy_ref();
+    }
+    let inputs = &RejudgeInputs {
+        facts: &facts,
+        ..*inputs
+    };
     draw_again(inputs, directory, EXTRACTOR)
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use countersign_core::document::{ArgumentRole, ToolResult};
+use countersign_core::entry::ReviewAnswer;
 use countersign_core::json::pointer::push_member;
 use countersign_core::limits::JSON_DEPTH;
 use countersign_core::refs::ResultRef;
@@ -46,6 +47,13 @@ impl<'a> Drawing<'a> {
     /// Whether fields, records, documents and all arguments are looked into.
     pub(super) fn traces_all(&self) -> bool {
         self.extractor > FIRST
+    }
+
+    /// Whether a person approved this very call, when it was asked about under this very bundle.
+    pub(super) fn is_approved(&self) -> bool {
+        let bundle = self.inputs.bundle.policy_ref();
+        let review = self.inputs.review;
+        review.is_some_and(|it| it.answer == ReviewAnswer::Approve && it.policy_ref == bundle)
     }
 
     /// Whether a value stands in words that ground it.

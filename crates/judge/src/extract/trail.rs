@@ -75,6 +75,11 @@ impl<'a> Trail<'a> {
         if self.sources.is_empty() {
             self.sources.insert(Source::None);
         }
+        // Beside what there is, and in place of nothing: a rule that asked of a value without a
+        // source asks again, and is lifted by name.
+        if self.drawing.is_approved() {
+            self.sources.insert(Source::Approved);
+        }
     }
 
     fn turns(&mut self) {

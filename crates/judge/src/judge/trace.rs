@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::{AuthorizationError, Effect, Policy, PolicyId, PolicySet, Request};
 use countersign_core::document::{CedarRequest, Facts, Source};
 use countersign_core::names::ReasonId;
-use countersign_core::verdict::{Outcome, Verdict};
+use countersign_core::verdict::Outcome;
 use serde::Serialize;
 
-use super::{Judgement, judgements};
+use super::{Judgement, TargetVerdict, judgements};
 use crate::bundle::CompiledBundle;
 
 /// How one target of a call was judged, or the call itself where it has none.
@@ -174,7 +174,9 @@ fn target(judgement: &Judgement<'_>, request: &CedarRequest, conditions: bool) -
         let value = request.context.get("target")?.get(member)?;
         value.as_str().map(str::to_owned)
     };
-    let Verdict { outcome, reasons } = judgement.target(request);
+    let TargetVerdict {
+        outcome, reasons, ..
+    } = judgement.target(request);
     TargetTrace {
         action: request.action.clone(),
         at: own("at"),

@@ -22,6 +22,7 @@ mod provenance;
 mod quantities;
 mod rejudging;
 mod results;
+mod reviews;
 mod roles;
 mod sealed;
 mod support;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::document::{
     Assurance, Author, Bundle, BundleContent, Call, Document as _, EntityUid, Facts, Intent,
-    PartBy, Salt, ToolResult, TurnPart,
+    PartBy, ReviewFact, Salt, ToolResult, TurnPart,
 };
 use countersign_core::json::CanonicalJson;
 use countersign_core::refs::{IntentRef, Sha256};
@@ -84,6 +84,8 @@ pub(crate) struct Scene {
     pub(crate) turns: Vec<Intent>,
     pub(crate) results: Vec<ToolResult>,
     pub(crate) directory: Entities,
+    /// A person's answer to the escalation of the call.
+    pub(crate) review: Option<ReviewFact>,
 }
 
 impl Scene {
@@ -93,6 +95,7 @@ impl Scene {
             turns: Vec::new(),
             results: Vec::new(),
             directory: Entities::default(),
+            review: None,
         }
     }
 
@@ -203,7 +206,7 @@ impl Scene {
             directory: &self.directory,
             directory_revision: None,
             credential: x(ENTRY),
-            review: None,
+            review: self.review.as_ref(),
             counters: &[],
             history: None,
         })
