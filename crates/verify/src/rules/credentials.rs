@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use countersign_core::document::{Assurance, Author};
-use countersign_core::entry::{ActorPattern, Credential, GrantChange, Intent, Role, Surface};
+use countersign_core::entry::{
+    ActorPattern, Credential, GrantChange, Intent, Role, SessionOpen, Surface,
+};
 use countersign_core::ids::CredentialId;
 use countersign_core::names::{ActorName, ChannelName, KeyText};
 use countersign_core::pseudonym::Pseudonym;
@@ -165,6 +167,21 @@ impl Credentials {
                 expected,
             );
         }
+    }
+
+    /// The credential of an ingress that may open such a session.
+    pub(crate) fn opener(&self, at: &mut At<'_>, body: &SessionOpen) {
+        let Some(grant) = self.with_role(at, body.credential, Role::Ingress) else {
+            return;
+        };
+        let holds = grant.session.is_none_or(|session| session == body.session);
+        let expected = "what the credential of the ingress allows";
+        at.require(holds, Check::Credential, "`session`", expected);
+    }
+
+    /// Whether an ingress may register turns only in sessions that it opened itself.
+    pub(crate) fn is_bound_to_own_sessions(&self, id: CredentialId) -> bool {
+        self.grants.get(&id).is_some_and(|grant| grant.own_sessions)
     }
 
     /// A credential that is alive, whatever its role.

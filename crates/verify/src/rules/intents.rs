@@ -4,14 +4,16 @@ use std::collections::HashMap;
 
 use countersign_core::document::{Author, Facts};
 use countersign_core::entry::{
-    Decision, Delegation, Intent, Revocation, RevocationEffect, RevocationScope,
+    Decision, Delegation, Intent, Mode, Revocation, RevocationEffect, RevocationScope,
 };
 use countersign_core::ids::EntryId;
+use countersign_core::limits::DELEGATION_DEPTH;
 use countersign_core::names::{ActionName, ActorName};
 use countersign_core::pseudonym::Pseudonym;
 use countersign_core::refs::IntentRef;
 use countersign_core::time::Timestamp;
 
+use super::decisions::Decisions;
 use super::may_mandate;
 use crate::documents::{Documents, agree};
 use crate::report::{At, Check};
@@ -42,6 +44,8 @@ struct Turn {
 
 struct Given {
     intent_ref: IntentRef,
+    /// Through whom it came: first the actor that the turn names, last the giver.
+    givers: Vec<ActorName>,
     to: ActorName,
     actions: Vec<ActionName>,
     expires_at: Timestamp,
@@ -144,16 +148,30 @@ impl Intents {
         }
     }
 
-    pub(crate) fn delegate(&mut self, at: &mut At<'_>, body: &Delegation) {
+    pub(crate) fn delegate(&mut self, at: &mut At<'_>, body: &Delegation, decisions: &Decisions) {
+        let of = body.links.delegation;
+        let of = of.and_then(|id| self.delegations.get(&id));
+        let mut givers = of.map_or_else(Vec::new, |given| given.givers.clone());
+        givers.push(body.from.clone());
         if let Some(turn) = self.live_turn(at, &body.intent_ref) {
             let found = format_args!("until {}", body.expires_at);
-            let holds = body.expires_at <= turn.expires_at;
-            let expected = format_args!("no longer than the turn, {}", turn.expires_at);
+            let holds = at.entry.timestamp < body.expires_at && body.expires_at <= turn.expires_at;
+            let expected = format_args!("later, and no longer than the turn, {}", turn.expires_at);
             at.require(holds, Check::Delegation, found, expected);
-            self.check_giver(at, body, turn);
+            check_giver(at, body, turn, of);
+            self.check_way(at, &body.intent_ref, turn, &givers, &body.to);
         }
+        let is_new = body.to != body.from && !givers.contains(&body.to);
+        let expected = "an actor that has nothing of this mandate yet";
+        at.require(is_new, Check::Delegation, &body.to, expected);
+        let found = format_args!("passed on {} times", givers.len());
+        let expected = format_args!("at most {DELEGATION_DEPTH} times");
+        let is_near = givers.len() <= DELEGATION_DEPTH;
+        at.require(is_near, Check::Delegation, found, expected);
+        check_stops(at, &givers, decisions);
         let given = Given {
             intent_ref: body.intent_ref,
+            givers,
             to: body.to.clone(),
             actions: body.actions.clone(),
             expires_at: body.expires_at,
@@ -162,7 +180,7 @@ impl Intents {
     }
 
     /// What a decision says that it rests on.
-    pub(crate) fn grounds(&self, at: &mut At<'_>, body: &Decision) {
+    pub(crate) fn grounds(&self, at: &mut At<'_>, body: &Decision, decisions: &Decisions) {
         let Some(intent) = &body.intent_ref else {
             at.require(
                 body.links.delegation.is_none(),
@@ -198,11 +216,11 @@ impl Intents {
                 let named = turn.actors.contains(&body.actor);
                 let expected = "an actor that the turn names, or a delegation";
                 at.require(named, Check::Intent, &body.actor, expected);
-                let newest = self.newest_for(turn.session, &body.actor);
+                let newest = self.newest_for(turn.session, &[&body.actor]);
                 let expected = "the session's newest turn that names the actor";
                 at.require(newest == Some(*intent), Check::Intent, intent, expected);
             }
-            Some(id) => self.check_receiver(at, body, &id),
+            Some(id) => self.check_receiver(at, body, turn, (&id, decisions)),
         }
     }
 
@@ -255,14 +273,15 @@ impl Intents {
         Some(turn)
     }
 
-    /// The turn of a session that a call of the actor names: what was said last counts, unless it
-    /// was withdrawn.
-    fn newest_for(&self, session: Pseudonym, actor: &ActorName) -> Option<IntentRef> {
+    /// The turn of a session that a call of one of the actors names: what was said last counts,
+    /// unless it was withdrawn.
+    fn newest_for(&self, session: Pseudonym, actors: &[&ActorName]) -> Option<IntentRef> {
         let mut newest = self.newest.get(&session).copied();
         // No chain is longer than all turns together, so a ring of parents ends too.
         for _ in 0..self.turns.len() {
             let turn = self.turns.get(&newest?)?;
-            if turn.actors.contains(actor) && !turn.is_revoked {
+            let names_one = actors.iter().any(|actor| turn.actors.contains(actor));
+            if names_one && !turn.is_revoked {
                 return newest;
             }
             newest = turn.parent;
@@ -270,46 +289,71 @@ impl Intents {
         None
     }
 
-    fn check_giver(&self, at: &mut At<'_>, body: &Delegation, turn: &Turn) {
-        let expected = "a giver that the turn names, or that was given as much";
-        match body
-            .links
-            .delegation
-            .and_then(|id| self.delegations.get(&id))
-        {
-            None => {
-                let named = turn.actors.contains(&body.from);
-                at.require(named, Check::Delegation, &body.from, expected);
-            }
-            Some(given) => {
-                let within = |action| given.actions.contains(action);
-                let narrows = given.actions.is_empty()
-                    || !body.actions.is_empty() && body.actions.iter().all(within);
-                let holds = given.intent_ref == body.intent_ref
-                    && given.to == body.from
-                    && body.expires_at <= given.expires_at
-                    && narrows;
-                at.require(holds, Check::Delegation, &body.from, expected);
-            }
-        }
+    /// What was said last counts for everybody by whom a mandate comes to an actor.
+    fn check_way(
+        &self,
+        at: &mut At<'_>,
+        intent: &IntentRef,
+        turn: &Turn,
+        givers: &[ActorName],
+        to: &ActorName,
+    ) {
+        let through: Vec<&ActorName> = givers.iter().chain([to]).collect();
+        let newest = self.newest_for(turn.session, &through);
+        let expected = "the session's newest turn that names one by whom the mandate comes";
+        at.require(newest == Some(*intent), Check::Delegation, intent, expected);
     }
 
-    fn check_receiver(&self, at: &mut At<'_>, body: &Decision, id: &EntryId) {
+    fn check_receiver(
+        &self,
+        at: &mut At<'_>,
+        body: &Decision,
+        turn: &Turn,
+        (id, decisions): (&EntryId, &Decisions),
+    ) {
         let Some(given) = self.delegations.get(id) else {
             return; // The link itself is a finding then.
         };
-        let covers = given.actions.is_empty() || given.actions.contains(&body.action);
+        let others = body.actions.iter().flatten();
+        let mut done = others.chain([&body.action]);
+        // A bundle in shadow may call what the call does by other names.
+        let covers = body.mode == Mode::Shadow
+            || given.actions.is_empty()
+            || done.all(|action| given.actions.contains(action));
         let holds = Some(given.intent_ref) == body.intent_ref
             && given.to == body.actor
             && at.entry.timestamp <= given.expires_at
             && covers;
         let expected = "a live delegation of this action, under this turn, to this actor";
-        at.require(
-            holds,
-            Check::Delegation,
-            format_args!("delegation {id}"),
-            expected,
-        );
+        let found = format_args!("delegation {id}");
+        at.require(holds, Check::Delegation, found, expected);
+        self.check_way(at, &given.intent_ref, turn, &given.givers, &given.to);
+        check_stops(at, &given.givers, decisions);
+    }
+}
+
+fn check_giver(at: &mut At<'_>, body: &Delegation, turn: &Turn, of: Option<&Given>) {
+    let expected = "a giver that the turn names, or that was given as much";
+    let holds = match of {
+        None => turn.actors.contains(&body.from),
+        Some(given) => {
+            let within = |action| given.actions.contains(action);
+            let narrows = given.actions.is_empty()
+                || !body.actions.is_empty() && body.actions.iter().all(within);
+            given.intent_ref == body.intent_ref
+                && given.to == body.from
+                && body.expires_at <= given.expires_at
+                && narrows
+        }
+    };
+    at.require(holds, Check::Delegation, &body.from, expected);
+}
+
+/// Who is stopped gives nothing, and what came through them ends.
+fn check_stops(at: &mut At<'_>, givers: &[ActorName], decisions: &Decisions) {
+    for giver in givers.iter().filter(|giver| decisions.is_stopped(giver)) {
+        let expected = "nothing that comes through an actor that is stopped";
+        at.fail(Check::Stopped, giver, expected);
     }
 }
 

@@ -17,8 +17,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use countersign_core::document::{Author, Statement};
 use countersign_core::entry::{AnyEntry, Body, Entry, Mode, PolicyPhase};
-use countersign_core::ids::EntryId;
+use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::names::Origin;
+use countersign_core::pseudonym::Pseudonym;
 use countersign_core::refs::Sha256;
 use countersign_core::time::Timestamp;
 use countersign_note::VerifierKey;
@@ -176,6 +177,7 @@ impl<'a> Rules<'a> {
             Body::Credential(body) => self.credentials.change(at, body, is_setup),
             Body::Intent(body) => {
                 self.credentials.ingress(at, body);
+                self.own_session(at, body.credential, &body.session);
                 self.intents.register(at, body, &mut self.documents);
                 self.sessions.turn(at, &body.session);
             }
@@ -203,13 +205,15 @@ impl<'a> Rules<'a> {
             Body::Expired(body) => self.decisions.close(at, body.links.resolves),
             Body::Delegation(body) => {
                 self.credentials.agent(at, body.credential, &body.from);
-                self.intents.delegate(at, body);
+                self.credentials.agent(at, body.credential, &body.to);
+                self.intents.delegate(at, body, &self.decisions);
             }
             Body::VaultAccess(_) | Body::Erasure(_) | Body::Hold(_) => self.records(at),
             Body::Flag(_) | Body::FlagUpdate(_) | Body::FlagClose(_) => self.alert(at),
             Body::SessionOpen(body) => {
-                self.credentials.any(at, body.credential);
-                self.sessions.open(at, &body.session);
+                self.credentials.opener(at, body);
+                self.own_session(at, body.credential, &body.session);
+                self.sessions.open(at, body);
             }
             Body::SessionClose(body) => {
                 if let Some(credential) = body.credential {
@@ -228,6 +232,18 @@ impl<'a> Rules<'a> {
         }
     }
 
+    /// An ingress that is bound to its own sessions opens and fills no session that another
+    /// credential opened last.
+    fn own_session(&self, at: &mut At<'_>, credential: CredentialId, session: &Pseudonym) {
+        if !self.credentials.is_bound_to_own_sessions(credential) {
+            return;
+        }
+        let opened_by = self.sessions.opened_by(session);
+        let is_own = opened_by.is_none_or(|opened_by| opened_by == credential);
+        let expected = "a session that the ingress opened itself";
+        at.require(is_own, Check::Credential, "another's session", expected);
+    }
+
     fn decision(&mut self, at: &mut At<'_>, body: &countersign_core::entry::Decision) {
         match decisions::is_unread(body) {
             true => self
@@ -237,7 +253,7 @@ impl<'a> Rules<'a> {
         }
         self.credentials.surface(at, body.credential, body.surface);
         self.bundles.judged(at, body);
-        self.intents.grounds(at, body);
+        self.intents.grounds(at, body, &self.decisions);
         self.decisions.decide(at, body);
         let (facts, call) = self.documents.decision(at, body);
         let opened = (facts.as_ref(), call.as_ref());

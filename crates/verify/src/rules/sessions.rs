@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use countersign_core::entry::SessionClose;
+use countersign_core::entry::{SessionClose, SessionOpen};
+use countersign_core::ids::CredentialId;
 use countersign_core::pseudonym::Pseudonym;
 
 use crate::report::{At, Check};
@@ -19,6 +20,8 @@ pub(crate) struct Sessions {
 #[derive(Default)]
 struct Session {
     phase: Phase,
+    /// By whom it was opened last.
+    opened_by: Option<CredentialId>,
     tally: Tally,
 }
 
@@ -39,12 +42,18 @@ struct Tally {
 }
 
 impl Sessions {
-    pub(crate) fn open(&mut self, at: &mut At<'_>, session: &Pseudonym) {
-        let held = self.held.entry(*session).or_default();
+    pub(crate) fn open(&mut self, at: &mut At<'_>, body: &SessionOpen) {
+        let held = self.held.entry(body.session).or_default();
         let expected = "a session that is not open";
         let is_shut = held.phase != Phase::Open;
         at.require(is_shut, Check::SessionCounts, "an open session", expected);
         held.phase = Phase::Open;
+        held.opened_by = Some(body.credential);
+    }
+
+    /// The credential that opened the session last, also if it was closed since.
+    pub(crate) fn opened_by(&self, session: &Pseudonym) -> Option<CredentialId> {
+        self.held.get(session)?.opened_by
     }
 
     pub(crate) fn turn(&mut self, at: &mut At<'_>, session: &Pseudonym) {
@@ -86,6 +95,7 @@ impl Sessions {
         at.require(said == held.tally, Check::SessionCounts, found, expected);
         *held = Session {
             phase: Phase::Closed,
+            opened_by: held.opened_by,
             tally: Tally::default(),
         };
     }

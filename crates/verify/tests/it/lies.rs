@@ -347,7 +347,7 @@ const PEOPLE: &[(&str, Check, Lie)] = &[
         },
     ),
     ("a review that nobody signed", Check::Review, |s| {
-        body!(s, "review", Review).signature = x(&base64url(&[0; 64]));
+        body!(s, "review", Review).signature = Some(x(&base64url(&[0; 64])));
     }),
     ("a review changed after it was signed", Check::Review, |s| {
         body!(s, "review", Review).expires_at = Timestamp::MAX;
@@ -358,7 +358,7 @@ const PEOPLE: &[(&str, Check, Lie)] = &[
     ("a rejecting review that approves", Check::Review, |s| {
         let body = body!(s, "review", Review);
         body.answer = ReviewAnswer::Reject;
-        body.signature = signed(&TestKey::new("reviewer", 6), body);
+        body.signature = Some(signed(&TestKey::new("reviewer", 6), body));
     }),
     ("a review used twice", Check::UsedOnce, |s| {
         again(s, "resolved", "resolved")
@@ -460,6 +460,20 @@ const TURNS: &[(&str, Check, Lie)] = &[
             body!(s, "delegation", Delegation).from = x("agent:team/other");
         },
     ),
+    (
+        "a delegation that has ended already",
+        Check::Delegation,
+        |s| {
+            body!(s, "delegation", Delegation).expires_at = Timestamp::from_millis(1);
+        },
+    ),
+    ("a delegation to oneself", Check::Delegation, |s| {
+        let body = body!(s, "delegation", Delegation);
+        body.to = body.from.clone();
+    }),
+    ("a delegation by one who is stopped", Check::Stopped, |s| {
+        again(s, "delegation", "stop")
+    }),
     (
         "a session that lost a decision",
         Check::SessionCounts,
