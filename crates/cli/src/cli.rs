@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    checkpoint, credential, decide, directory, entries, execution, explain, export, flags, fsck,
-    key, monitor, observe, policy, revoke, session, stop, turn, vault, verify,
+    checkpoint, credential, decide, delegate, directory, entries, execution, explain, export,
+    flags, fsck, key, monitor, observe, policy, revoke, session, stop, turn, vault, verify,
 };
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
@@ -53,13 +53,15 @@ enum Command {
     Turn(turn::TurnArgs),
     /// Ask whether a tool call may be made
     Decide(decide::DecideArgs),
+    /// Give part of an agent's mandate to another agent
+    Delegate(delegate::DelegateArgs),
     /// Report what became of an approved call
     Execution(execution::ExecutionArgs),
     /// Stop an actor or everything, at the next commit; or let it go on
     Stop(stop::StopArgs),
     /// End a turn: nothing more can be done in its name
     Revoke(revoke::RevokeArgs),
-    /// Close a session
+    /// Open or close a session
     #[command(subcommand)]
     Session(session::SessionCommand),
     /// List entries of the ledger, or show one
@@ -128,6 +130,7 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Init(args) => serve::init(args, connection, terminal),
         Command::Turn(args) => turn::run(args, connection, terminal),
         Command::Decide(args) => decide::run(args, connection, terminal),
+        Command::Delegate(args) => delegate::run(args, connection, terminal),
         Command::Execution(args) => execution::run(args, connection, terminal),
         Command::Stop(args) => stop::run(args, connection, terminal),
         Command::Revoke(args) => revoke::run(args, connection, terminal),

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use countersign_wire::{
     BundleCurrent, BundleStored, CloseSession, CredentialCreated, CredentialList, DecisionAnswer,
-    DecisionRequest, DirectoryChanged, EntryAnswer, EntryPage, ExecutionAnswer, ExecutionRequest,
-    Explanation, FlagList, Head, HealthView, NewCredential, OpenRequest, Opened, ProofAnswer,
-    ReplayPage, ReplayRequest, Revoked, SessionClosed, SetCurrentBundle, ShadowEnded, StopRequest,
-    TurnAnswer, TurnRequest,
+    DecisionRequest, DelegationAnswer, DelegationRequest, DirectoryChanged, EntryAnswer, EntryPage,
+    ExecutionAnswer, ExecutionRequest, Explanation, FlagList, Head, HealthView, NewCredential,
+    OpenRequest, OpenSession, Opened, ProofAnswer, ReplayPage, ReplayRequest, Revoked,
+    SessionClosed, SessionOpened, SetCurrentBundle, ShadowEnded, StopRequest, TurnAnswer,
+    TurnRequest,
 };
 use serde_json::{Map, Value};
 use ureq::http::Method;
@@ -31,6 +32,17 @@ impl Client {
     /// Ends a turn. Role `ingress`, `admin` or `reviewer`.
     pub fn revoke_turn(&self, intent_ref: &str) -> Result<Revoked, ClientError> {
         self.post_nothing(&format!("/v1/turns/{}/revoke", encode(intent_ref)))
+    }
+
+    /// Opens a session before its first turn; one that the same credential has open stays as it is.
+    /// Role `ingress`.
+    pub fn open_session(&self, request: &OpenSession) -> Result<SessionOpened, ClientError> {
+        self.post("/v1/sessions/open", request)
+    }
+
+    /// Gives part of an agent's mandate to another agent. Role `agent`, for both actors.
+    pub fn delegate(&self, request: &DelegationRequest) -> Result<DelegationAnswer, ClientError> {
+        self.post("/v1/delegations", request)
     }
 
     /// Closes a session. Role `ingress` for one that it opened, or `admin`.

@@ -155,7 +155,10 @@ impl Service {
         } else if row.expires_at <= at {
             format!("it had ended at {}", row.expires_at)
         } else if !row.actors.contains(&decision.actor) {
-            format!("it does not name the actor `{}`", decision.actor)
+            format!(
+                "it does not name the actor `{}`, and what was delegated to it does not cover this call",
+                decision.actor
+            )
         } else {
             "it is not the newest of its session, is of another session than the call, or its standing instruction has ended".to_owned()
         };

@@ -13,7 +13,7 @@ use countersign_ledger::ReadSet;
 
 use crate::Service;
 use crate::error::ServiceError;
-use crate::state::{self, IntentRow, SessionRow, key};
+use crate::state::{self, GivenRow, GivenRows, IntentRow, SessionRow, key};
 
 /// How many turns of a session are looked at for live ones.
 const TURNS_LOOKED_AT: usize = 4 * TURN_CHAIN;
@@ -44,6 +44,9 @@ pub(crate) struct LiveTurn {
 pub(crate) struct Mandate {
     /// The live chain, the named turn first; empty when the call is unmandated.
     pub(crate) chain: Vec<LiveTurn>,
+    /// Where the turn does not name the actor: what it was given of it. All that a call does must be
+    /// among one of them.
+    pub(crate) given: Vec<GivenRow>,
     /// What was read to find that out; in time until the first turn of the chain ends.
     pub(crate) reads: ReadSet,
 }
@@ -62,7 +65,7 @@ impl Mandate {
 
 impl Service {
     /// The live chain behind a claimed intent: registered here, not ended, not revoked, the newest
-    /// of this session that names this actor. Anything else is an empty chain, which is a fact and not an
+    /// of this session that names this actor, or one by which the turn came to it. Anything else is an empty chain, which is a fact and not an
     /// error.
     pub(crate) fn mandate(
         &self,
@@ -71,6 +74,21 @@ impl Service {
         session: Option<&SessionId>,
         now: Timestamp,
     ) -> Result<Mandate, ServiceError> {
+        // Apart: turns are looked at up to a number of reads.
+        let mut apart = ReadSet::none();
+        let mut mandate = self.reached(claimed, actor, session, now, &mut apart)?;
+        mandate.reads.versions.extend(apart.versions);
+        Ok(mandate)
+    }
+
+    fn reached(
+        &self,
+        claimed: Option<IntentRef>,
+        actor: &ActorName,
+        session: Option<&SessionId>,
+        now: Timestamp,
+        apart: &mut ReadSet,
+    ) -> Result<Mandate, ServiceError> {
         let mut mandate = Mandate::default();
         let Some(claimed) = claimed else {
             return Ok(mandate);
@@ -78,16 +96,18 @@ impl Service {
         let Some(named) = self.live_turn(claimed, now, &mut mandate)? else {
             return Ok(mandate);
         };
-        if !named.actors.contains(actor) || !self.is_session(&named, session)? {
+        if !self.is_session(&named, session)? {
             return Ok(mandate);
         }
-        if self.newest_turn(&named, actor, &mut mandate)? != Some(claimed) {
+        let Some(given) = self.reach(&named, (claimed, actor, now), &mut mandate, apart)? else {
             return Ok(mandate);
-        }
+        };
+        let asked = given.first().and_then(|given| given.givers.first());
+        let asked = asked.unwrap_or(actor).clone();
         let standing = match named.mandate {
             Some(standing) => self
                 .live_turn(standing, now, &mut mandate)?
-                .filter(|row| row.principal == named.principal && row.actors.contains(actor))
+                .filter(|row| row.principal == named.principal && row.actors.contains(&asked))
                 .map(|row| (standing, row)),
             None => None,
         };
@@ -95,8 +115,10 @@ impl Service {
             Some((_, row)) if !self.goes_on(&row, &mut mandate.reads)? => None,
             standing => standing,
         };
+        mandate.given = given;
         // Words of nobody who may ask ground nothing by themselves.
         if !named.has_principal_part && standing.is_none() {
+            mandate.given.clear();
             return Ok(mandate);
         }
         let principal = named.principal;
@@ -124,8 +146,8 @@ impl Service {
         Ok(mandate)
     }
 
-    /// The newest turn of a session that names the actor and was not withdrawn, for surfaces that
-    /// know their session and not its turns.
+    /// The newest turn of a session that names the actor, or of which it was given something, and
+    /// that was not withdrawn: for surfaces that know their session and not its turns.
     pub(crate) fn turn_of_session(
         &self,
         session: &SessionId,
@@ -138,9 +160,28 @@ impl Service {
         let state_key = key::session(&session);
         let row = state::read_into::<SessionRow>(&self.ledger, state_key, reads)?;
         let mut mandate = Mandate::default();
-        let newest = self.newest_from(row.and_then(|row| row.newest), actor, &mut mandate)?;
+        let mut newest = row.and_then(|row| row.newest);
+        let mut found = None;
+        while let Some(intent_ref) = newest
+            && mandate.reads.versions.len() < TURNS_LOOKED_AT
+        {
+            let Some(row) = self.intent_row(&intent_ref, &mut mandate)? else {
+                break;
+            };
+            let is_reached = row.actors.contains(actor) || {
+                let state_key = key::given(&intent_ref, actor);
+                let rows =
+                    state::read_into::<GivenRows>(&self.ledger, state_key, &mut mandate.reads)?;
+                rows.is_some_and(|rows| !rows.given.is_empty())
+            };
+            if is_reached && !row.revoked {
+                found = Some(intent_ref);
+                break;
+            }
+            newest = row.parent;
+        }
         reads.versions.extend(mandate.reads.versions);
-        Ok(newest)
+        Ok(found)
     }
 
     /// The document of an intent, opened once.
@@ -166,12 +207,47 @@ impl Service {
         self.vault.open(&record).map_err(ServiceError::internal)
     }
 
-    /// The session's newest turn that names the actor and was not withdrawn. What a person said
-    /// last is what counts: an older turn no longer does, even if the newest has ended.
+    /// How an actor reaches a turn: nothing, if the turn names it; what it was given of it
+    /// otherwise; `None` if it does not. What counts is the newest turn that names the actor, or one
+    /// by whom the mandate came to it.
+    fn reach(
+        &self,
+        named: &IntentRow,
+        (claimed, actor, now): (IntentRef, &ActorName, Timestamp),
+        mandate: &mut Mandate,
+        apart: &mut ReadSet,
+    ) -> Result<Option<Vec<GivenRow>>, ServiceError> {
+        if named.actors.contains(actor) {
+            let newest = self.newest_turn(named, std::slice::from_ref(actor), mandate)?;
+            return Ok((newest == Some(claimed)).then(Vec::new));
+        }
+        let mut reach = Vec::new();
+        let mut is_newest: Option<(Vec<ActorName>, bool)> = None;
+        for given in self.given(&claimed, actor, now, apart)? {
+            // Most came the same way.
+            let known = is_newest.as_ref().filter(|(way, _)| *way == given.givers);
+            let holds = match known {
+                Some((_, holds)) => *holds,
+                None => {
+                    let mut through = given.givers.clone();
+                    through.push(actor.clone());
+                    self.newest_turn(named, &through, mandate)? == Some(claimed)
+                }
+            };
+            is_newest = Some((given.givers.clone(), holds));
+            if holds {
+                reach.push(given);
+            }
+        }
+        Ok((!reach.is_empty()).then_some(reach))
+    }
+
+    /// The session's newest turn that names one of the actors and was not withdrawn. What a person
+    /// said last is what counts: an older turn no longer does, even if the newest has ended.
     fn newest_turn(
         &self,
         named: &IntentRow,
-        actor: &ActorName,
+        actors: &[ActorName],
         mandate: &mut Mandate,
     ) -> Result<Option<IntentRef>, ServiceError> {
         let session = state::read_into::<SessionRow>(
@@ -181,23 +257,15 @@ impl Service {
         )?;
         // A session that was closed, or opened anew since, ended its turns.
         let session = session.filter(|session| session.holds(named));
-        self.newest_from(session.and_then(|row| row.newest), actor, mandate)
-    }
-
-    /// The first turn, from this one back, that names the actor and was not withdrawn.
-    fn newest_from(
-        &self,
-        mut newest: Option<IntentRef>,
-        actor: &ActorName,
-        mandate: &mut Mandate,
-    ) -> Result<Option<IntentRef>, ServiceError> {
+        let mut newest = session.and_then(|row| row.newest);
         while let Some(intent_ref) = newest
             && mandate.reads.versions.len() < TURNS_LOOKED_AT
         {
             let Some(row) = self.intent_row(&intent_ref, mandate)? else {
                 return Ok(None);
             };
-            if row.actors.contains(actor) && !row.revoked {
+            let is_of_them = actors.iter().any(|actor| row.actors.contains(actor));
+            if is_of_them && !row.revoked {
                 return Ok(Some(intent_ref));
             }
             newest = row.parent;

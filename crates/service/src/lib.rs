@@ -13,6 +13,7 @@ mod caller;
 mod carry;
 mod credentials;
 mod decide;
+mod delegations;
 mod directory;
 mod entries;
 mod error;
@@ -26,6 +27,7 @@ mod history;
 mod intents;
 mod keys;
 mod mint;
+mod permits;
 mod policy;
 mod promise;
 mod pseudonyms;
@@ -38,6 +40,7 @@ mod setup;
 mod shadow;
 mod state;
 mod throttle;
+mod tools;
 mod turns;
 mod vault_access;
 mod watcher;
@@ -47,6 +50,7 @@ pub use carry::bundle_in_force;
 pub use countersign_judge::limits::RESULTS_SEEN;
 pub use countersign_publish::{Board, Status};
 pub use decide::{CALL_BODY_BYTES, WAIT_MAX, permit_audience};
+pub use delegations::DELEGATIONS_HELD;
 pub use directory::{DIRECTORY_BODY_BYTES, DIRECTORY_CHANGES};
 pub use entries::{EntryQuery, PAGE_DEFAULT, PAGE_MAX};
 pub use error::{ErrorCode, ServiceError};
@@ -55,11 +59,13 @@ pub use executions::{AGENT_EXECUTION_BODY_BYTES, EXECUTION_BODY_BYTES};
 pub use export::ExportProgress;
 pub use health::ServiceHealth;
 pub use keys::{GrantedKey, KeyChange, KeyHistory, KeyHistoryError};
+pub use permits::CONSUME_BODY_BYTES;
 pub use policy::finding_view;
 pub use published::{ProofAgainst, Undelivered, WaitLevel};
 pub use replay::{REPLAY_BODY_BYTES, REPLAY_PAGE};
 pub use sessions::SESSION_IDLE_MS;
 pub use setup::{FirstCredential, NewLog, Parts, PublicKeys, SetupError, SystemClock};
+pub use tools::{VISIBLE_BODY_BYTES, VISIBLE_TOOLS};
 pub use turns::{TURN_BODY_BYTES, TURN_TTL_MAX_S, TURN_TTL_S};
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,12 +82,14 @@ use countersign_judge::{CompiledBundle, SeenResult};
 use countersign_keys::KeyRing;
 use countersign_ledger::{Ledger, StateKey};
 use countersign_merkle::LeafIndex;
+use countersign_permit::PermitVerifier;
 use countersign_vault::{BlindIndex, TokenHasher, Vault};
 
 use cache::Cache;
 use executions::KnownResults;
 use history::Rebuilt;
 use intents::OpenIntent;
+use permits::Refusals;
 use policy::InForce;
 use published::Publication;
 use shadow::InShadow;
@@ -132,6 +140,9 @@ pub struct Service {
     in_shadow: Mutex<Option<InShadow>>,
     watcher: Arc<Watcher>,
     throttle: Throttle,
+    /// The permits of keys that are in force.
+    permits: PermitVerifier,
+    refusals: Refusals,
     publication: OnceLock<Publication>,
     /// Up to which key idle sessions were looked for.
     sessions_looked_at: Mutex<Option<StateKey>>,

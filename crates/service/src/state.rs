@@ -6,7 +6,7 @@
 use countersign_core::document::{Assurance, Author};
 use countersign_core::entry::{ActorPattern, ExecutionPhase, Role, Surface};
 use countersign_core::ids::{CredentialId, EntryId, PermitId};
-use countersign_core::names::{ActorName, ChannelName, KeyText};
+use countersign_core::names::{ActionName, ActorName, ChannelName, KeyText};
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
 use countersign_core::refs::{IntentRef, PolicyRef, PseudonymRef, ResultRef, Sha256};
 use countersign_core::time::Timestamp;
@@ -46,6 +46,10 @@ pub(crate) mod key {
     }
     pub(crate) fn intent(intent_ref: &IntentRef) -> StateKey {
         StateKey::new(format!("intent/{intent_ref}"))
+    }
+    /// What an actor was given of a turn.
+    pub(crate) fn given(intent_ref: &IntentRef, to: &ActorName) -> StateKey {
+        StateKey::new(format!("given/{intent_ref}/{to}"))
     }
     pub(crate) fn session(session: &Pseudonym) -> StateKey {
         StateKey::new(format!("session/{session}"))
@@ -173,6 +177,25 @@ pub(crate) struct IntentRow {
     pub(crate) revoked: bool,
     /// The entry that opened the session for it: a turn ends with its session.
     pub(crate) opened: EntryId,
+}
+
+/// What an actor was given of a turn by delegations, without those that had ended when the row was
+/// written.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct GivenRows {
+    pub(crate) given: Vec<GivenRow>,
+}
+
+/// One delegation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct GivenRow {
+    pub(crate) entry: EntryId,
+    pub(crate) from: ActorName,
+    /// The only actions; empty for all of the giver's.
+    pub(crate) actions: Vec<ActionName>,
+    pub(crate) expires_at: Timestamp,
+    /// Through whom it came: first the actor that the turn names, last the giver.
+    pub(crate) givers: Vec<ActorName>,
 }
 
 /// A session: its newest turn, `None` once it was closed, and before its first.

@@ -10,9 +10,11 @@ mod delegations;
 mod entries;
 mod explain;
 mod health;
+mod permits;
 mod problem;
 mod replay;
 mod reviews;
+mod tools;
 mod turns;
 mod vault;
 
@@ -31,12 +33,14 @@ pub use explain::{
     EvidenceView, Explanation, LackView, PolicyView, ProofView, Sealable, TargetView, ValueView,
 };
 pub use health::HealthView;
+pub use permits::{ConsumeRequest, Consumed};
 pub use problem::Problem;
 pub use replay::{ReplayChange, ReplayPage, ReplayRequest};
 pub use reviews::{
     OpenReview, ReviewAnswered, ReviewList, ReviewRequest, ReviewShown, Shown, ShownBefore,
     ShownDifference, ShownRule, ShownTarget,
 };
+pub use tools::{VisibleAnswer, VisibleRequest};
 pub use turns::{
     CloseSession, OpenSession, Revoked, SessionClosed, SessionOpened, StopRequest, TurnAnswer,
     TurnPartRequest, TurnRequest,

@@ -3,11 +3,14 @@
 mod bundles;
 mod credentials;
 mod decisions;
+mod delegations;
 mod directory;
 mod entries;
 mod executions;
 mod log;
 mod meta;
+mod permits;
+mod tools;
 mod turns;
 mod vault;
 
@@ -29,7 +32,10 @@ pub(crate) fn all() -> (Router<Arc<App>>, OpenApi) {
     let (router, document) = OpenApiRouter::with_openapi(openapi::frame())
         .merge(turns::routes())
         .merge(decisions::routes())
+        .merge(delegations::routes())
+        .merge(tools::routes())
         .merge(executions::routes())
+        .merge(permits::routes())
         .merge(entries::routes())
         .merge(bundles::routes())
         .merge(directory::routes())

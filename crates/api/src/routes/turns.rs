@@ -9,7 +9,8 @@ use countersign_core::entry::Role;
 use countersign_core::refs::IntentRef;
 use countersign_service::TURN_BODY_BYTES;
 use countersign_wire::{
-    CloseSession, Revoked, SessionClosed, StopRequest, TurnAnswer, TurnRequest,
+    CloseSession, OpenSession, Revoked, SessionClosed, SessionOpened, StopRequest, TurnAnswer,
+    TurnRequest,
 };
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(register_turn))
         .routes(routes!(revoke_turn))
+        .routes(routes!(open_session))
         .routes(routes!(close_session))
         .routes(routes!(stop))
 }
@@ -78,6 +80,39 @@ async fn revoke_turn(
         })
         .await?;
     reply::json(StatusCode::OK, &revoked)
+}
+
+/// Open a session
+///
+/// Role `ingress`. For an ingress that knows when a session begins: its first turn does not open it
+/// again, and without turns it is closed an hour later. A session that the same credential opened,
+/// and that is still open, is answered with 200 and the entry that opened it.
+#[utoipa::path(
+    post, path = "/v1/sessions/open", tag = "turns",
+    request_body = OpenSession,
+    responses(
+        (status = 201, description = "The session is opened", body = SessionOpened),
+        (status = 200, description = "It was open already", body = SessionOpened),
+    )
+)]
+async fn open_session(
+    State(app): State<Arc<App>>,
+    Authed(caller): Authed,
+    _: Strict<NoParameters>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    caller.require(Role::Ingress)?;
+    let request: OpenSession = body::json(&app, request).await?;
+    let opened = app
+        .run(Lane::Commit, move |service| {
+            service.open_session(&caller, &request)
+        })
+        .await?;
+    let status = match opened.is_new {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    reply::json(status, &opened)
 }
 
 /// Close a session

@@ -22,6 +22,18 @@ const ROUTES: &[(&str, &str, Option<&str>, &[&str])] = &[
     ),
     (
         "POST",
+        "/v1/sessions/open",
+        Some("application/json"),
+        &["ingress"],
+    ),
+    (
+        "POST",
+        "/v1/delegations",
+        Some("application/json"),
+        &["agent"],
+    ),
+    (
+        "POST",
         "/v1/sessions/close",
         Some("application/json"),
         &["ingress", "admin"],
@@ -49,6 +61,12 @@ const ROUTES: &[(&str, &str, Option<&str>, &[&str])] = &[
         "/v1/executions",
         Some("application/json"),
         &["tool", "agent"],
+    ),
+    (
+        "POST",
+        "/v1/tools/visible",
+        Some("application/json"),
+        &["agent"],
     ),
     ("GET", "/v1/entries", None, &["auditor"]),
     ("GET", "/v1/entries/{id}", None, &["auditor"]),

@@ -3,6 +3,7 @@
 pub(crate) mod checkpoint;
 pub(crate) mod credential;
 pub(crate) mod decide;
+pub(crate) mod delegate;
 pub(crate) mod directory;
 pub(crate) mod entries;
 pub(crate) mod execution;

@@ -122,16 +122,22 @@ impl Service {
         }
         mandate.reads.versions.extend(reads.versions);
         let (mut prepared, call) = self.sealed_call(caller, request, surface, &in_force)?;
-        let sources = FactSources {
+        let nothing = Mandate::default();
+        let unmandated = FactSources {
             caller,
             claimed,
             actor: &request.actor,
             in_force: &in_force,
-            mandate: &mandate,
+            mandate: &nothing,
             call: &call,
             call_ref: prepared.call_ref,
             directory_revision: directory.map(|found| found.version.get()),
             now,
+        };
+        prepared.links.delegation = self.narrow(&mut mandate, &unmandated)?;
+        let sources = FactSources {
+            mandate: &mandate,
+            ..unmandated
         };
         let facts = self.facts(&sources)?;
         prepared.action = facts.action.clone();
@@ -155,6 +161,21 @@ impl Service {
         prepared.reckoning = reckoned.reckoning;
         prepared.reads = mandate.reads;
         Ok(prepared)
+    }
+
+    /// Narrows a mandate that came by delegations to one of them that all the call does is among:
+    /// without one, the call is unmandated.
+    fn narrow(
+        &self,
+        mandate: &mut Mandate,
+        unmandated: &FactSources<'_>,
+    ) -> Result<Option<EntryId>, ServiceError> {
+        if mandate.given.is_empty() {
+            return Ok(None);
+        }
+        let facts = self.facts(unmandated)?;
+        let done: Vec<ActionName> = facts.done().cloned().collect();
+        Ok(mandate.narrow(&done))
     }
 
     /// A rejection that no policy decides. It rests on nothing, so nothing can make it stale.
@@ -289,7 +310,12 @@ impl Service {
         })?)
     }
 
-    fn is_stopped(&self, actor: &ActorName, reads: &mut ReadSet) -> Result<bool, ServiceError> {
+    /// Whether nothing may be done by an actor.
+    pub(crate) fn is_stopped(
+        &self,
+        actor: &ActorName,
+        reads: &mut ReadSet,
+    ) -> Result<bool, ServiceError> {
         let everything = state::read_into::<StopRow>(&self.ledger, key::stop_everything(), reads)?;
         let mut stopped = everything.is_some();
         for pattern in actor.patterns() {

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use countersign_core::entry::{
-    Body, Credential, Decision, Entry, Execution, GrantChange, Intent, Mode, Policy, PolicyPhase,
-    Revocation, RevocationEffect, RevocationScope, Role, SessionOpen,
+    Body, Credential, Decision, Delegation, Entry, Execution, GrantChange, Intent, Mode, Policy,
+    PolicyPhase, Revocation, RevocationEffect, RevocationScope, Role, SessionOpen,
 };
 use countersign_core::ids::{CredentialId, EntryId};
+use countersign_core::names::ActorName;
 use countersign_core::pseudonym::Pseudonym;
 use countersign_core::refs::IntentRef;
 use countersign_core::time::Timestamp;
@@ -20,8 +21,8 @@ use crate::escalations::ESCALATION_TTL_MS;
 use crate::history::HistoryFold;
 use crate::sessions::Counted;
 use crate::state::{
-    ClosedBy, EscalationRow, ExecutionRow, InForceRow, InShadowRow, IntentRow, PartRow,
-    ReplayedRow, ResultRow, SessionCountRow, SessionRow, StopRow, StoredBundleRow, key,
+    ClosedBy, EscalationRow, ExecutionRow, GivenRow, GivenRows, InForceRow, InShadowRow, IntentRow,
+    PartRow, ReplayedRow, ResultRow, SessionCountRow, SessionRow, StopRow, StoredBundleRow, key,
 };
 
 /// A row as the entries give it.
@@ -39,6 +40,9 @@ pub(super) struct Folded {
     intents: HashMap<IntentRef, (LeafIndex, IntentRow)>,
     sessions: HashMap<Pseudonym, (LeafIndex, SessionRow)>,
     counts: HashMap<Pseudonym, (LeafIndex, SessionCountRow)>,
+    given: BTreeMap<StateKey, (LeafIndex, GivenRows)>,
+    /// Through whom each delegation came.
+    givers: HashMap<EntryId, Vec<ActorName>>,
     credentials: HashMap<CredentialId, (LeafIndex, Value)>,
     escalations: HashMap<EntryId, (LeafIndex, EscalationRow)>,
     executions: HashMap<EntryId, (LeafIndex, ExecutionRow)>,
@@ -56,6 +60,7 @@ impl Folded {
             Body::SessionOpen(open) => self.open(index, entry, open),
             Body::SessionClose(close) => self.close(index, &close.session),
             Body::Intent(intent) => self.intent(index, entry, intent),
+            Body::Delegation(delegation) => self.delegation(index, entry, delegation),
             Body::Revocation(revocation) => self.revocation(index, id, revocation),
             Body::Directory(_) => self.put(index, key::directory(), &id),
             Body::Credential(credential) => self.credential(index, id, credential),
@@ -80,6 +85,9 @@ impl Folded {
         }
         for (session, (at, row)) in std::mem::take(&mut self.counts) {
             self.put(at, key::session_count(&session), &row);
+        }
+        for (state_key, (at, row)) in std::mem::take(&mut self.given) {
+            self.put(at, state_key, &row);
         }
         for (id, (at, row)) in std::mem::take(&mut self.credentials) {
             self.put(at, key::credential(id), &row);
@@ -194,6 +202,26 @@ impl Folded {
             opened: session.opened,
         };
         self.intents.insert(intent.intent_ref, (index, row));
+    }
+
+    fn delegation(&mut self, index: LeafIndex, entry: &Entry, body: &Delegation) {
+        let of = body.links.delegation;
+        let mut givers = of
+            .and_then(|of| self.givers.get(&of).cloned())
+            .unwrap_or_default();
+        givers.push(body.from.clone());
+        self.givers.insert(entry.entry_id, givers.clone());
+        let state_key = key::given(&body.intent_ref, &body.to);
+        let (at, rows) = self.given.entry(state_key).or_default();
+        *at = index;
+        rows.forget(entry.timestamp);
+        rows.given.push(GivenRow {
+            entry: entry.entry_id,
+            from: body.from.clone(),
+            actions: body.actions.clone(),
+            expires_at: body.expires_at,
+            givers,
+        });
     }
 
     fn revocation(&mut self, index: LeafIndex, id: EntryId, revocation: &Revocation) {

@@ -10,6 +10,7 @@
 mod audited;
 mod bounds;
 mod calls;
+mod delegations;
 mod history;
 mod kit;
 mod policy;
@@ -20,4 +21,5 @@ mod sessions;
 mod shadow;
 mod storm;
 mod surfaces;
+mod tools;
 mod watching;

@@ -6,9 +6,11 @@ use countersign_merkle::tile::layout::nodes_at;
 use countersign_merkle::tile::{TILE_HEIGHT, encode_bundle};
 use countersign_merkle::{AnyTile, CompactRange, Hash, leaf_hash};
 use countersign_note::Checkpoint;
-use countersign_service::{ErrorCode, SESSION_IDLE_MS, ServiceError, TURN_TTL_S};
+use countersign_service::{Caller, ErrorCode, SESSION_IDLE_MS, ServiceError, TURN_TTL_S};
 use countersign_verify::{Audit, Check, LogSource, SourceError, Trust};
-use countersign_wire::{CloseSession, NewCredential, SessionClosed};
+use countersign_wire::{
+    CloseSession, NewCredential, OpenSession, SessionClosed, SessionOpened, TurnAnswer,
+};
 use serde_json::json;
 
 use crate::kit::{AGENT, Kit, turn_request};
@@ -198,7 +200,7 @@ fn a_session_in_which_nothing_happens_any_more_is_closed_without_being_asked() {
 }
 
 /// A log in memory.
-struct Memory {
+pub(crate) struct Memory {
     leaves: Vec<Vec<u8>>,
     nodes: Vec<Vec<Hash>>,
     checkpoint: String,
@@ -206,7 +208,7 @@ struct Memory {
 
 impl Memory {
     /// These leaves, signed by the log's own key.
-    fn signed(kit: &Kit, leaves: Vec<Vec<u8>>) -> Self {
+    pub(crate) fn signed(kit: &Kit, leaves: Vec<Vec<u8>>) -> Self {
         let mut range = CompactRange::new();
         let mut nodes = vec![Vec::new(); 8];
         for leaf in &leaves {
@@ -294,4 +296,196 @@ fn an_entry_that_is_taken_out_of_a_closed_session_is_missed_even_by_the_keys_hol
     assert_eq!(turn, [Check::SessionCounts]);
     let opening = without(&|body| matches!(body, Body::SessionOpen(_)));
     assert_eq!(opening, [Check::SessionCounts]);
+}
+
+/// An ingress for one actor, as the hook of a coding assistant has it.
+fn ingress(kit: &Kit, own_sessions: bool) -> Caller {
+    let request = NewCredential {
+        roles: vec!["ingress".to_owned()],
+        actors: vec![AGENT.to_owned()],
+        own_sessions,
+        ..NewCredential::default()
+    };
+    let created = kit
+        .service()
+        .add_credential(&kit.caller(Role::Admin), &request)
+        .unwrap();
+    kit.service().authenticate(&created.token).unwrap()
+}
+
+fn open(kit: &Kit, caller: &Caller, session: &str) -> Result<SessionOpened, ServiceError> {
+    let session = session.to_owned();
+    kit.service().open_session(caller, &OpenSession { session })
+}
+
+fn register(kit: &Kit, caller: &Caller, session: &str) -> Result<TurnAnswer, ServiceError> {
+    let body = turn_request(session, "Write to a@b.example").to_string();
+    kit.service().register_turn(caller, body.as_bytes())
+}
+
+#[test]
+fn a_session_that_was_opened_first_is_not_opened_again_by_its_first_turn() {
+    let kit = Kit::new();
+    let ingress = kit.caller(Role::Ingress);
+    let before = kit.size() as usize;
+    let opened = open(&kit, &ingress, "s1").unwrap();
+    assert!(opened.is_new);
+    // The same again, before a turn and after one, is the same entry and no other.
+    let again = open(&kit, &ingress, "s1").unwrap();
+    assert!(!again.is_new);
+    let turn = kit.turn("s1", "Write to a@b.example").intent_ref;
+    assert_eq!(kit.mail(&turn, "a@b.example").outcome, "approved");
+    let later = open(&kit, &ingress, "s1").unwrap();
+    let id = |opened: &SessionOpened| {
+        let entry: serde_json::Value = serde_json::from_str(opened.entry.get()).unwrap();
+        entry["entry_id"].clone()
+    };
+    assert_eq!([id(&again), id(&later)], [id(&opened), id(&opened)]);
+    assert_eq!(
+        kit.kinds()[before..],
+        ["session-open", "intent", "decision"]
+    );
+    let closed = kit.close(Role::Ingress, "s1").unwrap();
+    assert_eq!(counts(&closed), [1, 1, 0]);
+    // Opened anew, the turns before it stay ended, and an end without any turn counts none.
+    assert!(open(&kit, &ingress, "s1").unwrap().is_new);
+    assert_eq!(kit.mail(&turn, "a@b.example").outcome, "rejected");
+    assert_eq!(kit.last_decision().intent_ref, None);
+    let closed = kit.close(Role::Ingress, "s1").unwrap();
+    assert_eq!(counts(&closed), [0, 0, 0]);
+    assert!(open(&kit, &ingress, "s1").unwrap().is_new);
+    let turn = kit.turn("s1", "Write to a@b.example").intent_ref;
+    assert_eq!(kit.mail(&turn, "a@b.example").outcome, "approved");
+}
+
+#[test]
+fn a_session_without_a_turn_stays_open_for_a_while() {
+    let kit = Kit::new();
+    open(&kit, &kit.caller(Role::Ingress), "s1").unwrap();
+    kit.clock.turn(SESSION_IDLE_MS);
+    assert_eq!(kit.service().close_idle_sessions().unwrap(), 0);
+    kit.clock.turn(1);
+    assert_eq!(kit.service().close_idle_sessions().unwrap(), 1);
+    let Body::SessionClose(entry) = kit.last() else {
+        panic!("the last entry is {}", kit.last().kind());
+    };
+    assert_eq!([entry.turns, entry.decisions, entry.executions], [0, 0, 0]);
+}
+
+#[test]
+fn a_session_is_opened_by_an_ingress_and_only_one_of_them() {
+    let mut kit = Kit::new();
+    for role in [Role::Agent, Role::Tool, Role::Reviewer, Role::Admin] {
+        let refused = open(&kit, &kit.caller(role), "s1").unwrap_err();
+        assert_eq!(refused.code, ErrorCode::WrongRole);
+    }
+    let refused = open(&kit, &kit.caller(Role::Ingress), "").unwrap_err();
+    assert_eq!(refused.code, ErrorCode::MalformedRequest);
+    let size = kit.size();
+    let other = ingress(&kit, false);
+    open(&kit, &other, "s1").unwrap();
+    let refused = open(&kit, &kit.caller(Role::Ingress), "s1").unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Conflict);
+    // It is bound to no session of its own, so it may still speak in this one.
+    register(&kit, &kit.caller(Role::Ingress), "s1").unwrap();
+    assert_eq!(kit.size(), size + 3);
+    // What is open is so after a restart, too.
+    open(&kit, &other, "s2").unwrap();
+    kit.restart();
+    assert!(!open(&kit, &other, "s2").unwrap().is_new);
+}
+
+#[test]
+fn an_ingress_bound_to_a_session_opens_no_other() {
+    let kit = Kit::new();
+    let request = NewCredential {
+        roles: vec!["ingress".to_owned()],
+        actors: vec![AGENT.to_owned()],
+        session: Some("s1".to_owned()),
+        ..NewCredential::default()
+    };
+    let created = kit
+        .service()
+        .add_credential(&kit.caller(Role::Admin), &request)
+        .unwrap();
+    let bound = kit.service().authenticate(&created.token).unwrap();
+    assert_eq!(
+        open(&kit, &bound, "s2").unwrap_err().code,
+        ErrorCode::OutOfBounds
+    );
+    assert!(open(&kit, &bound, "s1").unwrap().is_new);
+}
+
+#[test]
+fn an_ingress_of_its_own_sessions_speaks_in_no_other() {
+    let kit = Kit::new();
+    let hook = ingress(&kit, true);
+    kit.turn("theirs", "Write to jo@acme.example");
+    let size = kit.size();
+    for refused in [
+        register(&kit, &hook, "theirs").map(|_| ()),
+        open(&kit, &hook, "theirs").map(|_| ()),
+    ] {
+        assert_eq!(refused.unwrap_err().code, ErrorCode::OutOfBounds);
+    }
+    // Not after its end either: what its tools answered would still be there.
+    kit.close(Role::Ingress, "theirs").unwrap();
+    for refused in [
+        register(&kit, &hook, "theirs").map(|_| ()),
+        open(&kit, &hook, "theirs").map(|_| ()),
+    ] {
+        assert_eq!(refused.unwrap_err().code, ErrorCode::OutOfBounds);
+    }
+    assert_eq!(kit.size(), size + 1);
+    // Its own: opened by request, by the first turn, and anew.
+    open(&kit, &hook, "s1").unwrap();
+    let turn = register(&kit, &hook, "s1").unwrap().intent_ref;
+    assert_eq!(kit.mail(&turn, "a@b.example").outcome, "approved");
+    register(&kit, &hook, "s2").unwrap();
+    kit.close(Role::Admin, "s1").unwrap();
+    register(&kit, &hook, "s1").unwrap();
+    // Another one of the kind has no part in it.
+    let second = ingress(&kit, true);
+    for session in ["s1", "s2"] {
+        let refused = register(&kit, &second, session).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::OutOfBounds);
+    }
+    // An ingress without the bound may open a closed one; then it is the hook's no longer.
+    kit.close(Role::Admin, "s2").unwrap();
+    kit.turn("s2", "Write to a@b.example");
+    let refused = register(&kit, &hook, "s2").unwrap_err();
+    assert_eq!(refused.code, ErrorCode::OutOfBounds);
+}
+
+#[test]
+fn a_turn_in_anothers_session_is_found_even_if_the_keys_holder_wrote_it() {
+    let kit = Kit::new();
+    let hook = ingress(&kit, true);
+    kit.turn("theirs", "Write to jo@acme.example");
+    register(&kit, &hook, "own").unwrap();
+    let log_key = kit.service().public_keys().log_key.parse().unwrap();
+    let audit = Audit::new(Trust::in_key(log_key));
+    let leaves = kit.leaves();
+    let theirs = kit.caller(Role::Ingress).id().to_string();
+    let own = hook.id().to_string();
+    // The opening of the session is put to the other one's name, or the turn to this one's.
+    let changed = |kind: &str, from: &str, to: &str| -> Vec<Check> {
+        let mut leaves = leaves.clone();
+        for leaf in &mut leaves {
+            let text = String::from_utf8(leaf.clone()).unwrap();
+            if AnyEntry::from_leaf(leaf).unwrap().kind() == kind {
+                *leaf = text.replace(from, to).into_bytes();
+            }
+        }
+        let report = audit
+            .run(&Memory::signed(&kit, leaves), &mut |_| {})
+            .unwrap();
+        report.findings.iter().map(|found| found.check).collect()
+    };
+    assert_eq!(changed("session-open", &own, &own), []);
+    assert_eq!(changed("session-open", &own, &theirs), [Check::Credential]);
+    assert_eq!(changed("intent", &theirs, &own), [Check::Credential]);
+    let agent = kit.caller(Role::Agent).id().to_string();
+    let by_an_agent = changed("session-open", &theirs, &agent);
+    assert_eq!(by_an_agent, [Check::Credential]);
 }
