@@ -160,8 +160,10 @@ impl PermitVerifier {
         Ok(claims)
     }
 
-    /// The claims of a token that one of the keys signed as a permit.
-    fn authentic(&self, token: &str) -> Result<Claims, PermitError> {
+    /// The claims of a token that one of the keys signed as a permit. That is no check of a permit:
+    /// for which call it is, and until when, is not looked at. For those who hold it against more
+    /// than [`Expect`] says, as the server does.
+    pub fn authentic(&self, token: &str) -> Result<Claims, PermitError> {
         let parts = jws::split(token).map_err(PermitError::Malformed)?;
         if parts.header.typ != TYPE {
             return Err(PermitError::Type(shown(&parts.header.typ)));
@@ -180,7 +182,8 @@ impl PermitVerifier {
 }
 
 impl Args<'_> {
-    fn sha256(&self) -> Result<Sha256, PermitError> {
+    /// The SHA-256 of the canonical JSON, as permits name it.
+    pub fn sha256(&self) -> Result<Sha256, PermitError> {
         match self {
             Self::Sha256(digest) => Ok(*digest),
             Self::Canonical(bytes) => Ok(Sha256::of(bytes)),

@@ -66,6 +66,8 @@ codes! {
     MalformedRequest = "malformed-request", "the request does not have the expected shape";
     /// The body, or a part of it, is longer than its limit.
     TooLarge = "too-large", "the request is too large";
+    /// The permit is not good for this call: used before, ended, for another tool or other arguments, not one of this server's, or what it rests on has ended. The call must not be made; a refusal is recorded, unless there are too many. The agent asks for a new decision.
+    PermitRefused = "permit-refused", "the permit is not good for this call";
     /// There is no such thing here.
     NotFound = "not-found", "not found";
     /// The `Idempotency-Key` was used with another body. Use a new key for a new call.

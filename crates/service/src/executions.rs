@@ -117,6 +117,7 @@ impl Service {
             result_ref,
             is_error: finished.then(|| request.is_error.unwrap_or(false)),
             credential: caller.id(),
+            permit: None,
         };
         let committed = self.ledger.commit(caller.reads(), move |step| {
             take_phase(step, decision_id, phase, by_agent)?;

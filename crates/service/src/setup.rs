@@ -16,7 +16,7 @@ use countersign_judge::SeenResult;
 use countersign_keys::{KeyRing, RootKey};
 use countersign_ledger::{CreateError, Ledger, LedgerParts, OpenError, ReadSet, Reserve, Store};
 use countersign_note::VerifierKey;
-use countersign_permit::{Jwk, Jwks};
+use countersign_permit::{Jwk, Jwks, PermitVerifier};
 use countersign_vault::VaultError;
 use countersign_wire::NewCredential;
 use secrecy::SecretString;
@@ -29,6 +29,7 @@ use crate::history::Rebuilt;
 use crate::intents::OpenIntent;
 use crate::keys::{KeyHistory, KeyHistoryError};
 use crate::mint::Mint;
+use crate::permits::Refusals;
 use crate::policy::{CheckedBundle, StoreBundle, put_in_force};
 use crate::state::{self, HistoryRow, key};
 use crate::throttle::Throttle;
@@ -221,6 +222,8 @@ impl Service {
             root_key,
             jwks: serde_json::to_string(&jwks).map_err(ServiceError::from)?,
         };
+        let permits = PermitVerifier::from_jwks(public.jwks.as_bytes());
+        let permits = permits.map_err(ServiceError::internal)?;
         let rebuilt = Rebuilt::of(&ledger)?;
         Ok(Self {
             origin: keys.origin().clone(),
@@ -245,6 +248,8 @@ impl Service {
             in_shadow: Mutex::default(),
             watcher: Arc::new(Watcher::new()),
             throttle: Throttle::default(),
+            permits,
+            refusals: Refusals::default(),
             sessions_looked_at: Mutex::default(),
             publication: OnceLock::new(),
             closing: AtomicBool::new(false),

@@ -560,6 +560,7 @@ fn turns_and_calls(story: &mut Story) {
         result_ref: None,
         is_error: None,
         credential: credential(TOOL),
+        permit: Some(x("01HYA0000000000000000000PT")),
     };
     story.push("started", started.clone());
     let result_ref = story.keep(&ToolResult {
@@ -576,6 +577,7 @@ fn turns_and_calls(story: &mut Story) {
         phase: ExecutionPhase::Finished,
         result_ref: Some(result_ref),
         is_error: Some(false),
+        permit: None,
         ..started
     };
     story.push("finished", finished);

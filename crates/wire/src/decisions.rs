@@ -57,7 +57,7 @@ pub struct DecisionRequest {
 pub struct WireRequest {
     /// How the bytes are framed, such as `mcp` or `http:POST`; at most 64 bytes.
     pub profile: String,
-    /// Where they go; at most 8192 bytes.
+    /// Where they go; at most 4096 bytes as JSON.
     pub destination: String,
     /// `sha256:` and the SHA-256 of the bytes, as 64 hex digits.
     pub sha256: String,

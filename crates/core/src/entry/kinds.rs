@@ -232,6 +232,10 @@ entry_kind! {
         is_error: Option<bool>,
         #[doc = "The credential of the tool's side, or the agent's that asked for the call."]
         credential: CredentialId,
+        optional {
+            #[doc = "The permit that was used up, for `started` where the tool's side has shown it: then the intent, the bundle and the asker held at this entry."]
+            permit: PermitId,
+        }
     }
 }
 

@@ -244,16 +244,18 @@ closed_set! {
         Used = "used",
         /// It had ended.
         Expired = "expired",
-        /// It is for another tool's side.
+        /// It is for another tool, or another tool's side.
         Audience = "audience",
         /// It is for other arguments or other bytes.
         Arguments = "arguments",
-        /// Its signature is not one of ours.
+        /// It cannot be read, its signature is not one of ours, or it is not as it was issued.
         Signature = "signature",
         /// Its intent has ended.
         Intent = "intent",
-        /// The bundle that permitted the call no longer would.
+        /// The bundle that permitted the call is no longer in force.
         Policy = "policy",
+        /// Its actor or everything was stopped, or the credential that asked for it revoked.
+        Stopped = "stopped",
     }
 }
 closed_set! {

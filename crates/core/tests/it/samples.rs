@@ -232,11 +232,13 @@ fn turns_and_calls() -> Vec<(&'static str, Body)> {
         result_ref: None,
         is_error: None,
         credential: x(CREDENTIAL),
+        permit: Some(x("01HYA0000000000000000000PT")),
     };
     let finished = Execution {
         phase: ExecutionPhase::Finished,
         result_ref: Some(to("result")),
         is_error: Some(false),
+        permit: None,
         ..started.clone()
     };
     let refused = PermitRefused {

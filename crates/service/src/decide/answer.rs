@@ -156,6 +156,18 @@ impl Service {
         decision: &Decision,
         most: u32,
     ) -> Result<String, ServiceError> {
+        let claims = self.issued_claims(entry, decision, most)?;
+        let signer = self.keys.permit_signer();
+        signer.sign(&claims).map_err(ServiceError::internal)
+    }
+
+    /// What the permit of an earlier approval says.
+    pub(crate) fn issued_claims(
+        &self,
+        entry: &Entry,
+        decision: &Decision,
+        most: u32,
+    ) -> Result<Claims, ServiceError> {
         let entry_id = entry.entry_id;
         let missing =
             |what: &str| ServiceError::internal(format!("the approval {entry_id} has no {what}"));
@@ -174,7 +186,7 @@ impl Service {
             args_sha256: call.args_sha256,
             wire: call.wire,
         };
-        self.sign_permit(entry_id, decision, &row, call)
+        Ok(self.claims(entry_id, decision, &row, call))
     }
 
     /// Signatures are deterministic, so it is the same token each time.
@@ -185,8 +197,20 @@ impl Service {
         row: &PermitRow,
         call: PermittedCall,
     ) -> Result<String, ServiceError> {
+        let claims = self.claims(entry_id, decision, row, call);
+        let signer = self.keys.permit_signer();
+        signer.sign(&claims).map_err(ServiceError::internal)
+    }
+
+    fn claims(
+        &self,
+        entry_id: EntryId,
+        decision: &Decision,
+        row: &PermitRow,
+        call: PermittedCall,
+    ) -> Claims {
         let (iat, exp) = Claims::lifetime(row.issued_at, row.ttl_s);
-        let claims = Claims {
+        Claims {
             iss: self.origin.to_string(),
             sub: decision.actor.clone(),
             aud: permit_audience(&call.tool),
@@ -201,9 +225,7 @@ impl Service {
             intent_ref: decision.intent_ref,
             policy_ref: decision.policy_ref,
             tenant: self.tenant.clone(),
-        };
-        let signer = self.keys.permit_signer();
-        signer.sign(&claims).map_err(ServiceError::internal)
+        }
     }
 
     fn resolution(

@@ -13,6 +13,7 @@ pub(crate) use answer::reasons;
 pub use answer::{WAIT_MAX, permit_audience};
 pub(crate) use prepare::rejected;
 pub use request::CALL_BODY_BYTES;
+pub(crate) use request::wire;
 
 use countersign_core::entry::{Body, Decision, Mode, Role, Surface};
 use countersign_core::names::BuiltinReason;

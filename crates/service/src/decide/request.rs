@@ -27,8 +27,8 @@ const EXTERNAL_ID_BYTES: usize = 256;
 
 /// Longest name of how bytes are framed, in bytes.
 const WIRE_PROFILE_BYTES: usize = 64;
-/// Longest destination of bytes, in bytes.
-const WIRE_DESTINATION_BYTES: usize = 8 * 1024;
+/// Longest destination of bytes, in bytes as JSON.
+const WIRE_DESTINATION_BYTES: usize = 4 * 1024;
 /// Longest path of a workspace, in bytes.
 const WORKSPACE_PATH_BYTES: usize = 4 * 1024;
 /// Most symbolic links of a workspace.
@@ -143,13 +143,11 @@ impl CallRequest {
     }
 }
 
-fn wire(request: WireRequest) -> Result<Wire, ServiceError> {
+pub(crate) fn wire(request: WireRequest) -> Result<Wire, ServiceError> {
     limit("wire.profile", request.profile.len(), WIRE_PROFILE_BYTES)?;
-    limit(
-        "wire.destination",
-        request.destination.len(),
-        WIRE_DESTINATION_BYTES,
-    )?;
+    // As it will stand in the permit, which must not grow too long for a header.
+    let as_json = serde_json::to_vec(&request.destination)?.len();
+    limit("wire.destination", as_json, WIRE_DESTINATION_BYTES)?;
     Ok(Wire {
         sha256: name(&request.sha256)?,
         profile: request.profile,

@@ -88,6 +88,8 @@ checks! {
     Delegation = "delegation",
     /// Executions are of approved decisions, and carry their intent and session.
     Execution = "execution",
+    /// A permit that was used up is of an approval that still held, and one that was refused was refused for what the log shows.
+    Permit = "permit",
     /// What is good for one use is used once.
     UsedOnce = "used-once",
     /// A review answers the escalation that it names, and its reviewer has signed it.

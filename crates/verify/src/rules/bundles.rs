@@ -70,6 +70,11 @@ impl Bundles {
         }
     }
 
+    /// The bundle in force.
+    pub(crate) fn in_force(&self) -> Option<PolicyRef> {
+        self.in_force
+    }
+
     /// The decision was made under the bundle in force, or the one in shadow, for reasons that stand
     /// in it.
     pub(crate) fn judged(&mut self, at: &mut At<'_>, body: &Decision) {

@@ -258,6 +258,11 @@ impl Credentials {
         Some(grant)
     }
 
+    /// Whether a credential was granted and not revoked.
+    pub(crate) fn is_live(&self, id: &CredentialId) -> bool {
+        self.grants.get(id).is_some_and(|grant| grant.is_live)
+    }
+
     fn live(&self, at: &mut At<'_>, id: CredentialId) -> Option<&Grant> {
         let grant = self.grants.get(&id).filter(|grant| grant.is_live);
         let expected = "a credential that was granted before and not revoked";

@@ -49,7 +49,7 @@ pub(crate) struct Seen {
     pub(crate) call_ref: Option<CallRef>,
     /// Whether its tool was listed otherwise than it was confirmed.
     pub(crate) has_changed_tool: bool,
-    policy_ref: PolicyRef,
+    pub(crate) policy_ref: PolicyRef,
 }
 
 struct Answer {

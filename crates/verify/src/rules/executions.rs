@@ -81,6 +81,11 @@ impl Executions {
         self.advance(at, id, body.phase, side);
     }
 
+    /// Whether the tool's side has reported anything of a decision's call.
+    pub(crate) fn is_told(&self, decision: &EntryId) -> bool {
+        self.phases.contains_key(&(*decision, Side::Tool))
+    }
+
     /// The results that facts were drawn from were reported before, in the same session; and none of
     /// the newest is left out, which could hold what must not leave. Before extractor 2, one that
     /// came in while the call was judged could be.

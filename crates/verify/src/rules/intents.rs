@@ -245,6 +245,17 @@ impl Intents {
         }
     }
 
+    /// Whether a turn, and the standing one that it rests on, go on.
+    pub(crate) fn goes_on(&self, intent: &IntentRef, now: Timestamp) -> bool {
+        let lives = |intent: &IntentRef| {
+            let turn = self.turns.get(intent)?;
+            let lives = turn.is_live(now) && !self.ended_with_session(turn);
+            lives.then_some(turn)
+        };
+        let turn = lives(intent);
+        turn.is_some_and(|turn| turn.mandate.as_ref().is_none_or(|it| lives(it).is_some()))
+    }
+
     fn live_turn(&self, at: &mut At<'_>, intent: &IntentRef) -> Option<&Turn> {
         let turn = self.turns.get(intent);
         let Some(turn) = turn else {

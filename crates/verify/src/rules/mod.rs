@@ -10,6 +10,7 @@ mod genesis;
 mod history;
 mod intents;
 mod links;
+mod permits;
 mod publishing;
 mod sessions;
 
@@ -43,6 +44,7 @@ pub(crate) struct Rules<'a> {
     credentials: credentials::Credentials,
     intents: intents::Intents,
     executions: executions::Executions,
+    permits: permits::Permits,
     alerts: alerts::Alerts,
     sessions: sessions::Sessions,
     entries: HashMap<EntryId, Place>,
@@ -76,6 +78,7 @@ impl<'a> Rules<'a> {
             credentials: credentials::Credentials::default(),
             intents: intents::Intents::default(),
             executions: executions::Executions::default(),
+            permits: permits::Permits::default(),
             alerts: alerts::Alerts::default(),
             sessions: sessions::Sessions::default(),
             entries: HashMap::new(),
@@ -191,11 +194,15 @@ impl<'a> Rules<'a> {
                 let decision = body.links.decision.and_then(|id| self.decisions.get(&id));
                 let asked_by = decision.map(|decision| decision.credential);
                 let by_agent = self.credentials.reporter(at, body.credential, asked_by);
+                self.permit_used(at, body, by_agent);
                 self.executions
                     .report(at, body, by_agent, &self.decisions, &mut self.documents);
                 self.sessions.execution(body.session.as_ref());
             }
-            Body::PermitRefused(body) => self.credentials.tool(at, body.credential),
+            Body::PermitRefused(body) => {
+                self.credentials.tool(at, body.credential);
+                self.permit_refused(at, body);
+            }
             Body::Review(body) => {
                 let reviewer = self.credentials.reviewer(at, body.credential);
                 let origin = self.genesis.origin();

@@ -541,6 +541,77 @@ const CALLS: &[(&str, Check, Lie)] = &[
             body!(s, "started", Execution).credential = ingress;
         },
     ),
+    ("a permit used twice", Check::UsedOnce, |s| {
+        again(s, "started", "started")
+    }),
+    ("a permit used at the end", Check::Members, |s| {
+        body!(s, "finished", Execution).permit = Some(x("01HYA0000000000000000000PT"));
+    }),
+    ("a permit used by an agent", Check::Members, |s| {
+        let agent = body!(s, "approved", Decision).credential;
+        body!(s, "started", Execution).credential = agent;
+    }),
+    ("another permit of the same decision", Check::Permit, |s| {
+        body!(s, "started", Execution).permit = Some(x("01HYA0000000000000000000PX"));
+    }),
+    ("a permit used under a stop", Check::Permit, |s| {
+        again(s, "started", "stop")
+    }),
+    ("a permit used under another bundle", Check::Permit, |s| {
+        again(s, "started", "second in force")
+    }),
+    ("a permit used after its session", Check::Permit, |s| {
+        again(s, "started", "session-close")
+    }),
+    ("a permit of nobody's decision", Check::Members, |s| {
+        body!(s, "permit-refused", PermitRefused).links.decision = None;
+    }),
+    (
+        "a permit of no one that was refused for its turn",
+        Check::Members,
+        |s| {
+            let body = body!(s, "permit-refused", PermitRefused);
+            (body.permit, body.links.decision) = (None, None);
+        },
+    ),
+    (
+        "a permit of ours with a bad signature",
+        Check::Members,
+        |s| {
+            body!(s, "permit-refused", PermitRefused).reason = PermitRefusal::Signature;
+        },
+    ),
+    ("a permit of a rejected call", Check::Permit, |s| {
+        again(s, "permit-refused", "rejected 1");
+        let id = s.id("rejected 1");
+        let body = body!(s, "again", PermitRefused);
+        body.links.decision = Some(id);
+        body.permit = Some(x("01HYA0000000000000000000PX"));
+    }),
+    ("a permit that was not used before", Check::Permit, |s| {
+        again(s, "permit-refused", "approved")
+    }),
+    (
+        "a permit refused for a stop that was none",
+        Check::Permit,
+        |s| {
+            body!(s, "permit-refused", PermitRefused).reason = PermitRefusal::Stopped;
+        },
+    ),
+    (
+        "a permit refused for a turn that goes on",
+        Check::Permit,
+        |s| {
+            body!(s, "permit-refused", PermitRefused).reason = PermitRefusal::Intent;
+        },
+    ),
+    (
+        "a permit refused for the bundle in force",
+        Check::Permit,
+        |s| {
+            body!(s, "permit-refused", PermitRefused).reason = PermitRefusal::Policy;
+        },
+    ),
     ("a result before the end", Check::Members, |s| {
         body!(s, "started", Execution).is_error = Some(false);
     }),
@@ -640,6 +711,7 @@ fn an_agent_may_report_its_own_call_before_the_tool_does() {
     let agent = body!(story, "approved", Decision).credential;
     again(&mut story, "started", "started");
     body!(story, "again", Execution).credential = agent;
+    body!(story, "again", Execution).permit = None;
     body!(story, "session-close", SessionClose).executions += 1;
     let report = audit(&publish(&story.leaves()), trust());
     assert_eq!(report.word, Word::Unanchored, "{}", told(&report));
