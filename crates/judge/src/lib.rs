@@ -32,5 +32,5 @@ pub use judge::{
 pub use mention::TurnMentions;
 pub use rejudge::{RejudgeError, RejudgeInputs, redraw, rejudge, rejudge_with};
 pub use result::{SeenResult, SessionResults};
-pub use value::lookup_form;
+pub use value::{lookup_form, type_name};
 pub use version::{EXTRACTOR, judge_version};

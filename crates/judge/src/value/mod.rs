@@ -133,7 +133,7 @@ pub(crate) fn name_form(name: &str) -> String {
 }
 
 /// The name of a type in contexts and manifests.
-pub(crate) fn type_name(kind: TargetType) -> &'static str {
+pub fn type_name(kind: TargetType) -> &'static str {
     match kind {
         TargetType::Email => "email",
         TargetType::Domain => "domain",

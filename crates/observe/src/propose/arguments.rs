@@ -100,6 +100,7 @@ const SECRETS: &[&str] = &[
 ];
 
 /// What was guessed of a tool's arguments.
+#[derive(Default)]
 pub(super) struct Arguments {
     pub(super) roles: BTreeMap<String, ArgumentRole>,
     pub(super) targets: Vec<TargetDeclaration>,
@@ -115,10 +116,7 @@ impl Arguments {
 }
 
 pub(super) fn guess(schema: &Value, seen: &[&Value]) -> Arguments {
-    let mut out = Arguments {
-        roles: BTreeMap::new(),
-        targets: Vec::new(),
-    };
+    let mut out = Arguments::default();
     let properties = schema.get("properties").and_then(Value::as_object);
     for (name, property) in properties.into_iter().flatten() {
         let at = member("", name);
@@ -149,7 +147,12 @@ pub(super) fn guess(schema: &Value, seen: &[&Value]) -> Arguments {
 }
 
 /// The roles of an identity's members that name nothing: of `{"type": "file", "file_id": "13"}`, the type.
-fn inner(at: &str, schema: &Value, values: &[&Value], roles: &mut BTreeMap<String, ArgumentRole>) {
+pub(super) fn inner(
+    at: &str,
+    schema: &Value,
+    values: &[&Value],
+    roles: &mut BTreeMap<String, ArgumentRole>,
+) {
     let lists = values.iter().filter_map(|value| value.as_array()).flatten();
     let all: Vec<&Value> = values.iter().copied().chain(lists).collect();
     let schemas = [Some(schema), schema.get("items")];
@@ -193,7 +196,7 @@ fn texts(values: &[&Value]) -> Option<Vec<String>> {
 }
 
 /// Whether a schema is of a text or of a list of texts.
-fn is_text(schema: &Value) -> bool {
+pub(super) fn is_text(schema: &Value) -> bool {
     let says = |schema: &Value, wanted: &str| match schema.get("type") {
         Some(Value::String(kind)) => kind == wanted,
         Some(Value::Array(kinds)) => {
@@ -215,7 +218,12 @@ fn is_text(schema: &Value) -> bool {
         })
 }
 
-fn role(name: &str, schema: &Value, values: &[&Value], texts: Option<&[String]>) -> ArgumentRole {
+pub(super) fn role(
+    name: &str,
+    schema: &Value,
+    values: &[&Value],
+    texts: Option<&[String]>,
+) -> ArgumentRole {
     let words = words(name);
     let last = words.last().map(String::as_str).unwrap_or_default();
     let is = |names: &[&str]| names.contains(&last) || names.contains(&words.join("").as_str());
@@ -284,7 +292,12 @@ fn kind(name: &str, texts: &[String]) -> (TargetType, String) {
     if path_like && all(is_path) && all(|text| lookup_form(TargetType::Path, text).is_some()) {
         return (TargetType::Path, "Path".to_owned());
     }
-    let mut entity: String = words
+    (TargetType::Id, entity(name))
+}
+
+/// The entity type that stands for an id, by the argument's name; none that stands for something else.
+pub(super) fn entity(name: &str) -> String {
+    let mut entity: String = words(name)
         .iter()
         .filter(|word| *word != "id" && *word != "ids" && *word != "name")
         .map(|word| capital(word))
@@ -292,13 +305,13 @@ fn kind(name: &str, texts: &[String]) -> (TargetType, String) {
     if entity.is_empty()
         || matches!(
             entity.as_str(),
-            "Address" | "Page" | "Path" | "Actor" | "Call" | "Action"
+            "Address" | "Page" | "Path" | "Host" | "Actor" | "Call" | "Action"
         )
         || !entity.starts_with(|c: char| c.is_ascii_alphabetic())
     {
         entity = format!("Named{entity}");
     }
-    (TargetType::Id, entity)
+    entity
 }
 
 fn capital(word: &str) -> String {
@@ -307,7 +320,7 @@ fn capital(word: &str) -> String {
     first.into_iter().chain(letters).collect()
 }
 
-fn words(name: &str) -> Vec<String> {
+pub(super) fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_lower = false;
     for c in name.chars().take(128) {

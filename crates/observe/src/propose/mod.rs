@@ -2,8 +2,11 @@
 //! guess, and says so.
 
 mod arguments;
+mod by_schema;
 mod labels;
+mod listed;
 mod policies;
+mod samples;
 mod shape;
 mod words;
 
@@ -19,6 +22,8 @@ use serde_json::Value;
 use crate::drive::Found;
 use crate::shorten;
 use words::Named;
+
+pub use listed::{Hints, ListedGuess, ListedProposal, ListedTool, guess_listed, propose_listed};
 
 /// The name of a guessed bundle.
 const NAME: &str = "guessed";

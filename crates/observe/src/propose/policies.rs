@@ -92,6 +92,128 @@ const NAMED: &str = "\
 // whole in a field that a system wrote.
 ";
 
+/// What a bundle for listed tools says of itself.
+pub(super) const LISTED: &str = "Guess: made by `countersign manifest from-mcp` from what a server lists. Reading needs a turn; \
+what changes something needs a turn whose words name what it acts on, and is otherwise put to the person who asked.";
+
+/// The rules of a bundle for tools that a server lists, with their files. A rule that no call could
+/// meet is left out.
+pub(super) fn listed(tools: &[ToolManifest]) -> Vec<(&'static str, String)> {
+    let reads = tools.iter().any(|tool| tool.effect == Effect::Read);
+    let changing: Vec<&ToolManifest> = tools
+        .iter()
+        .filter(|tool| tool.effect != Effect::Read)
+        .collect();
+    let mut files = Vec::new();
+    if reads {
+        files.push(("reads", READS.to_owned()));
+    }
+    if !changing.is_empty() {
+        let mut text = CHANGES.to_owned();
+        let is_bare = |tool: &&ToolManifest| tool.targets.iter().all(|target| target.optional);
+        if changing.iter().any(|tool| !tool.targets.is_empty()) {
+            text.push_str(UNLESS_NAMED);
+        }
+        if changing.iter().any(is_bare) {
+            text.push_str(WITHOUT_TARGET);
+        }
+        let mut targets = tools.iter().flat_map(|tool| &tool.targets);
+        let files_too = targets.any(|target| target.entity == "Path");
+        let except = if files_too {
+            "resource is Path || "
+        } else {
+            ""
+        };
+        text.push_str(&TEXTS.replace("EXCEPT", except));
+        files.push(("changes", text));
+    }
+    let named: String = changing
+        .iter()
+        .map(|tool| beside_targets(tool, &ASK_REQUESTER))
+        .collect();
+    if !named.is_empty() {
+        files.push(("named", format!("{NAMED_BY_REQUESTER}{named}")));
+    }
+    files
+}
+
+const CHANGES: &str = r#"// Guess. Nothing is changed unless somebody asked for something; what else it takes, the rules below say.
+@id("changes-for-a-turn")
+@reason("A person's turn is behind the call.")
+permit (
+    principal,
+    action in [Action::"writes", Action::"irreversible"],
+    resource
+)
+when { context.intent.live };
+"#;
+
+const UNLESS_NAMED: &str = r#"
+// Guess. What the call acts on stands in the words of the person who asked.
+@id("asked-unless-named")
+@reason("The turn's words do not name what the call acts on: the person who asked is asked again.")
+@escalate("requester")
+forbid (
+    principal,
+    action in [Action::"writes", Action::"irreversible"],
+    resource
+)
+when { context has target }
+unless { context.target.sources.containsAny(["user", "user_earlier", "confirmed"]) };
+"#;
+
+const WITHOUT_TARGET: &str = r#"
+// Guess. A call that acts on nothing that could be named is held against what the turn speaks of; what cannot
+// be taken back is always asked about.
+@id("asked-without-a-target")
+@reason("The call names nothing that could be held against the turn's words: the person who asked is asked again.")
+@escalate("requester")
+forbid (
+    principal,
+    action in [Action::"writes", Action::"irreversible"],
+    resource is Call
+)
+unless { context.effect == "write" && context.asked.verb };
+"#;
+
+const TEXTS: &str = r#"
+// Guess. A link, an address or an account in a text leads somewhere, too.
+@id("asked-about-links-in-texts")
+@reason("A text of the call holds an address, a link or an account that the turn's words do not: the person who asked is asked again.")
+@escalate("requester")
+forbid (
+    principal,
+    action in [Action::"writes", Action::"irreversible"],
+    resource
+)
+unless
+{
+    EXCEPT["user", "user_earlier", "confirmed"].containsAll(context.text.sources)
+};
+"#;
+
+const NAMED_BY_REQUESTER: &str = "\
+// Guess. What a call names beside what it acts on stands in the words of the person who asked, too.
+";
+
+/// Whom a rule asks, and what keeps it from asking.
+struct Asking {
+    escalate: &'static str,
+    reason: &'static str,
+    sources: &'static str,
+}
+
+const ASK_ANYBODY: Asking = Asking {
+    escalate: "@escalate",
+    reason: "The person did not name `NAME`, and no system did: a person is asked.",
+    sources: r#"["user", "user_earlier", "confirmed", "system_field", "first_party_field"]"#,
+};
+const ASK_REQUESTER: Asking = Asking {
+    escalate: r#"@escalate("requester")"#,
+    reason: "The turn's words do not name `NAME`: the person who asked is asked again.",
+    sources: r#"["user", "user_earlier", "confirmed"]"#,
+};
+
 /// The files with their texts.
 pub(super) fn of(tools: &[ToolManifest]) -> Vec<(&'static str, String)> {
     let mut files = Vec::new();
@@ -105,7 +227,10 @@ pub(super) fn of(tools: &[ToolManifest]) -> Vec<(&'static str, String)> {
         };
         files.push(("writes", format!("{WRITES}{rest}")));
     }
-    let named: String = tools.iter().map(beside_targets).collect();
+    let named: String = tools
+        .iter()
+        .map(|tool| beside_targets(tool, &ASK_ANYBODY))
+        .collect();
     if !named.is_empty() {
         files.push(("named", format!("{NAMED}{named}")));
     }
@@ -113,7 +238,7 @@ pub(super) fn of(tools: &[ToolManifest]) -> Vec<(&'static str, String)> {
 }
 
 /// A rule for each identity of the tool that is no target.
-fn beside_targets(tool: &ToolManifest) -> String {
+fn beside_targets(tool: &ToolManifest, asking: &Asking) -> String {
     let identities = tool
         .roles
         .iter()
@@ -125,16 +250,22 @@ fn beside_targets(tool: &ToolManifest) -> String {
             let mut targets = tool.targets.iter();
             !targets.any(|target| target.at.strip_prefix('/') == Some(name))
         })
-        .map(|name| rule(&tool.action, name))
+        .map(|name| rule(&tool.action, name, asking))
         .collect()
 }
 
-fn rule(action: &ActionName, name: &str) -> String {
+fn rule(action: &ActionName, name: &str, asking: &Asking) -> String {
+    let Asking {
+        escalate,
+        reason,
+        sources,
+    } = asking;
+    let reason = reason.replace("NAME", name);
     format!(
         r#"
 @id("asked-unless-grounded.{action}.{name}")
-@reason("The person did not name `{name}`, and no system did: a person is asked.")
-@escalate
+@reason("{reason}")
+{escalate}
 forbid (
     principal,
     action == Action::"{action}",
@@ -143,7 +274,7 @@ forbid (
 when {{ context.sources has {name} }}
 unless
 {{
-    ["user", "user_earlier", "confirmed", "system_field", "first_party_field"].containsAll(context.sources.{name})
+    {sources}.containsAll(context.sources.{name})
 }};
 "#
     )

@@ -141,3 +141,99 @@ pub(super) fn fits(schema: &Value, seen: &[&Value]) -> bool {
             .flat_map(|args| args.keys())
             .all(|name| declared.is_some_and(|declared| declared.contains_key(name)))
 }
+
+/// A schema that a server lists, in the forms that a manifest can have, the fullest first, each with
+/// what is to be known of it.
+pub(super) fn listed(schema: &Value) -> Vec<(Value, Vec<&'static str>)> {
+    const CLOSED: &str = "arguments that its schema does not declare are refused";
+    const PLAIN: &str = "remarks, defaults and formats are left out of its schema";
+    const SIMPLE: &str =
+        "its schema cannot be used as it is: only the types of its arguments are kept";
+    let mut out = Vec::new();
+    let dialect = without_dialect(schema);
+    for (schema, said) in [
+        (dialect.clone(), None),
+        (without_remarks(schema), Some(PLAIN)),
+        (simple(schema), Some(SIMPLE)),
+    ] {
+        let mut closed = schema.clone();
+        let said: Vec<&str> = said.into_iter().collect();
+        if close(&mut closed, 0) {
+            out.push((closed, said.iter().copied().chain([CLOSED]).collect()));
+        }
+        out.push((schema, said));
+    }
+    out
+}
+
+fn without_dialect(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if let Value::Object(members) = &mut schema {
+        members.shift_remove("$schema");
+    }
+    schema
+}
+
+/// Closes each object of which the schema names all members; whether there was any.
+fn close(schema: &mut Value, depth: usize) -> bool {
+    const ELSEWHERE: [&str; 9] = [
+        "additionalProperties",
+        "unevaluatedProperties",
+        "patternProperties",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "if",
+        "$ref",
+        "dependentSchemas",
+    ];
+    let Value::Object(members) = schema else {
+        return false;
+    };
+    if depth > 2 * DEPTH {
+        return false;
+    }
+    let is_object = members.get("type").and_then(Value::as_str) == Some("object");
+    let names_all = members.contains_key("properties") || depth == 0;
+    let mut any = false;
+    if is_object && names_all && !ELSEWHERE.iter().any(|name| members.contains_key(*name)) {
+        members.insert("additionalProperties".to_owned(), Value::from(false));
+        any = true;
+    }
+    if let Some(Value::Object(properties)) = members.get_mut("properties") {
+        for property in properties.values_mut() {
+            any |= close(property, depth + 1);
+        }
+    }
+    if let Some(items) = members.get_mut("items") {
+        any |= close(items, depth + 1);
+    }
+    any
+}
+
+/// The names of the arguments, with their types where these are plain.
+fn simple(schema: &Value) -> Value {
+    let declared = schema.get("properties").and_then(Value::as_object);
+    let properties: Map<String, Value> = declared
+        .into_iter()
+        .flatten()
+        .take(MEMBERS)
+        .map(|(name, property)| {
+            let plain = match property.get("type").and_then(Value::as_str) {
+                Some(kind @ ("string" | "boolean" | "integer" | "number")) => json!({"type": kind}),
+                _ => json!({}),
+            };
+            (name.clone(), plain)
+        })
+        .collect();
+    let required = schema.get("required").and_then(Value::as_array);
+    let required: Vec<&Value> = required
+        .into_iter()
+        .flatten()
+        .filter(|name| {
+            name.as_str()
+                .is_some_and(|name| properties.contains_key(name))
+        })
+        .collect();
+    json!({ "type": "object", "properties": properties, "required": required })
+}

@@ -52,6 +52,8 @@ const READS: &[&str] = &[
     "websearch",
     "webfetch",
     "toolsearch",
+    "convert",
+    "tree",
 ];
 /// Names of coding assistants' tools that touch nothing but the assistant's own state, or ask the person.
 const OWN: &[&str] = &[
@@ -242,6 +244,11 @@ impl Named {
                 is_own,
             },
         }
+    }
+
+    /// All its words.
+    pub(super) fn words(&self) -> &[String] {
+        &self.words
     }
 
     fn verb(&self) -> Option<&str> {

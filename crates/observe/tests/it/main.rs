@@ -5,6 +5,8 @@ mod guessed;
 #[cfg(test)]
 mod judged;
 #[cfg(test)]
+mod listed;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod support;
