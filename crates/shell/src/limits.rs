@@ -1,0 +1,16 @@
+//! Every limit of the reader, named.
+
+/// Longest command line, in bytes.
+pub const COMMAND_BYTES: usize = 16 * 1024;
+/// Deepest nesting of everything that nests: groups, loops, substitutions, quoted commands.
+pub const DEPTH: usize = 24;
+/// Most bytes that are parsed for one command line, with the commands that stand in its words.
+pub const PARSED_BYTES: usize = 8 * COMMAND_BYTES;
+/// Most things that one command line does.
+pub const STEPS: usize = 512;
+/// Most directories that a command may run in, as far as can be told.
+pub const PLACES: usize = 4;
+/// Most words that [`path_words`](crate::path_words) gives.
+pub const PATH_WORDS: usize = 256;
+/// Most bytes of a word that is shown as it is written.
+pub const SHOWN_BYTES: usize = 512;

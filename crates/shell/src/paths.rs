@@ -1,0 +1,68 @@
+//! The words of a command line that may be paths.
+
+use std::collections::BTreeSet;
+
+use crate::limits::PATH_WORDS;
+use crate::steps::{Place, Step, Word, steps};
+
+/// All paths that a command line may act on, as far as they stand in it: absolute, or relative to
+/// the directory in which it runs. Whoever knows the disk resolves them; a path with `..` is preceded
+/// by what it leads through, since a link may stand there. At most [`PATH_WORDS`]; nothing of a line
+/// that cannot be parsed.
+///
+/// Words with `~` for a home begin with it. What is no path names a file that is not there.
+pub fn path_words(command: &str) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    for step in steps(command).unwrap_or_default() {
+        match &step {
+            Step::Run(run) => {
+                take(&run.program, &run.place, &mut found);
+                for directory in run.place.directories().unwrap_or_default() {
+                    add(directory, &mut found);
+                }
+                for arg in &run.args {
+                    take(arg, &run.place, &mut found);
+                    for value in values(arg) {
+                        take(&value, &run.place, &mut found);
+                    }
+                }
+            }
+            Step::Reads(word, place) | Step::Writes(word, place) => take(word, place, &mut found),
+            Step::Sets(_) | Step::Code(_) | Step::Connects(_) => {}
+        }
+    }
+    found.into_iter().take(PATH_WORDS).collect()
+}
+
+/// What stands behind the `=` or the letter of an option.
+fn values(arg: &Word) -> Vec<Word> {
+    let Some(text) = arg.known().filter(|text| text.len() > 1) else {
+        return Vec::new();
+    };
+    let behind = text.split_once('=').map(|(_, value)| value);
+    let letter = text.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+    let letter = letter.and_then(|rest| rest.get(1..));
+    let values = [behind, letter].into_iter().flatten();
+    values
+        .filter(|value| !value.is_empty())
+        .map(Word::literal)
+        .collect()
+}
+
+fn take(word: &Word, place: &Place, found: &mut BTreeSet<String>) {
+    for path in place.paths(word).unwrap_or_default() {
+        add(path, found);
+    }
+}
+
+fn add(path: String, found: &mut BTreeSet<String>) {
+    if path.is_empty() {
+        return;
+    }
+    for (at, _) in path.match_indices("/..") {
+        if let Some(before) = path.get(..at).filter(|before| !before.is_empty()) {
+            found.insert(before.to_owned());
+        }
+    }
+    found.insert(path);
+}

@@ -1,0 +1,12 @@
+//! What command lines do, and what is refused.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod bounds;
+mod places;
+mod refused;
+mod said;
