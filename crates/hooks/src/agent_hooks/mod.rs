@@ -1,0 +1,1 @@
+//! The agent-hooks 0.1 contract.

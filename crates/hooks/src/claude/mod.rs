@@ -1,0 +1,108 @@
+//! Claude Code: its hook events (JSON by stdin), and its settings file.
+//!
+//! What was measured with the real client decides the shapes: a handler that prints nothing, or a
+//! decision in another place, lets the call run, also with `onFailure: "block"`. So `PreToolUse` is
+//! always answered with a decision in `hookSpecificOutput` or, where not even that can be done, with
+//! exit code 2.
+
+mod answer;
+mod events;
+mod input;
+pub mod settings;
+
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+pub use answer::Output;
+use input::Input;
+
+use crate::config::Config;
+use crate::error::HookError;
+use crate::handler::Handler;
+use crate::limits::EVENT_BYTES;
+
+/// The name of the configuration file, and the channel.
+pub const NAME: &str = "claude-code";
+/// Who makes the calls.
+pub const ACTOR: &str = "agent:claude-code";
+
+/// The events that are handled, in the order of a session. Only these are installed.
+pub const EVENTS: &[&str] = &[
+    "SessionStart",
+    "UserPromptSubmit",
+    "SubagentStart",
+    "PreToolUse",
+    "PostToolUse",
+    "PostToolUseFailure",
+    "SessionEnd",
+];
+
+/// Events that decide nothing here, so that having no opinion lets nothing through.
+const HARMLESS: &[&str] = &[
+    "ConfigChange",
+    "CwdChanged",
+    "ElicitationResult",
+    "FileChanged",
+    "InstructionsLoaded",
+    "Notification",
+    "PermissionDenied",
+    "PostCompact",
+    "PostToolBatch",
+    "PreCompact",
+    "Setup",
+    "Stop",
+    "StopFailure",
+    "SubagentStop",
+    "UserPromptExpansion",
+];
+
+/// Answers one event. `config`: the file that `countersign hook install` wrote.
+///
+/// It does not panic, and there is no event and no failure that it has no answer to.
+pub fn respond(event: impl Read, config: Option<&Path>) -> Output {
+    // INVARIANT: a panic is a refusal; nothing of the state that it may have left is used.
+    let answered = catch_unwind(AssertUnwindSafe(|| answer(event, config)));
+    answered.unwrap_or_else(|_| {
+        Output::block("the countersign hook has a defect, so nothing is allowed")
+    })
+}
+
+fn answer(event: impl Read, config: Option<&Path>) -> Output {
+    let bytes = match read(event) {
+        Ok(bytes) => bytes,
+        Err(error) => return Output::unread(None, &error),
+    };
+    let input = match Input::parse(&bytes) {
+        Ok(input) => input,
+        Err(error) => return Output::unread(input::event_name(&bytes), &error),
+    };
+    let event = input.hook_event_name.as_ref();
+    if HARMLESS.contains(&event) {
+        return Output::no_opinion();
+    }
+    let handled = handler(config).and_then(|handler| events::handle(&handler, &input));
+    handled.unwrap_or_else(|error| {
+        Output::failed(
+            EVENTS.iter().find(|known| **known == event).copied(),
+            &error,
+        )
+    })
+}
+
+fn handler(config: Option<&Path>) -> Result<Handler, HookError> {
+    let usual = crate::places::config_file(NAME);
+    let path = config.or(usual.as_deref());
+    let path = path.ok_or_else(|| HookError::Event("there is no home directory".to_owned()))?;
+    Handler::new(Config::read(path)?).map_err(|error| HookError::file(path, error))
+}
+
+fn read(event: impl Read) -> Result<Vec<u8>, HookError> {
+    let mut bytes = Vec::new();
+    let read = event.take(EVENT_BYTES + 1).read_to_end(&mut bytes);
+    let read = read.map_err(|error| HookError::Event(format!("stdin: {error}")))?;
+    match u64::try_from(read).is_ok_and(|read| read <= EVENT_BYTES) {
+        true => Ok(bytes),
+        false => Err(HookError::TooLong { limit: EVENT_BYTES }),
+    }
+}

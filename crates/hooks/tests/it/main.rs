@@ -1,0 +1,6 @@
+//! The handler and the settings file from outside.
+
+#[cfg(test)]
+mod settings;
+#[cfg(test)]
+mod without_server;
