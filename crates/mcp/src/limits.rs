@@ -23,7 +23,19 @@ pub const KNOWN_TOOLS: usize = 4_096;
 pub const KNOWN_TASKS: usize = 1_024;
 /// Most questions to a person that are open at once (`input_required`).
 pub const OPEN_QUESTIONS: usize = 1_024;
-/// How long a call that is escalated waits for a person, unless told otherwise.
-pub const REVIEW_WAIT: Duration = Duration::from_secs(60);
+/// How long a call that is escalated waits for a person, unless told otherwise: a little less than
+/// the minute after which usual clients give up.
+pub const REVIEW_WAIT: Duration = Duration::from_secs(55);
 /// How long the relay goes on trying, at its end, to record what is not recorded yet.
 pub const LAST_TRIES: Duration = Duration::from_secs(10);
+/// Most escalated calls that are remembered, so that the same call made again asks nobody anew.
+pub const OPEN_ESCALATIONS: usize = 1_024;
+/// Most bytes of a call's arguments that a person is asked about through the client itself; longer
+/// ones are for a reviewer, who sees all of them.
+pub const ASKED_ARGS_BYTES: usize = 8 * 1024;
+/// How often the answer of a person is looked for.
+pub const REVIEW_POLL: Duration = Duration::from_millis(500);
+/// How long the relay waits for the server's list of tools, where it has to ask for it itself.
+pub const LIST_WAIT: Duration = Duration::from_secs(5);
+/// Most pages of such a list.
+pub const LIST_PAGES: usize = 16;

@@ -6,6 +6,7 @@ use countersign_core::json::{self, StrictError};
 use serde_json::Value;
 
 use super::id::Id;
+use super::overlong::Scanner;
 use super::raw::{RawObject, place};
 use crate::limits::{MESSAGE_BYTES, METHOD_BYTES};
 
@@ -61,40 +62,35 @@ impl Message {
     /// Reads one message. Batches are refused (MCP has none since 2025-06-18), as are members
     /// that JSON-RPC does not know, in whatever spelling: some readers take `Method` for `method`.
     pub fn read(bytes: Vec<u8>) -> Result<Self, Unreadable> {
-        let unreadable = |reason: String, code: i64| Unreadable {
-            reason,
-            code,
-            id: None,
-            names_judged: true,
-        };
         if bytes.len() > MESSAGE_BYTES {
             let reason = format!(
                 "the message has {} bytes; allowed are {MESSAGE_BYTES}",
                 bytes.len()
             );
-            return Err(unreadable(reason, super::code::INVALID_REQUEST));
+            return Err(Unreadable::of(&bytes, reason, super::code::INVALID_REQUEST));
         }
-        let text = String::from_utf8(bytes)
-            .map_err(|_| unreadable("the message is no utf-8".to_owned(), super::code::PARSE))?;
-        if text
-            .trim_start_matches([' ', '\t', '\r', '\n'])
-            .starts_with('[')
-        {
-            let reason = "the message is a batch; send its requests one by one".to_owned();
-            return Err(unreadable(reason, super::code::INVALID_REQUEST));
-        }
-        let taken = match RawObject::read(&text) {
-            Ok(object) => take_apart(&text, &object),
-            Err(error) => Err(unreadable(
-                format!("the message is no json object with one meaning: {error}"),
-                super::code::PARSE,
-            )),
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let reason = "the message is no utf-8".to_owned();
+                return Err(Unreadable::of(error.as_bytes(), reason, super::code::PARSE));
+            }
         };
-        taken.map(|(kind, id, content)| Self {
+        let begin = text.trim_start_matches([' ', '\t', '\r', '\n']);
+        if begin.starts_with('[') {
+            let reason = "the message is a batch; send its requests one by one".to_owned();
+            return Err(Unreadable::of(b"", reason, super::code::INVALID_REQUEST));
+        }
+        let object = RawObject::read(&text).map_err(|error| {
+            let reason = format!("the message is no json object with one meaning: {error}");
+            Unreadable::of(text.as_bytes(), reason, super::code::PARSE)
+        })?;
+        let (kind, id, content) = take_apart(&text, &object)?;
+        Ok(Self {
+            text,
             kind,
             id,
             content,
-            text,
         })
     }
 
@@ -161,6 +157,20 @@ impl Message {
         let mut text = self.text.clone();
         text.replace_range(self.content.clone(), content);
         text.into_bytes()
+    }
+}
+
+impl Unreadable {
+    fn of(bytes: &[u8], reason: String, code: i64) -> Self {
+        let mut scanner = Scanner::default();
+        scanner.feed(bytes);
+        let seen = scanner.end();
+        Self {
+            reason,
+            code,
+            names_judged: seen.method.as_deref().is_none_or(is_judged),
+            id: seen.id,
+        }
     }
 }
 
@@ -254,11 +264,7 @@ fn take_apart(text: &str, object: &RawObject<'_>) -> Result<Taken, Unreadable> {
 pub(crate) fn is_judged(method: &str) -> bool {
     matches!(
         method,
-        "tools/call"
-            | "resources/read"
-            | "resources/subscribe"
-            | "prompts/get"
-            | "completion/complete"
+        "tools/call" | "resources/read" | "prompts/get" | "completion/complete"
     )
 }
 

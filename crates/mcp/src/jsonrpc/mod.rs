@@ -7,10 +7,14 @@ mod raw;
 mod write;
 
 pub use id::Id;
+pub(crate) use message::is_judged;
 pub use message::{Kind, Message, Unreadable};
 pub use overlong::Overlong;
+pub(crate) use overlong::Scanner;
+pub(crate) use raw::place;
 pub use raw::{RawError, RawObject};
 pub use write::{error, result};
+pub(crate) use write::{notification, request};
 
 /// Codes of errors (JSON-RPC 2.0 section 5.1, and the implementation's own range).
 pub mod code {

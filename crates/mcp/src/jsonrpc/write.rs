@@ -56,6 +56,22 @@ pub(crate) fn request(id: &Id, method: &str, params: &Value) -> Vec<u8> {
     })
 }
 
+/// A notification.
+pub(crate) fn notification(method: &str, params: &Value) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        jsonrpc: &'static str,
+        method: &'a str,
+        params: &'a Value,
+    }
+    let told = Told {
+        jsonrpc: "2.0",
+        method,
+        params,
+    };
+    serde_json::to_vec(&told).unwrap_or_default()
+}
+
 fn empty(id: Option<&Id>) -> Written<'_> {
     Written {
         jsonrpc: "2.0",

@@ -8,24 +8,29 @@
 //! ```text
 //! client ──▶ read ──▶ from_client ──▶ Forward ──▶ server
 //!                          ├────────▶ Answer, Refuse ──▶ client
-//!                          └────────▶ Wait: a person is asked; `Waiting::wait` gives the rest
+//!                          └────────▶ Wait: a person is asked, or the server for its list of tools;
+//!                                     `Waiting::wait` gives the rest
 //! server ──▶ from_server ──▶ Forward ──▶ client
 //!                  └───────▶ Reply ──▶ server
 //! ```
 //!
 //! The bytes of `Forward` are those that were judged: a transport sends them as they are.
 
+mod client;
 mod conversation;
 mod decide;
 mod methods;
 mod observe;
+mod open;
 mod options;
 mod refusal;
 mod review;
+mod server;
+mod tasks;
 mod tools;
 
 pub use conversation::{Conversation, Relay, Revision};
-pub use methods::{ClientMethod, ServerMethod};
+pub use methods::{Capability, ClientMethod, JudgedMethod, ServerMethod};
 pub use options::{Clients, Notices, RelayError, RelayOptions, TurnSource};
 pub use review::Waiting;
 pub use tools::definition_digest;
@@ -40,8 +45,10 @@ pub enum FromClient {
     /// Send these bytes to the client: a JSON-RPC error, since the message is none that can be
     /// relayed. Over HTTP the status is 400.
     Refuse(Vec<u8>),
-    /// A person is asked. Send what [`Waiting::ask`] holds to the client, if anything, then call
-    /// [`Waiting::wait`] on a thread that may block, and do what it says.
+    /// Something has to happen first. Send what [`Waiting::ask`] holds to the client and what
+    /// [`Waiting::ask_server`] holds to the server, if anything; then call [`Waiting::wait`] on a
+    /// thread that may block while other messages go on, and do what it says, which may be to wait
+    /// again.
     Wait(Waiting),
     /// Nothing is to be sent: it was meant for the relay, or had no place to go.
     Drop,
