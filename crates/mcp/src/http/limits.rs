@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Most bytes of one message, whether it is a body or the data of one event: 16 MiB.
-pub const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+pub use crate::limits::MESSAGE_BYTES;
+
 /// Most bytes of request bodies in memory at the same time, over all connections: 256 MiB.
 pub(crate) const BODY_MEMORY_BYTES: usize = 256 * 1024 * 1024;
 /// Most bytes of one head, a client's or the upstream's; a client's longer one is answered 431.
@@ -51,3 +51,11 @@ pub(crate) const ERA_BELIEVED: Duration = Duration::from_secs(300);
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a server that stops waits for requests in work.
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+/// Most requests that are worked on at a time.
+pub(crate) const EXCHANGES: usize = 1_024;
+/// Most calls that wait for a person at a time, each on a thread.
+pub(crate) const WAITING: usize = 256;
+/// Most chunks of an answer that wait for a client to read them.
+pub(crate) const CHUNKS: usize = 16;
+/// How long a client may leave an answer unread before it counts as gone.
+pub(crate) const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);

@@ -186,8 +186,7 @@ fn repeats(header: &str, value: &Value) -> bool {
         Value::Bool(flag) => header == if *flag { "true" } else { "false" },
         Value::Number(number) => {
             let said = serde_json::from_str::<serde_json::Number>(header).ok();
-            let (Some(said), Some(number)) =
-                (said.and_then(|said| said.as_f64()), number.as_f64())
+            let (Some(said), Some(number)) = (said.and_then(|said| said.as_f64()), number.as_f64())
             else {
                 return false;
             };

@@ -41,7 +41,10 @@ impl Tools {
     /// What a tool mirrors; nothing where it has not been listed.
     pub(crate) fn of(&self, tool: &str) -> Vec<Param> {
         let known = self.known.read().unwrap_or_else(|held| held.into_inner());
-        known.get(tool).map(|params| params.to_vec()).unwrap_or_default()
+        known
+            .get(tool)
+            .map(|params| params.to_vec())
+            .unwrap_or_default()
     }
 
     /// Learns from a result of `tools/list`.

@@ -243,7 +243,8 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_as_it_was() {
-        let stream = b"event: message\nid: 7\nretry: 10\ndata: {}\ndata: \ndata: x\n\n:\n\ndata: y\n\n";
+        let stream =
+            b"event: message\nid: 7\nretry: 10\ndata: {}\ndata: \ndata: x\n\n:\n\ndata: y\n\n";
         let events = read(&[stream]);
         let again: Vec<u8> = events.iter().flat_map(write).collect();
         assert_eq!(read(&[&again]), events);
