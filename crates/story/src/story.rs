@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::document::{
     Assurance, Author, Bundle, BundleContent, Call, CedarRequest, Changeset, CounterDeclaration,
     CounterFact, CounterKey, CounterKind, Document, Facts, Inputs, IntentInput, PartBy, PolicyFile,
-    PublishingSettings, Reasoning, Salt, Settings, Source, Statement, TargetFact, ToolResult,
-    TurnPart,
+    PublishingSettings, Reasoning, ReviewBy, ReviewFact, Salt, Settings, Source, Statement,
+    TargetFact, ToolResult, TurnPart,
 };
 use countersign_core::document::{DirectoryChange, EntityUid, Intent as IntentDocument};
 use countersign_core::entry::*;
@@ -76,6 +76,7 @@ const START: i64 = 1_776_478_424_000;
 const PRINCIPAL: u8 = 1;
 const SESSION: u8 = 2;
 const TARGET: u8 = 3;
+const OTHER_PERSON: u8 = 14;
 
 /// A log that is being written, its entries by name, and the documents that they name.
 #[derive(Clone)]
@@ -255,7 +256,7 @@ fn granted(n: usize, role: Role) -> Credential {
             .then(|| x(&base64url(&TestKey::new("reviewer", 6).public()))),
         credential: None,
         surface: None,
-        principal: None,
+        principal: (role == Role::Reviewer).then(|| stands_for(OTHER_PERSON)),
         own_sessions: None,
     }
 }
@@ -445,7 +446,7 @@ fn counted_before(n: u8) -> Vec<CounterFact> {
         value: match n {
             ..=10 => 0,
             11..=20 => 1,
-            21 | 22 => 2,
+            21 | 22 | 25 => 2,
             _ => 3,
         },
         adds: 1,
@@ -652,42 +653,104 @@ fn alerts(story: &mut Story) {
     story.push("flag closed", close);
 }
 
-/// An escalation that a person answers, one that nobody does, a delegation, and a stop.
+/// Escalations that a reviewer answers, that the person who asked answers, and that nobody does; a
+/// delegation, and a stop.
 fn people(story: &mut Story) {
     let escalated = decided(story, 20, Outcome::Escalated, "no-churned-contacts");
     story.push("escalated", escalated.clone());
-    let mut review = Review {
-        links: link(|l| l.review = Some(story.id("escalated"))),
-        call_ref: escalated.call_ref.unwrap(),
-        policy_ref: escalated.policy_ref,
-        intent_ref: escalated.intent_ref,
-        shown_ref: story.state("shown"),
-        answer: ReviewAnswer::Approve,
-        credential: credential(REVIEWER),
-        expires_at: Timestamp::from_millis(START + 60_000),
-        nonce: x(&base64url(&[7; 32])),
-        signature: None,
-    };
-    review.signature = Some(signed(&TestKey::new("reviewer", 6), &review));
-    story.push("review", review);
-    let links = link(|l| {
-        l.review = Some(story.id("review"));
-        l.resolves = Some(story.id("escalated"));
+    let mut review = answer(story, "escalated", &escalated, ReviewAnswer::Approve);
+    let shown = json!({
+        "decision": story.id("escalated"), "call_ref": review.call_ref,
+        "policy_ref": review.policy_ref, "reviewer": credential(REVIEWER),
     });
-    let resolved = Decision {
-        links,
-        outcome: Outcome::Approved,
-        reasons: vec![x("named-addresses")],
-        facts_ref: Some(Sha256::of(b"facts with the review").into()),
-        counts: counted("agent:support-v3", false),
-        ..escalated
+    review.shown_ref = story.state(&shown.to_string());
+    review.signature = Some(signed(&TestKey::new("reviewer", 6), &review));
+    let shown = VaultAccess {
+        refs: vec![review.call_ref.into()],
+        purpose_ref: review.shown_ref,
+        credential: credential(REVIEWER),
     };
+    story.push("shown", shown);
+    story.push("review", review);
+    let mut resolved = closing(story, "review", escalated);
+    resolved.outcome = Outcome::Approved;
+    resolved.reasons = vec![x("named-addresses")];
+    resolved.counts = counted("agent:support-v3", false);
     story.push("resolved", resolved);
+
     let escalated = decided(story, 21, Outcome::Escalated, "no-churned-contacts");
     story.push("escalated again", escalated);
     let links = link(|l| l.resolves = Some(story.id("escalated again")));
     story.push("expired", Expired { links });
 
+    let escalated = decided(story, 25, Outcome::Escalated, "no-churned-contacts");
+    story.push("escalated to the requester", escalated.clone());
+    let answered = "escalated to the requester";
+    let mut said_no = answer(story, answered, &escalated, ReviewAnswer::Reject);
+    said_no.shown_ref = story.state("May this mail leave?");
+    said_no.credential = credential(INGRESS);
+    said_no.nonce = x(&base64url(&[8; 32]));
+    story.push("the requester says no", said_no);
+    let mut refused = closing(story, "the requester says no", escalated);
+    refused.outcome = Outcome::Rejected;
+    refused.reasons = vec![x("countersign.review-rejected")];
+    story.push("refused", refused);
+    delegation(story);
+    stop(story);
+}
+
+/// An answer to an escalation, not signed yet.
+fn answer(
+    story: &Story,
+    escalation: &'static str,
+    escalated: &Decision,
+    answer: ReviewAnswer,
+) -> Review {
+    Review {
+        links: link(|l| l.review = Some(story.id(escalation))),
+        call_ref: escalated.call_ref.unwrap(),
+        policy_ref: escalated.policy_ref,
+        intent_ref: escalated.intent_ref,
+        shown_ref: Sha256::of(b"not shown yet").into(),
+        answer,
+        credential: credential(REVIEWER),
+        expires_at: Timestamp::from_millis(START + 60_000),
+        nonce: x(&base64url(&[7; 32])),
+        signature: None,
+    }
+}
+
+/// The decision that an answer leads to, but for what it says: its facts hold the answer.
+fn closing(story: &mut Story, review: &'static str, escalated: Decision) -> Decision {
+    let position = story.position(review);
+    let Body::Review(answer) = story.entries[position].1.body.clone() else {
+        panic!("`{review}` is no review");
+    };
+    let escalation = answer.links.review.unwrap();
+    let bytes = &story.documents[&Sha256::from(escalated.facts_ref.unwrap())];
+    let mut facts = Facts::from_canonical(bytes).unwrap();
+    facts.inputs.review = Some(ReviewFact {
+        entry: story.id(review),
+        escalation,
+        answer: answer.answer,
+        policy_ref: answer.policy_ref,
+        reasons: escalated.reasons.iter().cloned().collect(),
+        by: match answer.signature {
+            Some(_) => ReviewBy::Reviewer,
+            None => ReviewBy::Requester,
+        },
+    });
+    Decision {
+        links: link(|l| {
+            l.review = Some(story.id(review));
+            l.resolves = Some(escalation);
+        }),
+        facts_ref: Some(story.keep(&facts)),
+        ..escalated
+    }
+}
+
+fn delegation(story: &mut Story) {
     let helper: ActorName = x("agent:team/mailer");
     let delegation = Delegation {
         intent_ref: turn(1, None).reference().unwrap(),
@@ -710,7 +773,6 @@ fn people(story: &mut Story) {
         ..decided(story, 22, Outcome::Approved, "named-addresses")
     };
     story.push("delegated", delegated);
-    stop(story);
 }
 
 fn stop(story: &mut Story) {
@@ -832,7 +894,7 @@ fn endings(story: &mut Story) {
         SessionClose {
             session: stands_for(SESSION),
             turns: 2,
-            decisions: 11,
+            decisions: 13,
             executions: 2,
             credential: Some(credential(INGRESS)),
         },

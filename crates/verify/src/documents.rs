@@ -176,10 +176,6 @@ fn facts_agree(at: &mut At<'_>, body: &Decision, facts: &Facts) {
             "inputs.credential",
             facts.inputs.credential == body.credential,
         ),
-        (
-            "inputs.review",
-            facts.inputs.review.as_ref().map(|review| review.entry) == body.links.review,
-        ),
     ] {
         agree(at, "facts", member, holds);
     }

@@ -38,6 +38,8 @@ struct Stored {
     is_settled: bool,
     /// Whether the parts are a bundle.
     is_bundle: bool,
+    /// How long its escalations stay open, in seconds, if it is a bundle.
+    escalation_ttl_s: Option<u32>,
 }
 
 impl Bundles {
@@ -105,6 +107,11 @@ impl Bundles {
         at.require(holds, Check::PolicyInForce, policy, expected);
     }
 
+    /// How long escalations stay open under a bundle of the log, in seconds.
+    pub(crate) fn escalation_ttl_s(&self, policy: &PolicyRef) -> Option<u32> {
+        self.stored.get(policy)?.escalation_ttl_s
+    }
+
     /// The bundle, if it was in the log and readable. It is read anew each time.
     pub(crate) fn bundle(&self, policy: &PolicyRef) -> Option<Bundle> {
         let stored = self.stored.get(policy).filter(|stored| stored.is_bundle)?;
@@ -150,6 +157,7 @@ impl Bundles {
             parts: body.parts.clone(),
             is_settled: false,
             is_bundle: false,
+            escalation_ttl_s: None,
         };
         self.stored.entry(body.policy_ref).or_insert(stored);
         self.settle(at, &body.policy_ref, tenant);
@@ -199,6 +207,8 @@ impl Bundles {
         if let Some(stored) = self.stored.get_mut(policy) {
             stored.is_settled = true;
             stored.is_bundle = bundle.is_ok();
+            let settings = bundle.as_ref().ok().map(|bundle| &bundle.content.settings);
+            stored.escalation_ttl_s = settings.map(|settings| settings.escalation_ttl_s);
         }
         match bundle {
             Ok(bundle) => {

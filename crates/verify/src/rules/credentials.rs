@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use countersign_core::document::{Assurance, Author};
 use countersign_core::entry::{
-    ActorPattern, Credential, GrantChange, Intent, Role, SessionOpen, Surface,
+    ActorPattern, Credential, GrantChange, Intent, Review, Role, SessionOpen, Surface,
 };
 use countersign_core::ids::CredentialId;
 use countersign_core::names::{ActorName, ChannelName, KeyText};
 use countersign_core::pseudonym::Pseudonym;
 
+use super::reviews::Answering;
 use crate::report::{At, Check};
 
 /// Every credential of the log.
@@ -100,9 +101,37 @@ impl Credentials {
         self.with_role(at, id, Role::VaultReader);
     }
 
-    /// The credential of a reviewer, and the key that it signs with.
-    pub(crate) fn reviewer(&self, at: &mut At<'_>, id: CredentialId) -> Option<KeyText> {
-        self.with_role(at, id, Role::Reviewer)?.public_key.clone()
+    /// Who answers an escalation: a reviewer with a signature, an ingress without one.
+    pub(crate) fn answering(
+        &self,
+        at: &mut At<'_>,
+        body: &Review,
+        registrar: Option<CredentialId>,
+    ) -> Option<Answering> {
+        let id = body.credential;
+        if body.signature.is_none() {
+            self.with_role(at, id, Role::Ingress)?;
+            return Some(Answering::Ingress(registrar == Some(id)));
+        }
+        let grant = self.with_role(at, id, Role::Reviewer)?;
+        Some(Answering::Reviewer(
+            grant.public_key.clone(),
+            grant.principal,
+        ))
+    }
+
+    /// Who opened sealed records: whether it is a reviewer, and whether it may open any.
+    pub(crate) fn opener_of_records(&self, at: &mut At<'_>, id: CredentialId) -> (bool, bool) {
+        let has = |role| {
+            let grant = self.grants.get(&id);
+            grant.is_some_and(|grant| grant.roles.contains(&role))
+        };
+        let (reviews, opens_any) = (has(Role::Reviewer), has(Role::VaultReader));
+        match reviews && !opens_any {
+            true => self.any(at, id),
+            false => self.vault_reader(at, id),
+        }
+        (reviews, opens_any)
     }
 
     /// The credential of an agent that may speak for the actor.

@@ -2,31 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use countersign_core::entry::{
-    Decision, Mode, Review, ReviewAnswer, Revocation, RevocationEffect, RevocationScope,
-};
+use countersign_core::entry::{Decision, Mode, Revocation, RevocationEffect, RevocationScope};
 use countersign_core::ids::{CredentialId, EntryId};
-use countersign_core::names::{ActorName, BuiltinReason, KeyText, Origin, ReasonId};
+use countersign_core::names::{ActorName, BuiltinReason, ReasonId};
 use countersign_core::pseudonym::Pseudonym;
 use countersign_core::refs::{CallRef, IntentRef, PolicyRef};
-use countersign_core::signed::entry_message;
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 
 use crate::report::{At, Check};
-use crate::signature::{decode, is_signed};
 
 /// Every decision of the log.
 #[derive(Default)]
 pub(crate) struct Decisions {
     seen: HashMap<EntryId, Seen>,
-    reviews: HashMap<EntryId, Answer>,
-    nonces: HashSet<KeyText>,
     stopped: BTreeSet<ActorName>,
     is_all_stopped: bool,
     outcomes: BTreeMap<&'static str, u64>,
     escalated: u64,
     closed: HashSet<EntryId>,
+    /// The calls of those that were escalated.
+    escalated_calls: HashSet<CallRef>,
     /// Decisions beside which a bundle in shadow judged.
     shadowed: HashSet<EntryId>,
     /// Whether the decisions are kept, to be judged again.
@@ -50,15 +46,10 @@ pub(crate) struct Seen {
     /// Whether its tool was listed otherwise than it was confirmed.
     pub(crate) has_changed_tool: bool,
     pub(crate) policy_ref: PolicyRef,
-}
-
-struct Answer {
-    escalation: Option<EntryId>,
-    call_ref: CallRef,
-    policy_ref: PolicyRef,
-    answer: ReviewAnswer,
-    expires_at: Timestamp,
-    is_used: bool,
+    pub(crate) principal: Option<Pseudonym>,
+    pub(crate) time: Timestamp,
+    /// Of an escalation: the rules that ask.
+    pub(crate) reasons: Vec<ReasonId>,
 }
 
 /// Whether the call was refused before it was judged: it rests on no facts and no intent.
@@ -83,6 +74,16 @@ impl Decisions {
     pub(crate) fn is_escalation(&self, id: &EntryId) -> bool {
         self.get(id)
             .is_some_and(|seen| seen.outcome == Outcome::Escalated && seen.mode == Mode::Enforced)
+    }
+
+    /// Whether an escalation was closed.
+    pub(crate) fn is_closed(&self, id: &EntryId) -> bool {
+        self.closed.contains(id)
+    }
+
+    /// Whether an enforced decision on the call was an escalation.
+    pub(crate) fn is_escalated_call(&self, call: &CallRef) -> bool {
+        self.escalated_calls.contains(call)
     }
 
     pub(crate) fn by_outcome(&self) -> BTreeMap<String, u64> {
@@ -139,6 +140,12 @@ impl Decisions {
                 .reasons
                 .contains(&ReasonId::builtin(BuiltinReason::ToolChanged)),
             policy_ref: body.policy_ref,
+            principal: body.principal,
+            time: at.entry.timestamp,
+            reasons: match body.outcome {
+                Outcome::Escalated => body.reasons.clone(),
+                _ => Vec::new(),
+            },
         };
         self.seen.entry(at.entry.entry_id).or_insert(seen);
         #[cfg(feature = "rejudge")]
@@ -161,13 +168,13 @@ impl Decisions {
         let is_own = body.links.shadows.is_none();
         let expected = "only where the mode is `shadow`";
         at.require(is_own, Check::Members, "`shadows`", expected);
-        self.use_review(at, body);
         if body.links.resolves.is_some() {
             self.close(at, body.links.resolves);
         }
         *self.outcomes.entry(body.outcome.name()).or_default() += 1;
         if body.outcome == Outcome::Escalated {
             self.escalated += 1;
+            self.escalated_calls.extend(body.call_ref);
         }
     }
 
@@ -204,53 +211,6 @@ impl Decisions {
         at.require(is_first, Check::UsedOnce, found, expected);
     }
 
-    pub(crate) fn review(
-        &mut self,
-        at: &mut At<'_>,
-        body: &Review,
-        key: Option<KeyText>,
-        origin: Option<&Origin>,
-    ) {
-        let message = origin.and_then(|origin| entry_message(origin, body).ok());
-        let public = key.as_ref().and_then(decode::<32>);
-        let holds = match (public, message) {
-            (Some(public), Some(message)) => body
-                .signature
-                .as_ref()
-                .is_some_and(|signature| is_signed(&public, &message, signature)),
-            _ => false,
-        };
-        let expected = "a signature of the reviewer's key over the other members";
-        let found = body
-            .signature
-            .as_ref()
-            .map_or("no signature", KeyText::as_str);
-        at.require(holds, Check::Review, found, expected);
-        let is_fresh = self.nonces.insert(body.nonce.clone());
-        at.require(is_fresh, Check::UsedOnce, "a nonce again", "a fresh nonce");
-        if let Some(seen) = body.links.review.and_then(|id| self.get(&id)) {
-            let fits = seen.call_ref == Some(body.call_ref)
-                && seen.policy_ref == body.policy_ref
-                && seen.intent_ref == body.intent_ref;
-            let expected = "the call, bundle and intent of the escalation";
-            at.require(
-                fits,
-                Check::Review,
-                "another call, bundle or intent",
-                expected,
-            );
-        }
-        let answer = Answer {
-            escalation: body.links.review,
-            call_ref: body.call_ref,
-            policy_ref: body.policy_ref,
-            answer: body.answer,
-            expires_at: body.expires_at,
-            is_used: false,
-        };
-        self.reviews.insert(at.entry.entry_id, answer);
-    }
-
     /// Closes an escalation, which no other entry may do again.
     pub(crate) fn close(&mut self, at: &mut At<'_>, escalation: Option<EntryId>) {
         let Some(id) = escalation.filter(|id| self.is_escalation(id)) else {
@@ -259,28 +219,6 @@ impl Decisions {
         let is_first = self.closed.insert(id);
         let found = format_args!("{id}, which was closed before");
         at.require(is_first, Check::UsedOnce, found, "an open escalation");
-    }
-
-    fn use_review(&mut self, at: &mut At<'_>, body: &Decision) {
-        let review = body.links.review.and_then(|id| self.reviews.get_mut(&id));
-        let Some(review) = review else {
-            return; // A link to something else is a finding of its own.
-        };
-        let is_first = !std::mem::replace(&mut review.is_used, true);
-        at.require(
-            is_first,
-            Check::UsedOnce,
-            "a review again",
-            "an unused review",
-        );
-        let approves = review.answer == ReviewAnswer::Approve;
-        let fits = review.escalation == body.links.resolves
-            && Some(review.call_ref) == body.call_ref
-            && at.entry.timestamp <= review.expires_at
-            && (body.outcome != Outcome::Approved
-                || approves && review.policy_ref == body.policy_ref);
-        let expected = "the escalation, call and bundle of a live review that approves";
-        at.require(fits, Check::Review, "a review of something else", expected);
     }
 }
 

@@ -6,7 +6,7 @@ use countersign_core::document::{Author, Facts};
 use countersign_core::entry::{
     Decision, Delegation, Intent, Mode, Revocation, RevocationEffect, RevocationScope,
 };
-use countersign_core::ids::EntryId;
+use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::limits::DELEGATION_DEPTH;
 use countersign_core::names::{ActionName, ActorName};
 use countersign_core::pseudonym::Pseudonym;
@@ -31,6 +31,7 @@ pub(crate) struct Intents {
 struct Turn {
     entry: EntryId,
     author: Author,
+    registrar: CredentialId,
     principal: Pseudonym,
     session: Pseudonym,
     actors: Vec<ActorName>,
@@ -100,6 +101,7 @@ impl Intents {
         let turn = Turn {
             entry: at.entry.entry_id,
             author: body.author,
+            registrar: body.credential,
             principal: body.principal,
             session: body.session,
             actors: body.actors.clone(),
@@ -114,6 +116,11 @@ impl Intents {
         at.require(is_new, Check::IntentHistory, body.intent_ref, expected);
         self.turns.entry(body.intent_ref).or_insert(turn);
         self.newest.insert(body.session, body.intent_ref);
+    }
+
+    /// Who registered a turn.
+    pub(crate) fn registrar(&self, turn: &IntentRef) -> Option<CredentialId> {
+        Some(self.turns.get(turn)?.registrar)
     }
 
     /// The turns of a session end with it.

@@ -12,6 +12,7 @@ mod intents;
 mod links;
 mod permits;
 mod publishing;
+mod reviews;
 mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -44,6 +45,7 @@ pub(crate) struct Rules<'a> {
     credentials: credentials::Credentials,
     intents: intents::Intents,
     executions: executions::Executions,
+    reviews: reviews::Reviews,
     permits: permits::Permits,
     alerts: alerts::Alerts,
     sessions: sessions::Sessions,
@@ -78,6 +80,7 @@ impl<'a> Rules<'a> {
             credentials: credentials::Credentials::default(),
             intents: intents::Intents::default(),
             executions: executions::Executions::default(),
+            reviews: reviews::Reviews::default(),
             permits: permits::Permits::default(),
             alerts: alerts::Alerts::default(),
             sessions: sessions::Sessions::default(),
@@ -124,6 +127,7 @@ impl<'a> Rules<'a> {
     pub(crate) fn finish(&mut self, head: &Head, findings: &mut Findings) {
         self.genesis.finish(head, findings);
         self.bundles.finish(findings);
+        self.reviews.finish(findings);
         self.documents.finish(findings);
         if self.audit.is_complete {
             self.documents.require_all(&self.erased, findings);
@@ -203,12 +207,7 @@ impl<'a> Rules<'a> {
                 self.credentials.tool(at, body.credential);
                 self.permit_refused(at, body);
             }
-            Body::Review(body) => {
-                let reviewer = self.credentials.reviewer(at, body.credential);
-                let origin = self.genesis.origin();
-                self.decisions.review(at, body, reviewer, origin);
-                let _shown = self.documents.open::<Statement>(at, body.shown_ref.into());
-            }
+            Body::Review(body) => self.review(at, body),
             Body::Expired(body) => self.decisions.close(at, body.links.resolves),
             Body::Delegation(body) => {
                 self.credentials.agent(at, body.credential, &body.from);
@@ -251,6 +250,20 @@ impl<'a> Rules<'a> {
         at.require(is_own, Check::Credential, "another's session", expected);
     }
 
+    fn review(&mut self, at: &mut At<'_>, body: &countersign_core::entry::Review) {
+        let turn = body.intent_ref.as_ref();
+        let registrar = turn.and_then(|turn| self.intents.registrar(turn));
+        let who = self.credentials.answering(at, body, registrar);
+        let ttl_s = self.bundles.escalation_ttl_s(&body.policy_ref);
+        let escalations = (&self.decisions, ttl_s);
+        self.reviews
+            .answer(at, body, who, self.genesis.origin(), escalations);
+        let shown = self.documents.open::<Statement>(at, body.shown_ref.into());
+        if let Some(shown) = shown {
+            self.reviews.statement(at, body, &shown);
+        }
+    }
+
     fn decision(&mut self, at: &mut At<'_>, body: &countersign_core::entry::Decision) {
         match decisions::is_unread(body) {
             true => self
@@ -261,12 +274,16 @@ impl<'a> Rules<'a> {
         self.credentials.surface(at, body.credential, body.surface);
         self.bundles.judged(at, body);
         self.intents.grounds(at, body, &self.decisions);
+        if body.mode == Mode::Enforced {
+            self.reviews.used(at, body, &self.decisions);
+        }
         self.decisions.decide(at, body);
         let (facts, call) = self.documents.decision(at, body);
         let opened = (facts.as_ref(), call.as_ref());
         self.history.decide(at, body, &self.bundles, opened);
         if let Some(facts) = facts {
             self.intents.chain(at, body, &facts);
+            self.reviews.facts(at, body, &facts);
             self.executions.results(at, body, &facts);
             let revision = facts.inputs.directory_revision;
             let holds = revision == self.directory.revision();
@@ -281,7 +298,8 @@ impl<'a> Rules<'a> {
     fn records(&mut self, at: &mut At<'_>) {
         let (credential, refs, statement) = match &at.entry.body {
             Body::VaultAccess(body) => {
-                self.credentials.vault_reader(at, body.credential);
+                let opener = self.credentials.opener_of_records(at, body.credential);
+                self.reviews.opened(at, body, opener, &self.decisions);
                 (None, &body.refs, body.purpose_ref)
             }
             Body::Erasure(body) => {

@@ -1,12 +1,13 @@
 //! Opened documents against the entries that name them.
 
-use countersign_core::document::{Document, Intent};
+use countersign_core::document::{Document, Facts, Intent, ReviewBy, ReviewFact};
+use countersign_core::entry::{Body, ReviewAnswer};
 use countersign_core::refs::Sha256;
 use countersign_verify::{Audit, Check, NotShownCode, Report, Word};
 use std::collections::BTreeMap;
 
 use crate::log::{checkpoint, publish, told, trust};
-use crate::story::story;
+use crate::story::{story, x};
 
 fn with(documents: BTreeMap<Sha256, Vec<u8>>) -> Report {
     let leaves = story().leaves();
@@ -116,4 +117,47 @@ fn a_document_that_nobody_needs_for_judging_is_missed_too_where_all_were_promise
         };
         assert!(report.findings.iter().any(is_missed), "{}", told(&report));
     }
+}
+
+#[test]
+fn facts_that_tell_an_answer_otherwise_are_found() {
+    let lies: [fn(&mut Facts); 6] = [
+        |facts| facts.inputs.review = None,
+        |facts| review(facts).answer = ReviewAnswer::Reject,
+        |facts| review(facts).by = ReviewBy::Requester,
+        |facts| review(facts).reasons = [x("named-addresses")].into(),
+        |facts| review(facts).policy_ref = Sha256::of(b"another").into(),
+        |facts| review(facts).escalation = review(facts).entry,
+    ];
+    for (n, lie) in lies.into_iter().enumerate() {
+        let mut story = story();
+        let Body::Decision(decision) = story.entry("resolved").body.clone() else {
+            panic!("no decision");
+        };
+        let honest = Sha256::from(decision.facts_ref.unwrap());
+        let mut facts = Facts::from_canonical(&story.documents[&honest]).unwrap();
+        lie(&mut facts);
+        let lying = facts.reference().unwrap();
+        let bytes = facts.canonical().unwrap().into_bytes();
+        story.documents.insert(lying.into(), bytes);
+        let Body::Decision(decision) = &mut story.entry("resolved").body else {
+            panic!("no decision");
+        };
+        decision.facts_ref = Some(lying);
+        let mut audit = Audit::new(trust());
+        audit.documents = story.documents.clone();
+        let report = audit.run(&publish(&story.leaves()), &mut |_| {}).unwrap();
+        let is_found = |f: &countersign_verify::Finding| {
+            f.check == Check::DocumentContent && f.found.contains("inputs.review")
+        };
+        assert!(
+            report.findings.iter().any(is_found),
+            "{n}: {}",
+            told(&report)
+        );
+    }
+}
+
+fn review(facts: &mut Facts) -> &mut ReviewFact {
+    facts.inputs.review.as_mut().unwrap()
 }

@@ -366,6 +366,69 @@ const PEOPLE: &[(&str, Check, Lie)] = &[
     ("a nonce used twice", Check::UsedOnce, |s| {
         again(s, "review", "resolved")
     }),
+    ("a reviewer who was shown nothing", Check::Review, |s| {
+        drop(s, "shown")
+    }),
+    (
+        "a review of what somebody else was shown",
+        Check::Review,
+        |s| {
+            body!(s, "shown", VaultAccess).credential = credential(7);
+        },
+    ),
+    (
+        "a reviewer who opens what nobody asks about",
+        Check::Credential,
+        |s| {
+            body!(s, "shown", VaultAccess).refs = vec![zero()];
+        },
+    ),
+    ("a reviewer who is nobody", Check::Review, |s| {
+        body!(s, "reviewer", Credential).principal = None;
+    }),
+    ("an answer after its escalation ended", Check::Review, |s| {
+        let later = s.entry("escalated").timestamp.plus_millis(900_000);
+        s.entry("review").timestamp = later;
+    }),
+    ("an answer after its own end", Check::Review, |s| {
+        let before = s.entry("shown").timestamp;
+        let body = body!(s, "review", Review);
+        body.expires_at = before;
+        body.signature = Some(signed(&TestKey::new("reviewer", 6), body));
+    }),
+    ("an answer without a signature", Check::Credential, |s| {
+        body!(s, "review", Review).signature = None;
+    }),
+    (
+        "an answer for the requester by who did not ask",
+        Check::Credential,
+        |s| {
+            body!(s, "the requester says no", Review).credential = credential(5);
+        },
+    ),
+    ("an answer that nothing came of", Check::Review, |s| {
+        drop(s, "resolved")
+    }),
+    ("an answer apart from what came of it", Check::Review, |s| {
+        again(s, "shown", "review")
+    }),
+    ("an escalation that nobody answered", Check::Review, |s| {
+        body!(s, "resolved", Decision).links.review = None;
+    }),
+    ("an answer that closes nothing", Check::Review, |s| {
+        body!(s, "resolved", Decision).links.resolves = None;
+    }),
+    ("a no that is no rejection", Check::Review, |s| {
+        let body = body!(s, "refused", Decision);
+        body.outcome = Outcome::Escalated;
+        body.reasons = vec![x("no-churned-contacts")];
+    }),
+    ("a no of a person who was not asked", Check::Review, |s| {
+        body!(s, "rejected 1", Decision).reasons = vec![x("countersign.review-rejected")];
+    }),
+    ("an answer for another agent", Check::Review, |s| {
+        body!(s, "resolved", Decision).actor = x("agent:team/other");
+    }),
     ("an escalation closed twice", Check::UsedOnce, |s| {
         again(s, "expired", "expired")
     }),

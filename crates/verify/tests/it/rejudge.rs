@@ -40,7 +40,7 @@ fn without_documents_nothing_is_judged_again_and_each_decision_says_why() {
         Some(1),
         "the facts of the helper"
     );
-    assert_eq!(count(NotRejudged::Sealed), Some(10));
+    assert_eq!(count(NotRejudged::Sealed), Some(12));
 }
 
 #[test]
