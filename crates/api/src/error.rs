@@ -73,9 +73,10 @@ http_codes! {
 fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
-        ErrorCode::WrongRole | ErrorCode::OutOfBounds | ErrorCode::PermitRefused => {
-            StatusCode::FORBIDDEN
-        }
+        ErrorCode::WrongRole
+        | ErrorCode::OutOfBounds
+        | ErrorCode::BadSignature
+        | ErrorCode::PermitRefused => StatusCode::FORBIDDEN,
         ErrorCode::MalformedJson | ErrorCode::MalformedRequest => StatusCode::BAD_REQUEST,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,

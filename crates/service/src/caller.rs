@@ -52,6 +52,24 @@ impl Service {
     }
 }
 
+impl Service {
+    /// The credential of this id as it is now, for what is done again in its name; `None` if it is
+    /// not in force.
+    pub(crate) fn caller_of(&self, id: CredentialId) -> Result<Option<Caller>, ServiceError> {
+        let Some(found) = self.ledger.state(&key::credential(id))? else {
+            return Ok(None);
+        };
+        let version = found.version;
+        let Some(bytes) = found.value else {
+            return Ok(None);
+        };
+        let row = self.credentials.fetch((id, version), || {
+            serde_json::from_slice::<CredentialRow>(&bytes)
+        })?;
+        Ok((!row.revoked).then_some(Caller { id, version, row }))
+    }
+}
+
 impl Caller {
     /// The credential's id.
     pub fn id(&self) -> CredentialId {

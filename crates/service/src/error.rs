@@ -60,6 +60,8 @@ codes! {
     WrongRole = "wrong-role", "the credential's roles do not allow this";
     /// The credential may not speak for the actor, author, channel or session that the request names. For a call, a rejection is recorded.
     OutOfBounds = "out-of-bounds", "outside what the credential may speak for";
+    /// The signature of an answer to an escalation is not that of the reviewer's key over this answer to this escalation. Sign what `POST /v1/reviews/{id}/show` answered, with the key whose public half the credential states.
+    BadSignature = "bad-signature", "the signature does not fit";
     /// The body is no strict JSON: see the byte offset in the detail. For a call, a rejection is recorded.
     MalformedJson = "malformed-json", "the body is not strict json";
     /// The body is JSON, but members are missing, unknown or of another type. For a call, a rejection is recorded.

@@ -1,5 +1,6 @@
 //! Escalations that nobody answered: each is closed by exactly one entry.
 
+use countersign_core::document::Settings;
 use countersign_core::entry::{Expired, Links};
 use countersign_core::ids::EntryId;
 use countersign_core::time::Timestamp;
@@ -9,10 +10,18 @@ use crate::Service;
 use crate::error::ServiceError;
 use crate::state::{self, ClosedBy, EscalationRow, key};
 
-/// How long an escalation stays open, in milliseconds.
-pub const ESCALATION_TTL_MS: i64 = 15 * 60 * 1_000;
 /// How many are closed in one round.
 const ROUND: usize = 64;
+
+/// Until when a call that was escalated then can be answered about, exclusively.
+pub(crate) fn deadline(escalated: Timestamp, settings: &Settings) -> Timestamp {
+    escalated.plus_millis(escalation_ttl_ms(settings))
+}
+
+/// How long a person may take to answer, in milliseconds.
+pub(crate) fn escalation_ttl_ms(settings: &Settings) -> i64 {
+    i64::from(settings.escalation_ttl_s).saturating_mul(1_000)
+}
 
 impl Service {
     /// Closes the escalations whose time has run out. Called from time to time.

@@ -294,7 +294,7 @@ fn value_views(facts: &Facts) -> Vec<ValueView> {
     facts.values.iter().map(value_view).collect()
 }
 
-fn value_view(fact: &ValueFact) -> ValueView {
+pub(crate) fn value_view(fact: &ValueFact) -> ValueView {
     ValueView {
         at: fact.at.clone(),
         role: fact.role.name().to_owned(),
@@ -314,7 +314,7 @@ fn evidence_views(evidence: &[Evidence], sources: &BTreeSet<Source>) -> Vec<Evid
     views.collect()
 }
 
-fn target_view(target: &TargetFact, entities: &[EntityFact]) -> TargetView {
+pub(crate) fn target_view(target: &TargetFact, entities: &[EntityFact]) -> TargetView {
     let known = entities.iter().find(|fact| fact.entity == target.entity);
     TargetView {
         at: target.at.clone(),

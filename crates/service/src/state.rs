@@ -112,6 +112,10 @@ pub(crate) mod key {
     pub(crate) fn open_escalation(deadline: Timestamp, decision: EntryId) -> StateKey {
         StateKey::new(format!("{OPEN_ESCALATIONS}{deadline}/{decision}"))
     }
+    /// That a nonce of an answer was used.
+    pub(crate) fn review_nonce(nonce: &KeyText) -> StateKey {
+        StateKey::new(format!("review-nonce/{nonce}"))
+    }
     pub(crate) fn execution(decision: EntryId) -> StateKey {
         StateKey::new(format!("execution/{decision}"))
     }

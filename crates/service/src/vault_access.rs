@@ -115,6 +115,10 @@ impl Service {
                 "a purpose is stated in 1 to {PURPOSE_BYTES} bytes"
             )));
         }
+        // What a reviewer was shown is such a statement, and nobody else's words pass for it.
+        if purpose.starts_with('{') {
+            return Err(ServiceError::malformed("a purpose is stated in words"));
+        }
         let statement = Statement {
             tenant: self.tenant.clone(),
             text: purpose.to_owned(),

@@ -10,6 +10,7 @@ mod executions;
 mod log;
 mod meta;
 mod permits;
+mod reviews;
 mod tools;
 mod turns;
 mod vault;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> (Router<Arc<App>>, OpenApi) {
         .merge(delegations::routes())
         .merge(tools::routes())
         .merge(executions::routes())
+        .merge(reviews::routes())
         .merge(permits::routes())
         .merge(entries::routes())
         .merge(bundles::routes())

@@ -3,14 +3,16 @@
 //! The order is fixed (ARCHITECTURE.md, "Life of a call"). If any step cannot be done, the answer
 //! is a refusal; nothing here can approve a call that is not in the ledger.
 
+mod again;
 mod answer;
 mod prepare;
 mod record;
 mod request;
 mod shadow;
 
-pub(crate) use answer::reasons;
+pub(crate) use again::Answered;
 pub use answer::{WAIT_MAX, permit_audience};
+pub(crate) use answer::{reasons, requester_may_answer};
 pub(crate) use prepare::rejected;
 pub use request::CALL_BODY_BYTES;
 pub(crate) use request::wire;
@@ -26,7 +28,7 @@ use crate::error::{ErrorCode, ServiceError};
 use crate::promise::wait;
 use crate::published::Undelivered;
 use crate::state::{self, IdempotencyRow};
-use record::{Recorded, Settled};
+pub(crate) use record::{Recorded, Settled};
 use request::CallRequest;
 
 /// What a decision's entry says, if it was enforced: a verdict in shadow is no decision to anybody
@@ -40,7 +42,7 @@ pub(crate) fn enforced(body: &Body) -> Option<&Decision> {
 
 /// How often a call is judged again when what its verdict rested on has changed. Results of a busy
 /// session come in often.
-const JUDGED_AGAIN: usize = 4;
+pub(crate) const JUDGED_AGAIN: usize = 4;
 
 impl Service {
     /// Judges one call and commits the decision.

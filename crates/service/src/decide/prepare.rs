@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::document::{Call, Facts, Reasoning, Salt, SealedRecord};
+use countersign_core::document::{Call, Facts, Reasoning, ReviewFact, Salt, SealedRecord};
 use countersign_core::entry::{Links, Surface};
 use countersign_core::ids::{CredentialId, EntryId, PermitId};
 use countersign_core::names::{ActionName, ActorName, BuiltinReason, ReasonId};
@@ -20,14 +20,16 @@ use super::shadow::ShadowVerdict;
 use crate::Service;
 use crate::caller::Caller;
 use crate::error::ServiceError;
+use crate::escalations::escalation_ttl_ms;
 use crate::history::{Judged, Rebuilt, Reckoning, Who};
 use crate::intents::Mandate;
 use crate::policy::InForce;
 use crate::pseudonyms::PlannedPseudonym;
+use crate::reviews::ReviewUnit;
 use crate::state::{self, StopRow, key};
 
 /// A decision but for its place in the log.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     pub(super) entry_id: EntryId,
     pub(super) action: ActionName,
     /// All that the call does, where that is more than one thing.
@@ -53,6 +55,10 @@ pub(super) struct Prepared {
     pub(super) sealed: Vec<SealedRecord>,
     pub(super) permit: PermitId,
     pub(super) permit_ttl_s: u32,
+    /// How long a person may take to answer, in milliseconds.
+    pub(super) escalation_ttl_ms: i64,
+    /// The answer that is committed with it, and that it uses up.
+    pub(super) review: Option<Box<ReviewUnit>>,
     pub(super) once: Option<(StateKey, Sha256)>,
     pub(super) shadow: Option<Box<ShadowVerdict>>,
     pub(super) reads: ReadSet,
@@ -69,6 +75,7 @@ pub(super) struct FactSources<'a> {
     call: &'a Call,
     call_ref: Option<CallRef>,
     directory_revision: Option<u64>,
+    review: Option<&'a ReviewFact>,
     now: Timestamp,
 }
 
@@ -78,12 +85,17 @@ impl<'a> FactSources<'a> {
         &self.call.args
     }
 
-    /// The same for another bundle in the place of the one in force.
+    /// The same for another bundle in the place of the one in force. It asked nobody, so it knows of
+    /// no answer.
     pub(super) fn under<'b>(&self, in_force: &'b InForce) -> FactSources<'b>
     where
         'a: 'b,
     {
-        FactSources { in_force, ..*self }
+        FactSources {
+            in_force,
+            review: None,
+            ..*self
+        }
     }
 }
 
@@ -132,6 +144,7 @@ impl Service {
             call: &call,
             call_ref: prepared.call_ref,
             directory_revision: directory.map(|found| found.version.get()),
+            review: request.again.as_ref().map(|again| &again.review),
             now,
         };
         prepared.links.delegation = self.narrow(&mut mandate, &unmandated)?;
@@ -204,6 +217,15 @@ impl Service {
         surface: Surface,
         in_force: &InForce,
     ) -> Result<(Prepared, Call), ServiceError> {
+        if let Some(again) = &request.again {
+            let prepared = Prepared {
+                call_ref: Some(again.call_ref),
+                reasoning_ref: again.reasoning_ref,
+                links: again.links.clone(),
+                ..self.bare(caller.id(), request.actor.clone(), surface, in_force)
+            };
+            return Ok((prepared, again.call.clone()));
+        }
         let random = &*self.random;
         let call = request.call(&self.tenant, random);
         let (call_ref, record) = self.vault.seal(&call, random)?;
@@ -265,6 +287,8 @@ impl Service {
             sealed: Vec::new(),
             permit: PermitId::fresh(now, &*self.random),
             permit_ttl_s: in_force.compiled.settings().permit_ttl_s,
+            escalation_ttl_ms: escalation_ttl_ms(in_force.compiled.settings()),
+            review: None,
             once: None,
             shadow: None,
             reads: ReadSet::none(),
@@ -304,7 +328,7 @@ impl Service {
             directory: self,
             directory_revision: from.directory_revision,
             credential: from.caller.id(),
-            review: None,
+            review: from.review,
             counters: &[],
             history: None,
         })?)

@@ -13,14 +13,13 @@ use super::request::CallRequest;
 use crate::Service;
 use crate::caller::Caller;
 use crate::error::ServiceError;
-use crate::escalations::ESCALATION_TTL_MS;
 use crate::history::{self, Judged};
 use crate::promise::{promise, wait};
 use crate::sessions::{self, Counted};
 use crate::state::{self, EscalationRow, IdempotencyRow, InForceRow, PermitRow, key};
 
 /// What became of a prepared decision in the plan.
-pub(super) enum Settled {
+pub(crate) enum Settled {
     /// It is in the ledger.
     Fresh(Box<Fresh>),
     /// Another request with the same idempotency key was first.
@@ -28,20 +27,22 @@ pub(super) enum Settled {
 }
 
 /// What was committed, so that answering need not read it again.
-pub(super) struct Fresh {
-    pub(super) decision: Decision,
+pub(crate) struct Fresh {
+    pub(crate) decision: Decision,
     pub(super) permit: Option<PermitRow>,
 }
 
 /// A decision that is durable.
-pub(super) struct Recorded {
-    pub(super) settled: Settled,
+pub(crate) struct Recorded {
+    pub(crate) settled: Settled,
     /// The entry; absent for a replay.
-    pub(super) entry: Option<CommittedEntry>,
+    pub(crate) entry: Option<CommittedEntry>,
+    /// The entry of the answer that it used up, if it did.
+    pub(crate) review: Option<CommittedEntry>,
 }
 
 impl Service {
-    pub(super) async fn commit_decision(
+    pub(crate) async fn commit_decision(
         &self,
         mut prepared: Prepared,
     ) -> Result<Recorded, CommitError> {
@@ -52,6 +53,7 @@ impl Service {
             valid_until: prepared.reads.valid_until,
         };
         let entry_id = prepared.entry_id;
+        let review_id = prepared.review.as_ref().map(|review| review.entry_id);
         let (fulfil, committed) = promise();
         let work = Box::new(move |step: &mut Step<'_>| prepared.settle(step));
         let done = Box::new(move |committed| fulfil.keep(committed));
@@ -60,12 +62,18 @@ impl Service {
             let reason = "a decision was lost by the sequencer".to_owned();
             Err(CommitError::Halted { reason })
         })?;
+        let (mut entry, mut review) = (None, None);
+        for committed in committed.entries {
+            match committed.entry_id {
+                id if id == entry_id => entry = Some(committed),
+                id if Some(id) == review_id => review = Some(committed),
+                _ => {}
+            }
+        }
         Ok(Recorded {
             settled: committed.value,
-            entry: committed
-                .entries
-                .into_iter()
-                .find(|entry| entry.entry_id == entry_id),
+            entry,
+            review,
         })
     }
 
@@ -161,6 +169,9 @@ impl Prepared {
             };
             state::put(step, once.clone(), &row)?;
         }
+        if let Some(review) = &self.review {
+            review.take(step)?;
+        }
         let targets = self
             .targets
             .iter()
@@ -203,7 +214,7 @@ impl Prepared {
                 permit = Some(row);
             }
             Outcome::Escalated => {
-                let deadline = step.now().plus_millis(ESCALATION_TTL_MS);
+                let deadline = step.now().plus_millis(self.escalation_ttl_ms);
                 state::put(
                     step,
                     key::open_escalation(deadline, self.entry_id),
@@ -220,6 +231,9 @@ impl Prepared {
                 )?;
             }
             Outcome::Rejected | Outcome::Modified | Outcome::Deferred => {}
+        }
+        if let Some(review) = &self.review {
+            review.close(step, self.entry_id, decision.outcome)?;
         }
         if let Some(shadow) = &self.shadow {
             shadow.settle(step, self.entry_id, &decision)?;

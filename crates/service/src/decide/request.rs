@@ -11,6 +11,7 @@ use countersign_ledger::StateKey;
 use countersign_wire::{DecisionRequest, WireRequest, WorkspaceRequest};
 use serde_json::Value;
 
+use super::again::Again;
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
 use crate::published::WaitLevel;
@@ -53,6 +54,8 @@ pub(super) struct CallRequest {
     pub(super) wait: Option<WaitLevel>,
     /// The digest of the whole body, where an idempotency key binds it.
     pub(super) body: Option<Sha256>,
+    /// The call as it was sealed, where it is judged again.
+    pub(super) again: Option<Box<Again>>,
     idempotency_key: Option<String>,
 }
 
@@ -113,8 +116,33 @@ impl CallRequest {
             definition: request.definition.as_deref().map(name).transpose()?,
             wait: request.wait.as_deref().map(str::parse).transpose()?,
             body: idempotency_key.map(|_| Sha256::of(body)),
+            again: None,
             idempotency_key: idempotency_key.map(str::to_owned),
         })
+    }
+
+    /// A call that was judged before, once more: nobody sends it, so it has no key of its own.
+    pub(super) fn again(actor: ActorName, claimed: Option<IntentRef>, again: Again) -> Self {
+        Self {
+            tool: again.call.tool.clone(),
+            args_sha256: again.call.args_sha256,
+            // Those of the sealed call are judged.
+            args: Value::Null,
+            actor,
+            intent_ref: claimed,
+            reasoning: None,
+            continues: None,
+            session: None,
+            session_turn: false,
+            external_call_id: None,
+            wire: None,
+            workspace: None,
+            definition: None,
+            wait: None,
+            body: None,
+            again: Some(Box::new(again)),
+            idempotency_key: None,
+        }
     }
 
     /// The key under which this request may be answered once.

@@ -157,8 +157,8 @@ impl Rows<'_> {
             },
             Some(_) if is_history(key) => Some("nothing: no entry says so".to_owned()),
             Some(
-                "escalation" | "open-escalation" | "execution" | "session-count" | "newest-result"
-                | "given",
+                "review-nonce" | "escalation" | "open-escalation" | "execution" | "session-count"
+                | "newest-result" | "given",
             ) => Some("nothing: no entry says so".to_owned()),
             _ => Some("a key that this version writes".to_owned()),
         };

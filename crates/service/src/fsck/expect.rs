@@ -17,7 +17,6 @@ use countersign_merkle::LeafIndex;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::escalations::ESCALATION_TTL_MS;
 use crate::history::HistoryFold;
 use crate::sessions::Counted;
 use crate::state::{
@@ -49,7 +48,8 @@ pub(super) struct Folded {
 }
 
 impl Folded {
-    pub(super) fn fold(&mut self, index: LeafIndex, entry: &Entry) {
+    /// `history` has met the same entries.
+    pub(super) fn fold(&mut self, index: LeafIndex, entry: &Entry, history: &HistoryFold) {
         let id = entry.entry_id;
         match &entry.body {
             Body::Part(part) => {
@@ -64,9 +64,10 @@ impl Folded {
             Body::Revocation(revocation) => self.revocation(index, id, revocation),
             Body::Directory(_) => self.put(index, key::directory(), &id),
             Body::Credential(credential) => self.credential(index, id, credential),
-            Body::Decision(decision) => self.decision(index, id, entry.timestamp, decision),
+            Body::Decision(decision) => self.decision(index, entry, decision, history),
+            Body::Review(review) => self.put(index, key::review_nonce(&review.nonce), &id),
             Body::Execution(execution) => self.execution(index, entry.timestamp, execution),
-            Body::Expired(expired) => self.expired(index, id, expired.links.resolves),
+            Body::Expired(expired) => self.closed(index, id, expired.links.resolves, None),
             _ => {}
         }
     }
@@ -279,17 +280,26 @@ impl Folded {
         self.credentials.insert(body.subject, (index, row));
     }
 
-    fn decision(&mut self, index: LeafIndex, id: EntryId, time: Timestamp, body: &Decision) {
+    fn decision(
+        &mut self,
+        index: LeafIndex,
+        entry: &Entry,
+        body: &Decision,
+        history: &HistoryFold,
+    ) {
+        let (id, time) = (entry.entry_id, entry.timestamp);
         if body.mode == Mode::Shadow {
             return; // Nothing comes of it.
         }
         if let Some(session) = body.session {
             self.count(index, session, Counted::Decision, time);
         }
+        self.closed(index, id, body.links.resolves, Some(body.outcome));
         if body.outcome == Outcome::Escalated {
+            let ttl_s = i64::from(history.escalation_ttl_s(&body.policy_ref));
             let row = EscalationRow {
                 decision: id,
-                deadline: time.plus_millis(ESCALATION_TTL_MS),
+                deadline: time.plus_millis(ttl_s.saturating_mul(1_000)),
                 closed_by: None,
             };
             self.escalations.insert(id, (index, row));
@@ -324,14 +334,18 @@ impl Folded {
         roles.is_some_and(|roles| roles.iter().any(|has| has == role.name()))
     }
 
-    fn expired(&mut self, index: LeafIndex, id: EntryId, resolves: Option<EntryId>) {
+    /// What closed an escalation: the decision that came of an answer, or nobody's answer.
+    fn closed(
+        &mut self,
+        index: LeafIndex,
+        id: EntryId,
+        resolves: Option<EntryId>,
+        outcome: Option<Outcome>,
+    ) {
         let escalation = resolves.and_then(|decision| self.escalations.get_mut(&decision));
         if let Some((at, row)) = escalation {
             *at = index;
-            row.closed_by = Some(ClosedBy {
-                entry: id,
-                outcome: None,
-            });
+            row.closed_by = Some(ClosedBy { entry: id, outcome });
         }
     }
 

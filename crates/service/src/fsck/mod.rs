@@ -76,9 +76,9 @@ impl<'a> StateCheck<'a> {
         let AnyEntry::Known(entry) = entry else {
             return Ok(());
         };
-        self.folded.fold(index, entry);
         let store = self.store;
         self.history.fold(index, entry, &|at| entry_at(store, at));
+        self.folded.fold(index, entry, &self.history);
         self.note_pseudonyms(&entry.body);
         self.note_sealed(index, &entry.body)?;
         match &entry.body {
@@ -169,6 +169,7 @@ impl<'a> StateCheck<'a> {
             Body::Execution(body) => body.result_ref.map(Sha256::from).into_iter().collect(),
             Body::Directory(body) => vec![body.changeset_ref.into()],
             Body::VaultAccess(body) => vec![body.purpose_ref.into()],
+            Body::Review(body) => vec![body.shown_ref.into()],
             _ => Vec::new(),
         };
         for reference in refs {

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
-use countersign_core::document::{Bundle, Document as _};
+use countersign_core::document::{Bundle, Document as _, ESCALATION_TTL_S};
 use countersign_core::entry::{AnyEntry, Body, Entry, PolicyPhase};
 use countersign_core::history::{self, Counter, MemoryRows};
 use countersign_core::refs::{PolicyRef, Sha256};
@@ -31,6 +31,8 @@ pub(crate) struct HistoryFold {
     rows: MemoryRows,
     parts: HashMap<Sha256, LeafIndex>,
     counters: HashMap<PolicyRef, Vec<Counter>>,
+    /// How long escalations stay open, of bundles that say so, in seconds.
+    escalations: HashMap<PolicyRef, u32>,
 }
 
 impl HistoryFold {
@@ -47,6 +49,12 @@ impl HistoryFold {
             }
             Body::Policy(policy) if policy.phase == PolicyPhase::Stored => {
                 let bundle = self.bundle(&policy.parts, part);
+                let ttl_s = bundle
+                    .as_ref()
+                    .map(|it| it.content.settings.escalation_ttl_s);
+                if let Some(ttl_s) = ttl_s.filter(|ttl_s| *ttl_s != ESCALATION_TTL_S) {
+                    self.escalations.insert(policy.policy_ref, ttl_s);
+                }
                 let counters = bundle.map(|bundle| Counter::all(&bundle.content.counters));
                 let counters = counters.unwrap_or_default();
                 if !counters.is_empty() {
@@ -61,6 +69,12 @@ impl HistoryFold {
             }
             _ => {}
         }
+    }
+
+    /// How long an escalation stays open under a bundle that was met, in seconds.
+    pub(crate) fn escalation_ttl_s(&self, policy: &PolicyRef) -> u32 {
+        let stated = self.escalations.get(policy);
+        stated.copied().unwrap_or(ESCALATION_TTL_S)
     }
 
     /// The rows, each with the entry that changed it last.

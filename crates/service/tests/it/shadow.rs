@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use countersign_core::document::ESCALATION_TTL_S;
 use countersign_core::document::PolicyFile;
 use countersign_core::entry::{Body, Decision, Mode, PolicyPhase, Role};
 use countersign_core::ids::EntryId;
 use countersign_core::verdict::Outcome;
-use countersign_service::{ESCALATION_TTL_MS, EntryQuery, ErrorCode};
+use countersign_service::{EntryQuery, ErrorCode};
 use countersign_wire::{CloseSession, SetCurrentBundle};
 use serde_json::json;
 
@@ -127,7 +128,7 @@ fn nothing_comes_of_a_verdict_in_shadow() {
     assert_eq!(shadows[0].1.outcome, Outcome::Escalated);
     assert_eq!(shadows[5].1.outcome, Outcome::Rejected);
     // No escalation waits, no detector counts, and no list gives it an outcome.
-    kit.clock.turn(ESCALATION_TTL_MS);
+    kit.clock.turn(i64::from(ESCALATION_TTL_S) * 1_000);
     assert_eq!(kit.service().expire_escalations().unwrap(), 0);
     kit.service().settle_watch().unwrap();
     let auditor = kit.caller(Role::Auditor);

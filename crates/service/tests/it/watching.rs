@@ -1,7 +1,7 @@
 //! Flags, escalations that run out, and requests that were too many.
 
+use countersign_core::document::ESCALATION_TTL_S;
 use countersign_core::entry::{Body, Detector, Role};
-use countersign_service::ESCALATION_TTL_MS;
 use serde_json::json;
 
 use crate::kit::{AGENT, Kit, bundle, mail_request};
@@ -90,7 +90,7 @@ fn an_escalation_that_nobody_answers_is_closed_by_one_entry() {
         "what no rule permits cannot be asked for"
     );
     assert_eq!(kit.service().expire_escalations().unwrap(), 0);
-    kit.clock.turn(ESCALATION_TTL_MS);
+    kit.clock.turn(i64::from(ESCALATION_TTL_S) * 1_000);
     assert_eq!(kit.service().expire_escalations().unwrap(), 1);
     assert_eq!(kit.service().expire_escalations().unwrap(), 0);
     let again = kit
