@@ -35,18 +35,13 @@ pub(crate) struct Scanner {
 }
 
 /// A member that may stand there once.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Found<T> {
+    #[default]
     Nothing,
     Once(T),
     /// Twice, or as something else.
     Unclear,
-}
-
-impl<T> Default for Found<T> {
-    fn default() -> Self {
-        Self::Nothing
-    }
 }
 
 impl<T> Found<T> {

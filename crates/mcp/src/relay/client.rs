@@ -50,8 +50,21 @@ impl Conversation {
     pub fn client_gone(&self) {
         let mut state = self.state();
         state.is_client_gone = true;
-        for signal in state.waiting.values() {
+        state.is_client_ended = true;
+        for (signal, _) in state.waiting.values() {
             signal.cancel();
+        }
+    }
+
+    /// The client sends nothing any more, and may still read: what waits for a person is refused,
+    /// everything else is answered.
+    pub fn client_ended(&self) {
+        let mut state = self.state();
+        state.is_client_ended = true;
+        for (signal, is_for_person) in state.waiting.values() {
+            if *is_for_person {
+                signal.cancel_with("the client closed its side before a person had answered");
+            }
         }
     }
 
@@ -96,12 +109,7 @@ impl Conversation {
             }
             ClientMethod::Pass | ClientMethod::Refuse => Asked::Plain,
         };
-        let flight = InFlight {
-            asked,
-            answer_to: None,
-            is_cancelled: false,
-            revision,
-        };
+        let flight = InFlight::new(asked, revision);
         self.state().in_flight.insert(id.clone(), flight);
         FromClient::Forward(message.into_bytes())
     }
@@ -175,7 +183,7 @@ impl Conversation {
             return FromClient::Drop;
         };
         let mut state = self.state();
-        if let Some(signal) = state.waiting.get(&id) {
+        if let Some((signal, _)) = state.waiting.get(&id) {
             signal.cancel();
             return FromClient::Drop;
         }

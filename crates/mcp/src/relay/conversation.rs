@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use countersign_client::ClientError;
-use countersign_wire::{TurnPartRequest, TurnRequest};
+use countersign_core::limits::TOOL_NAME_BYTES;
+use countersign_wire::{TurnPartRequest, TurnRequest, VisibleRequest};
 use serde_json::Value;
 use ulid::Ulid;
 
@@ -60,10 +62,12 @@ pub(super) struct State {
     pub(super) of_server: BTreeSet<Id>,
     /// Questions of the relay's own to the client, with the call that each is about.
     pub(super) questions: HashMap<Id, Signal>,
-    /// Calls that wait here and not at the server, by the client's id.
-    pub(super) waiting: HashMap<Id, Signal>,
+    /// Calls that wait here and not at the server, by the client's id; and whether for a person.
+    pub(super) waiting: HashMap<Id, (Signal, bool)>,
     /// Whether the client has said that it is ready.
     pub(super) is_initialized: bool,
+    /// Whether the client sends nothing any more.
+    pub(super) is_client_ended: bool,
     pub(super) is_client_gone: bool,
     pub(super) is_server_gone: bool,
 }
@@ -87,6 +91,20 @@ pub(super) struct InFlight {
     /// Whether the client waits no longer.
     pub(super) is_cancelled: bool,
     pub(super) revision: Revision,
+    /// When it was sent.
+    pub(super) begun: Instant,
+}
+
+impl InFlight {
+    pub(super) fn new(asked: Asked, revision: Revision) -> Self {
+        Self {
+            asked,
+            answer_to: None,
+            is_cancelled: false,
+            revision,
+            begun: Instant::now(),
+        }
+    }
 }
 
 /// What was asked.
@@ -136,7 +154,7 @@ impl Relay {
                 let turn = ingress.register_turn(&request).map_err(RelayError::Turn)?;
                 Some(turn.intent_ref)
             }
-            TurnSource::Unmandated | TurnSource::OfSession(_) => None,
+            TurnSource::Unmandated | TurnSource::OfSession(_) | TurnSource::Noted(_) => None,
         };
         Ok(Self {
             shared: Arc::new(Shared {
@@ -179,6 +197,13 @@ impl Relay {
 
     pub(super) fn notice(&self, text: &str) {
         (self.shared.options.notices)(text);
+    }
+
+    /// Tells of a call, where somebody wants to know.
+    pub(super) fn told(&self, text: impl FnOnce() -> String) {
+        if let Some(calls) = &self.shared.options.calls {
+            calls(&text());
+        }
     }
 
     pub(super) fn with_definitions<T>(&self, work: impl FnOnce(&mut Definitions) -> T) -> T {
@@ -225,9 +250,28 @@ impl Relay {
     /// Which of these tools of the server any policy could permit to the actor.
     pub(super) fn visible(&self, names: &[&str]) -> Result<BTreeSet<String>, ClientError> {
         let options = &self.shared.options;
-        let asked = names.iter().map(|name| format!("{}{name}", options.prefix));
-        let visible: Vec<String> = asked.collect();
-        Ok(super::tools::among(names, &options.prefix, &visible))
+        let named = |name: &str| format!("{}{name}", options.prefix);
+        let fits = |name: &&&str| named(name).len() <= TOOL_NAME_BYTES;
+        let definitions = names.iter().filter(fits).filter_map(|name| {
+            let digest = self.with_definitions(|known| known.of(name))?;
+            Some((named(name), digest.to_string()))
+        });
+        let request = VisibleRequest {
+            actor: options.actor.clone(),
+            tools: names.iter().filter(fits).map(|name| named(name)).collect(),
+            definitions: definitions.collect(),
+        };
+        if request.tools.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let answer = options.clients.agent.visible_tools(&request)?;
+        for tool in &answer.changed {
+            self.notice(&format!(
+                "the server lists `{}` otherwise than it was confirmed; its calls are rejected until somebody confirms it again",
+                super::client::shown(tool)
+            ));
+        }
+        Ok(super::tools::among(names, &options.prefix, &answer.visible))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use countersign_client::ClientError;
 use countersign_core::json::CanonicalJson;
@@ -11,11 +12,12 @@ use countersign_wire::{DecisionAnswer, DecisionRequest, WireRequest};
 use serde_json::{Map, Value, json};
 use ulid::Ulid;
 
+use super::client::shown;
 use super::conversation::{Asked, Capabilities, InFlight};
 use super::methods::{JudgedMethod, is_reserved};
 use super::open::is_own;
 use super::refusal::{Form, Refusal};
-use super::{Conversation, FromClient, Relay, Revision, TurnSource};
+use super::{Conversation, FromClient, Relay, Revision};
 use crate::jsonrpc::{self, Id, Message, Unreadable, code};
 
 /// The member of `_meta` by which a client names the turn that a call follows from.
@@ -152,12 +154,25 @@ impl Conversation {
         if let Err(error) = self.relay.catch_up() {
             return self.refuse(&call, &Refusal::undecided(&error));
         }
-        if let Some(known) = self.relay.with_open(|open| open.same(&call)) {
-            if let Some(taken_up) = self.take_up(&call, &known) {
-                return taken_up;
-            }
+        if let Some(known) = self.relay.with_open(|open| open.same(&call))
+            && let Some(taken_up) = self.take_up(&call, &known)
+        {
+            return taken_up;
         }
-        match self.relay.ask(&call) {
+        let begun = Instant::now();
+        let asked = self.relay.ask(&call);
+        self.relay.told(|| {
+            let tool = shown(&call.tool(&self.relay));
+            let took = begun.elapsed().as_secs_f64() * 1_000.0;
+            match &asked {
+                Ok(answer) => format!(
+                    "{} `{tool}` in {took:.2} ms: {}",
+                    answer.outcome, answer.entry_id
+                ),
+                Err(error) => format!("undecided `{tool}` in {took:.2} ms: {error}"),
+            }
+        });
+        match asked {
             Err(error) => self.refuse(&call, &Refusal::undecided(&error)),
             Ok(answer) => match answer.outcome.as_str() {
                 "approved" => self.forward(&call, &call, &answer.entry_id),
@@ -183,12 +198,8 @@ impl Conversation {
             decision: decision.to_owned(),
             form: waiting.form(),
         };
-        let flight = InFlight {
-            asked,
-            answer_to: (judged.id != waiting.id).then(|| waiting.id.clone()),
-            is_cancelled: false,
-            revision: waiting.revision,
-        };
+        let mut flight = InFlight::new(asked, waiting.revision);
+        flight.answer_to = (judged.id != waiting.id).then(|| waiting.id.clone());
         state.in_flight.insert(judged.id.clone(), flight);
         FromClient::Forward(judged.bytes.to_vec())
     }
@@ -238,18 +249,11 @@ impl Relay {
             definition: self.definition_of(call).map(|digest| digest.to_string()),
             ..DecisionRequest::default()
         };
-        match (&call.intent_ref, &options.turn) {
-            (Some(intent_ref), turn) => {
-                request.intent_ref = Some(intent_ref.clone());
-                if let TurnSource::OfSession(session) = turn {
-                    request.session = Some(session.clone());
-                }
-            }
-            (None, TurnSource::OfSession(session)) => {
-                request.session = Some(session.clone());
-                request.session_turn = true;
-            }
-            (None, _) => request.intent_ref = self.own_turn().map(str::to_owned),
+        request.session = options.turn.session();
+        match &call.intent_ref {
+            Some(intent_ref) => request.intent_ref = Some(intent_ref.clone()),
+            None if request.session.is_some() => request.session_turn = true,
+            None => request.intent_ref = self.own_turn().map(str::to_owned),
         }
         // What may have been decided already, without the answer having come, is asked for again
         // under the same key: it is decided once.

@@ -31,7 +31,7 @@ mod tools;
 
 pub use conversation::{Conversation, Relay, Revision};
 pub use methods::{Capability, ClientMethod, JudgedMethod, ServerMethod};
-pub use options::{Clients, Notices, RelayError, RelayOptions, TurnSource};
+pub use options::{Clients, FindSession, Notices, RelayError, RelayOptions, TurnSource};
 pub use review::Waiting;
 pub use tools::definition_digest;
 

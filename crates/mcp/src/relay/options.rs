@@ -19,14 +19,20 @@ pub struct Clients {
     pub ingress: Option<Client>,
 }
 
+/// Looks for the session that works here now.
+pub type FindSession = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// Which turn calls follow from, where the call itself does not say so in its
 /// `_meta["dev.countersign/intent_ref"]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum TurnSource {
     /// None: calls are unmandated, and policy says what that means.
     Unmandated,
     /// The newest live turn of this session, which somebody else registers.
     OfSession(String),
+    /// The newest live turn of the session that is found at each call; without one, calls are
+    /// unmandated.
+    Noted(FindSession),
     /// A turn that the relay registers at its start, for one-shot use.
     Text {
         /// The person's words.
@@ -36,6 +42,17 @@ pub enum TurnSource {
         /// The way by which they came.
         channel: String,
     },
+}
+
+impl TurnSource {
+    /// The session that calls are of.
+    pub(super) fn session(&self) -> Option<String> {
+        match self {
+            Self::OfSession(session) => Some(session.clone()),
+            Self::Noted(find) => find(),
+            Self::Unmandated | Self::Text { .. } => None,
+        }
+    }
 }
 
 /// What a relay is told.
@@ -55,6 +72,8 @@ pub struct RelayOptions {
     pub review_wait: Duration,
     /// Where trouble is told.
     pub notices: Notices,
+    /// Where each call is told, with what was decided and how long it took; nowhere by default.
+    pub calls: Option<Notices>,
 }
 
 /// Why a relay cannot start.

@@ -119,10 +119,6 @@ impl Refusal {
         }
     }
 
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-
     /// The answer to a request.
     pub(super) fn answer(&self, id: &Id, form: Form) -> Vec<u8> {
         let mut own = Map::new();

@@ -27,7 +27,9 @@ const QUESTION: &str = "approve";
 const LEEWAY: Duration = Duration::from_secs(5);
 
 /// A call that waits. While it does, other messages go on.
-pub struct Waiting {
+pub struct Waiting(Box<Held>);
+
+struct Held {
     conversation: Conversation,
     /// The call that an approval is for.
     judged: Call,
@@ -58,7 +60,7 @@ impl Waiting {
     /// A question to send to the client first (`elicitation/create`, of the revision with
     /// sessions); its answer comes back through [`Conversation::from_client`].
     pub fn ask(&self) -> Option<&[u8]> {
-        match &self.what {
+        match &self.0.what {
             What::Review { question, .. } => {
                 question.as_ref().map(|question| question.ask.as_slice())
             }
@@ -69,7 +71,7 @@ impl Waiting {
     /// A request of the relay's own to send to the server first (`tools/list`: what the tool is
     /// now is part of what is judged); its answer comes back through [`Conversation::from_server`].
     pub fn ask_server(&self) -> Option<&[u8]> {
-        match &self.what {
+        match &self.0.what {
             What::Review { .. } => None,
             What::List { ask } => Some(ask),
         }
@@ -78,23 +80,26 @@ impl Waiting {
     /// Waits, at most as long as the relay was told: then the call is forwarded, or answered with
     /// a refusal, or waits for the next thing. Blocks.
     pub fn wait(self) -> FromClient {
-        let told = match &self.what {
-            What::List { .. } => self.wait_for_list(),
+        let held = self.0;
+        let told = match &held.what {
+            What::List { .. } => held.wait_for_list(),
             What::Review { answer, question } => {
                 let shown = question.as_ref().map(|question| question.shown.as_str());
-                self.wait_for_person(answer, shown)
+                held.wait_for_person(answer, shown)
             }
         };
         match told {
             Told::Decide => {
-                let (conversation, call) = (self.conversation.clone(), self.call.clone());
-                drop(self);
+                let (conversation, call) = (held.conversation.clone(), held.call.clone());
+                drop(held);
                 conversation.decide(call)
             }
             Told::Done(done) => *done,
         }
     }
+}
 
+impl Held {
     fn wait_for_list(&self) -> Told {
         match self.signal.wait(LIST_WAIT) {
             Event::Answered(_) => Told::Decide,
@@ -161,7 +166,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for Held {
     fn drop(&mut self) {
         let mut state = self.conversation.state();
         state.waiting.remove(&self.call.id);
@@ -288,16 +293,18 @@ impl Conversation {
         let wait = self.relay.options().review_wait;
         {
             let mut state = self.state();
-            if wait.is_zero() || state.waiting.len() >= WAITING || state.is_client_gone {
+            if wait.is_zero() || state.waiting.len() >= WAITING || state.is_client_ended {
                 drop(state);
                 return self.refuse(&call, &Refusal::unanswered(&answer));
             }
-            state.waiting.insert(call.id.clone(), signal.clone());
+            state
+                .waiting
+                .insert(call.id.clone(), (signal.clone(), true));
             if let Some(question) = &question {
                 state.questions.insert(question.id.clone(), signal.clone());
             }
         }
-        FromClient::Wait(Waiting {
+        FromClient::Wait(Waiting(Box::new(Held {
             conversation: self.clone(),
             judged,
             call,
@@ -307,7 +314,7 @@ impl Conversation {
                 answer: Box::new(answer),
                 question,
             },
-        })
+        })))
     }
 
     /// What came of an escalation that is closed. An approval is given to one caller.
@@ -385,7 +392,9 @@ impl Conversation {
                 drop(state);
                 return self.refuse(&call, &Refusal::unfit("too many calls wait"));
             }
-            state.waiting.insert(call.id.clone(), signal.clone());
+            state
+                .waiting
+                .insert(call.id.clone(), (signal.clone(), false));
         }
         let params = match call.revision {
             Revision::Sessions => json!({}),
@@ -395,26 +404,21 @@ impl Conversation {
             }}),
         };
         let ask = self.ask_for_list(&params, signal.clone(), 1);
-        FromClient::Wait(Waiting {
+        FromClient::Wait(Waiting(Box::new(Held {
             conversation: self.clone(),
             judged: call.clone(),
             call,
             signal,
             until: Instant::now() + LIST_WAIT,
             what: What::List { ask },
-        })
+        })))
     }
 
     /// A request for a page of the list, and what is done with its answer.
     pub(super) fn ask_for_list(&self, params: &Value, done: Signal, pages: usize) -> Vec<u8> {
         let id = Id::Text(format!("countersign-{}", Ulid::generate()));
         let ask = jsonrpc::request(&id, "tools/list", params);
-        let flight = InFlight {
-            asked: Asked::OwnList { done, pages },
-            answer_to: None,
-            is_cancelled: false,
-            revision: Revision::Sessions,
-        };
+        let flight = InFlight::new(Asked::OwnList { done, pages }, Revision::Sessions);
         self.state().in_flight.insert(id, flight);
         ask
     }

@@ -65,7 +65,7 @@ impl Conversation {
         let in_flight: Vec<(Id, InFlight)> = {
             let mut state = self.state();
             state.is_server_gone = true;
-            for signal in state.waiting.values() {
+            for (signal, _) in state.waiting.values() {
                 signal.cancel_with("the server of tools has ended");
             }
             state.in_flight.drain().collect()
@@ -181,7 +181,15 @@ impl Conversation {
             answer_to,
             is_cancelled,
             revision,
+            begun,
         } = flight;
+        if let Asked::Judged { decision, .. } = &asked {
+            self.relay.told(|| {
+                let took = begun.elapsed().as_secs_f64() * 1_000.0;
+                let bytes = message.content().len();
+                format!("{decision} returned {bytes} bytes after {took:.2} ms")
+            });
+        }
         let to = answer_to.as_ref().unwrap_or(id);
         let bytes = match asked {
             Asked::OwnList { done, pages } => {
@@ -262,11 +270,8 @@ impl Conversation {
             return message.under(to);
         };
         let content = message.content();
-        let object = match RawObject::read(content) {
-            Ok(object) => object,
-            Err(_) => {
-                return Refusal::broken("its answer is not readable in one way").answer(to, form);
-            }
+        let Ok(object) = RawObject::read(content) else {
+            return Refusal::broken("its answer is not readable in one way").answer(to, form);
         };
         // A task that is looked at has a `status`; what it returned stands beside it, or alone.
         let returned = match object.value("status") {
