@@ -16,6 +16,14 @@ pub const ACKNOWLEDGED: usize = 1_000;
 pub const COUNTERS: usize = 64;
 /// Longest name of a counter, in bytes.
 pub const COUNTER_NAME_BYTES: usize = 64;
+/// Most rules of the command lines of one tool.
+pub const COMMAND_RULES: usize = 1_000;
+/// Most items of one list of such a rule.
+pub const COMMAND_ITEMS: usize = 256;
+/// Most words of a program with its subcommand.
+pub const COMMAND_WORDS: usize = 4;
+/// Longest value that the facts show of what is not known beforehand, in characters.
+pub const UNKNOWN_CHARS: usize = 200;
 /// Most decimal places that a sum counts.
 pub const COUNTER_DECIMALS: u8 = 9;
 /// Longest window of a counter, in seconds: 366 days.

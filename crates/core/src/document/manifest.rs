@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::commands::CommandsDeclaration;
 use crate::names::ActionName;
 use crate::refs::Sha256;
 
@@ -45,6 +46,10 @@ pub struct ToolManifest {
     /// What the call does beside `action`. Each is judged; the call takes the worst.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<EffectDeclaration>,
+    /// That an argument is a command line, and what such lines do. A line that does nothing of all
+    /// that is the tool's `action`, without targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commands: Option<Box<CommandsDeclaration>>,
 }
 
 /// What an argument is for.

@@ -4,6 +4,7 @@
 
 mod bundle;
 mod call;
+mod commands;
 mod directory;
 mod facts;
 mod intent;
@@ -16,6 +17,10 @@ pub use bundle::{
     PolicyFile, PublishingSettings, Settings, UnknownTools, WatchSettings,
 };
 pub use call::{Call, Reasoning, ToolResult, Wire, Workspace};
+pub use commands::{
+    CommandAction, CommandActions, CommandEntities, CommandOperands, CommandRule, CommandScript,
+    CommandsDeclaration, OptionsBefore,
+};
 pub use directory::{Changeset, DirectoryChange, EntityUid};
 pub use facts::{
     CarriedFact, CedarRequest, CounterFact, EntityFact, EntityKind, Evidence, Facts, HistoryFact,

@@ -809,6 +809,7 @@ fn bundle() -> Bundle {
                     when: Some("$.attachments".into()),
                     targets: Vec::new(),
                 }],
+                commands: None,
             }],
             counters: vec![CounterDeclaration {
                 name: "mails_24h".into(),

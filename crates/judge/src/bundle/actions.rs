@@ -137,6 +137,9 @@ impl ActionShape {
                 ("handed_over", required(ArgType::Bool)),
                 ("approved_before", required(ArgType::Bool)),
             ]));
+            if self.kinds.contains(&TargetType::Path) {
+                target.insert("in_project".to_owned(), optional(ArgType::Bool));
+            }
             if let Some(counters) = self.counter_record(true) {
                 target.insert("counters".to_owned(), required(counters));
             }
@@ -318,9 +321,7 @@ fn shape(action: &str, parts: &[(&Tool, Part<'_>)], findings: &mut Vec<Finding>)
         args,
         sources: sources(parts),
         counters: Vec::new(),
-        has_words: parts
-            .iter()
-            .any(|(tool, _)| !tool.manifest().words.is_empty()),
+        has_words: parts.iter().any(|(tool, _)| tool.has_words(action)),
     }
 }
 

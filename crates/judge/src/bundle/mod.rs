@@ -4,6 +4,7 @@ mod actions;
 mod argument_schema;
 mod arguments;
 mod build;
+mod commands;
 mod counters;
 mod diagnostic;
 mod directory;
@@ -45,6 +46,7 @@ use schema::BundleSchema;
 pub use policies::PolicyText;
 pub use tool::Tool;
 
+pub(crate) use commands::CommandTable;
 pub(crate) use nearest::nearest;
 pub(crate) use reads::Shown;
 pub(crate) use roles::{RoleAt, Roles};

@@ -195,14 +195,17 @@ fn imply_targets(
 ) {
     let more = manifest.effects.iter().flat_map(|effect| &effect.targets);
     let mut implied = Vec::new();
-    for target in manifest.targets.iter().chain(more) {
-        let Some(steps) = argument_schema::steps(&target.at) else {
+    let targets = manifest.targets.iter().chain(more);
+    let places = targets.map(|target| target.at.as_str());
+    let lines = manifest.commands.iter().map(|all| all.at.as_str());
+    for at in places.chain(lines) {
+        let Some(steps) = argument_schema::steps(at) else {
             continue;
         };
         for path in schema_leaves::along(&manifest.arguments, &steps) {
             match roles.own(&path) {
                 Some(role) if role != ArgumentRole::Identity => {
-                    let text = format!("the target `{}` has the role `{}`", target.at, role.name());
+                    let text = format!("the target `{at}` has the role `{}`", role.name());
                     let hint = "a target is an `identity`, and needs no role in the manifest";
                     findings.push(Finding::error(file, text).hint(hint));
                 }

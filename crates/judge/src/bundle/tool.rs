@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::arguments::{self, ArgMember, FRACTIONS};
+use super::commands::{self, CommandTable};
 use super::nearest::nearest;
 use super::roles::{self, Roles};
 use super::targets::{self, TargetSet, Targets, is_nothing};
@@ -34,6 +35,7 @@ pub struct Tool {
     words: Words,
     results: ResultShape,
     effects: Vec<ToolEffect>,
+    commands: Option<CommandTable>,
 }
 
 /// One more thing that a call of the tool does.
@@ -110,9 +112,10 @@ impl Tool {
         &self.results
     }
 
-    /// The words by which a turn speaks of its action.
-    pub(crate) fn words(&self) -> &Words {
-        &self.words
+    /// The words by which a turn speaks of something that it does.
+    pub(crate) fn words_for(&self, action: &ActionName) -> &Words {
+        let own = self.commands.as_ref().and_then(|table| table.words(action));
+        own.unwrap_or(&self.words)
     }
 
     /// What a call does beside its action.
@@ -120,7 +123,19 @@ impl Tool {
         &self.effects
     }
 
-    /// Everything that a call can do: the action first, then its effects.
+    /// What its command lines do.
+    pub(crate) fn commands(&self) -> Option<&CommandTable> {
+        self.commands.as_ref()
+    }
+
+    /// Whether a turn can speak of this action of the tool.
+    pub(super) fn has_words(&self, action: &str) -> bool {
+        let commands = self.commands.as_ref();
+        !self.manifest.words.is_empty() || commands.is_some_and(|table| table.has_words(action))
+    }
+
+    /// Everything that a call can do: the action first, then its effects, then what its command lines
+    /// do.
     pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         let own = &self.manifest;
         let first = Part {
@@ -133,7 +148,8 @@ impl Tool {
             effect: more.effect,
             targets: &more.targets,
         });
-        std::iter::once(first).chain(more)
+        let commands = self.commands.iter().flat_map(CommandTable::parts);
+        std::iter::once(first).chain(more).chain(commands)
     }
 
     /// What every call does, whatever its arguments.
@@ -172,16 +188,21 @@ pub(crate) fn compile_all(
             continue;
         }
         let more = manifest.effects.iter().flat_map(|effect| &effect.targets);
-        for target in manifest.targets.iter().chain(more) {
-            let first = *kinds.entry(&target.entity).or_insert(target.kind);
-            if first != target.kind {
+        let targets = manifest.targets.iter().chain(more);
+        let targets = targets.map(|target| (target.entity.as_str(), target.kind));
+        let of_commands = manifest
+            .commands
+            .iter()
+            .flat_map(|all| commands::kinds(all));
+        for (entity, kind) in targets.chain(of_commands) {
+            let first = *kinds.entry(entity).or_insert(kind);
+            if first != kind {
                 findings.push(Finding::error(
                     &file,
                     format!(
-                        "the entity type `{}` stands for values of type `{}` and of type `{}`",
-                        target.entity,
+                        "the entity type `{entity}` stands for values of type `{}` and of type `{}`",
                         type_name(first),
-                        type_name(target.kind)
+                        type_name(kind)
                     ),
                 )
                 .hint("the directory knows an entity under one form of its value; give each type an entity type of its own"));
@@ -226,6 +247,7 @@ fn compile(
         });
     }
     warn_of_unbounded(manifest, &file, findings);
+    let commands = commands::compile(manifest, &file, findings);
     let mut tool = Tool {
         manifest: manifest.clone(),
         args,
@@ -235,6 +257,7 @@ fn compile(
         words: Words::compile(&manifest.words, &file, findings),
         results: ResultShape::compile(manifest, &file, findings),
         effects: effects?,
+        commands,
         file,
     };
     tool.roles = roles::compile(manifest, tool.is_sink(), &tool.file, later);

@@ -10,8 +10,8 @@ use super::drawing::Drawing;
 use super::targets::ReadTarget;
 use super::trail::grounds;
 use super::values::Arguments;
-use crate::bundle::{Action, Tool};
-use crate::gate::Asked;
+use crate::bundle::Action;
+use crate::gate::{Asked, Words};
 use crate::mention::TurnMentions;
 use crate::value::type_name;
 
@@ -97,6 +97,9 @@ pub(super) fn target(drawing: &Drawing<'_>, target: &ReadTarget) -> Value {
     for (name, value) in &target.parsed.members {
         members.insert((*name).to_owned(), json!(value));
     }
+    if let Some(in_project) = target.in_project {
+        members.insert("in_project".to_owned(), json!(in_project));
+    }
     if drawing.traces_all() {
         let handed_over =
             hands_over(drawing) && target.fact.sources.contains(&Source::NamedDocument);
@@ -108,13 +111,13 @@ pub(super) fn target(drawing: &Drawing<'_>, target: &ReadTarget) -> Value {
 
 /// Whether the principal's words speak of what the call does: those of the newest turn, and of the
 /// turns before it if it only says yes.
-pub(super) fn asked(drawing: &Drawing<'_>, tool: Option<&Tool>) -> Value {
+pub(super) fn asked(drawing: &Drawing<'_>, words: Option<&Words>) -> Value {
     let mut all = Asked::default();
     let grounding = |(n, turn): &(usize, &ChainTurn<'_>)| grounds(drawing, *n, turn).is_some();
     let chain = drawing.inputs.chain.iter().enumerate();
     for (_, turn) in chain.filter(grounding) {
-        let Some(tool) = tool else { break };
-        let asked = turn.mentions.asks(tool.words());
+        let Some(words) = words else { break };
+        let asked = turn.mentions.asks(words);
         all.verb |= asked.verb;
         all.noun |= asked.noun;
         if !turn.mentions.confirms() {

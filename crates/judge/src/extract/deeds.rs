@@ -5,18 +5,55 @@ use countersign_core::limits::TARGETS;
 use countersign_core::names::{ActionName, BuiltinReason};
 use serde_json::Value;
 
+use super::drawing::Drawing;
+use super::{Deed, DirectoryError, Drawn, Obstacle, targets};
 use crate::bundle::{FoundTarget, Targets, Tool, ToolEffect};
 
+/// What a call does, with what each of it acts on.
+pub(super) fn draw(drawing: &Drawing<'_>, tool: &Tool) -> Result<Drawn, DirectoryError> {
+    let args = &drawing.inputs.call.args;
+    let effects = of(tool, args, drawing.traces_all());
+    let mut drawn = Drawn {
+        actions: effects.iter().map(|deed| deed.action.clone()).collect(),
+        deeds: Ok(Vec::new()),
+        unreadable: None,
+    };
+    let found = match found(&effects, args) {
+        Ok(found) => found,
+        Err(obstacle) => {
+            drawn.deeds = Err(obstacle);
+            return Ok(drawn);
+        }
+    };
+    let mut deeds = Vec::with_capacity(effects.len());
+    for (effect, found) in effects.iter().zip(&found) {
+        let mut read = Vec::with_capacity(found.len());
+        for target in found {
+            match targets::read(drawing, target) {
+                Some(target) => read.push(targets::draw(drawing, target)?),
+                None => drawn.unreadable = drawn.unreadable.or(Some(target.at.clone())),
+            }
+        }
+        deeds.push(Deed {
+            action: effect.action.clone(),
+            effect: effect.effect.name(),
+            targets: read,
+        });
+    }
+    drawn.deeds = Ok(deeds);
+    Ok(drawn)
+}
+
 /// One thing that the call does, as the manifest declares it.
-pub(super) struct Declared<'a> {
-    pub(super) action: &'a ActionName,
-    pub(super) effect: Effect,
+struct Declared<'a> {
+    action: &'a ActionName,
+    effect: Effect,
     tool: &'a Tool,
     beside: Option<&'a ToolEffect>,
 }
 
 /// What a call with these arguments does: the tool's action first, then the effects beside it.
-pub(super) fn of<'a>(tool: &'a Tool, args: &Value, several: bool) -> Vec<Declared<'a>> {
+fn of<'a>(tool: &'a Tool, args: &Value, several: bool) -> Vec<Declared<'a>> {
     let first = Declared {
         action: tool.action(),
         effect: tool.manifest().effect,
@@ -36,11 +73,8 @@ pub(super) fn of<'a>(tool: &'a Tool, args: &Value, several: bool) -> Vec<Declare
     std::iter::once(first).chain(beside).collect()
 }
 
-/// Why there are no targets to judge, and where.
-pub(super) type Obstacle = (BuiltinReason, Option<String>);
-
 /// The targets of each, at most [`TARGETS`] in all.
-pub(super) fn targets<'a>(
+fn found<'a>(
     deeds: &[Declared<'a>],
     args: &'a Value,
 ) -> Result<Vec<Vec<FoundTarget<'a>>>, Obstacle> {

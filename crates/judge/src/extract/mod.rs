@@ -1,5 +1,6 @@
 //! From a call and what surrounds it to facts.
 
+mod commands;
 mod context;
 mod deeds;
 mod drawing;
@@ -8,6 +9,7 @@ mod history;
 mod targets;
 mod trail;
 mod values;
+mod workspace;
 
 use std::collections::BTreeMap;
 
@@ -183,6 +185,18 @@ fn has_changed(tool: &Tool, call: &Call) -> bool {
     }
 }
 
+/// What a call does, as far as its targets can be told.
+struct Drawn {
+    /// All that it does, each once.
+    actions: Vec<ActionName>,
+    deeds: Result<Vec<Deed>, Obstacle>,
+    /// The place of a target that could not be read.
+    unreadable: Option<String>,
+}
+
+/// Why there are no targets to judge, and where.
+type Obstacle = (BuiltinReason, Option<String>);
+
 /// One thing that the call does.
 struct Deed {
     action: ActionName,
@@ -195,31 +209,20 @@ fn of_known_tool(
     tool: &Tool,
     mut facts: Facts,
 ) -> Result<Facts, DirectoryError> {
-    let args = &drawing.inputs.call.args;
-    let effects = deeds::of(tool, args, drawing.traces_all());
-    if let [_, _, ..] = effects.as_slice() {
-        facts.actions = effects.iter().map(|deed| deed.action.clone()).collect();
+    let drawn = match tool.commands().filter(|_| drawing.traces_all()) {
+        Some(table) => commands::draw(drawing, tool, table)?,
+        None => deeds::draw(drawing, tool)?,
+    };
+    if let [first, _, ..] = drawn.actions.as_slice() {
+        facts.action = first.clone();
+        facts.actions = drawn.actions;
+    } else if let [only] = drawn.actions.as_slice() {
+        facts.action = only.clone();
     }
-    let found = match deeds::targets(&effects, args) {
-        Ok(found) => found,
+    let (deeds, unreadable) = match drawn.deeds {
+        Ok(deeds) => (deeds, drawn.unreadable),
         Err((obstacle, at)) => return Ok(stopped(facts, obstacle, at)),
     };
-    let mut deeds = Vec::with_capacity(effects.len());
-    let mut unreadable = None;
-    for (effect, found) in effects.iter().zip(&found) {
-        let mut targets = Vec::with_capacity(found.len());
-        for target in found {
-            match targets::read(target) {
-                Some(target) => targets.push(targets::draw(drawing, target)?),
-                None => unreadable = unreadable.or(Some(target.at.clone())),
-            }
-        }
-        deeds.push(Deed {
-            action: effect.action.clone(),
-            effect: effect.effect.name(),
-            targets,
-        });
-    }
     let all: Vec<&ReadTarget> = deeds.iter().flat_map(|deed| &deed.targets).collect();
     facts.targets = all.iter().map(|target| target.fact.clone()).collect();
     if unreadable.is_some() {
@@ -264,7 +267,8 @@ fn requests(
         };
         let mut own = Map::new();
         if drawing.traces_all() {
-            own.insert("asked".to_owned(), context::asked(drawing, tool));
+            let words = tool.map(|tool| tool.words_for(&deed.action));
+            own.insert("asked".to_owned(), context::asked(drawing, words));
         }
         if tool.is_some() {
             let of_action = context::of_action(drawing, Some((action, deed.effect)), arguments);

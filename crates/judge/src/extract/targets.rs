@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::drawing::Drawing;
 use super::trail::{StandsFor, Trail, Wanted};
-use super::{DirectoryError, ExtractInputs};
+use super::{DirectoryError, ExtractInputs, workspace};
 use crate::bundle::FoundTarget;
-use crate::value::{Parsed, parse};
+use crate::value::{Parsed, parse, text};
 
 /// A value that could be read.
 pub(super) struct Readable {
@@ -16,6 +16,7 @@ pub(super) struct Readable {
     kind: TargetType,
     entity: String,
     parsed: Parsed,
+    in_project: Option<bool>,
 }
 
 /// A target with its facts.
@@ -24,10 +25,12 @@ pub(super) struct ReadTarget {
     pub(super) kind: TargetType,
     pub(super) parsed: Parsed,
     pub(super) known: bool,
+    /// Of a path of a call with a workspace: whether it is in the project.
+    pub(super) in_project: Option<bool>,
 }
 
 /// Reads a value as its declared type.
-pub(super) fn read(found: &FoundTarget<'_>) -> Option<Readable> {
+pub(super) fn read(drawing: &Drawing<'_>, found: &FoundTarget<'_>) -> Option<Readable> {
     let kind = found.declaration.kind;
     let value = match found.value {
         Value::String(text) => text.clone(),
@@ -36,13 +39,57 @@ pub(super) fn read(found: &FoundTarget<'_>) -> Option<Readable> {
         }
         _ => return None,
     };
-    Some(Readable {
-        at: found.at.clone(),
-        kind,
-        entity: found.declaration.entity.clone(),
-        parsed: parse(kind, &value)?,
-        value,
-    })
+    let entity = found.declaration.entity.clone();
+    Readable::read(drawing, found.at.clone(), kind, entity, value)
+}
+
+impl Readable {
+    /// Reads a value as this type; a path of a call with a workspace is what it is there.
+    pub(super) fn read(
+        drawing: &Drawing<'_>,
+        at: String,
+        kind: TargetType,
+        entity: String,
+        value: String,
+    ) -> Option<Self> {
+        let workspace = drawing.inputs.call.workspace.as_ref();
+        let (parsed, in_project) = match workspace {
+            Some(workspace) if kind == TargetType::Path && drawing.traces_all() => {
+                workspace::parse(workspace, &value)?
+            }
+            _ => (parse(kind, &value)?, None),
+        };
+        Some(Self {
+            at,
+            value,
+            kind,
+            entity,
+            parsed,
+            in_project,
+        })
+    }
+
+    /// A path that is not known beforehand. It is in no project, and nobody's words name it.
+    pub(super) fn unknown(
+        drawing: &Drawing<'_>,
+        at: String,
+        entity: String,
+        value: String,
+    ) -> Self {
+        Self {
+            at,
+            kind: TargetType::Path,
+            entity,
+            parsed: Parsed {
+                lookups: vec![text::lenient(&value)],
+                keys: Vec::new(),
+                members: vec![("path", value.clone())],
+                skeleton: None,
+            },
+            value,
+            in_project: drawing.inputs.call.workspace.is_some().then_some(false),
+        }
+    }
 }
 
 /// Draws the facts of one target.
@@ -53,6 +100,7 @@ pub(super) fn draw(drawing: &Drawing<'_>, target: Readable) -> Result<ReadTarget
         kind,
         entity,
         parsed,
+        in_project,
     } = target;
     let mut trail = Trail::of(
         drawing,
@@ -86,6 +134,7 @@ pub(super) fn draw(drawing: &Drawing<'_>, target: Readable) -> Result<ReadTarget
         kind,
         parsed,
         known,
+        in_project,
     })
 }
 

@@ -51,7 +51,10 @@ pub(super) fn draw(
     for target in targets {
         out.note(&target.at, &target.sources);
     }
-    let at_targets: BTreeSet<&str> = targets.iter().map(|target| target.at.as_str()).collect();
+    // What a command line does is told from the line; its words are no text for a reader.
+    let line = tool.commands().map(|table| table.declaration().at.as_str());
+    let at_targets = targets.iter().map(|target| target.at.as_str());
+    let at_targets: BTreeSet<&str> = at_targets.chain(line).collect();
     let mut done = Ok(());
     let args = &drawing.inputs.call.args;
     let whole = leaves(args, tool.roles(), &mut |at, role, leaf| {

@@ -64,11 +64,16 @@ pub struct ListedProposal {
     pub guesses: Vec<ListedGuess>,
 }
 
-/// Guesses a bundle for the tools that a server lists.
-pub fn propose_listed(name: &str, tools: &[ListedTool]) -> Result<ListedProposal, ProposeError> {
-    let guesses = guess_listed(tools, &BTreeSet::new());
+/// Guesses a bundle for the tools that a server lists; `beside` are manifests of what else is judged.
+pub fn propose_listed(
+    name: &str,
+    tools: &[ListedTool],
+    beside: &[ToolManifest],
+) -> Result<ListedProposal, ProposeError> {
+    let taken = beside.iter().map(|tool| tool.action.clone()).collect();
+    let guesses = guess_listed(tools, &taken);
     let manifests = guesses.iter().filter_map(|guess| guess.manifest.clone());
-    let content = content(name, manifests.collect());
+    let content = content(name, manifests.chain(beside.iter().cloned()).collect());
     let bundle = compile(content.clone()).map_err(|error| ProposeError(error.to_string()))?;
     let cases = samples::cases(&content, &bundle);
     Ok(ListedProposal {
@@ -240,6 +245,7 @@ fn manifest(
         results: None,
         words: spoken(named),
         effects: Vec::new(),
+        commands: None,
         pinned: Some(tool.pinned),
     };
     (manifest, why)

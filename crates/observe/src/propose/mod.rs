@@ -191,6 +191,7 @@ fn guess(
                     }),
                     words: spoken(&named),
                     effects: Vec::new(),
+                    commands: None,
                     pinned: None,
                 };
                 if compile(&content(vec![manifest.clone()])).is_ok() {

@@ -1,0 +1,202 @@
+//! The options of a program, by its rule.
+
+use countersign_core::document::{CommandActions, CommandRule};
+use countersign_core::names::ActionName;
+use countersign_shell::Word;
+
+use super::program::{Otherwise, To};
+
+/// What a program is given.
+pub(super) struct Given<'w> {
+    /// What it does, by its options.
+    pub(super) action: ActionName,
+    /// What it does by an option's value.
+    pub(super) done: Vec<(ActionName, To)>,
+    pub(super) operands: Vec<&'w Word>,
+    /// Whether the operands that come first stand there, and no option in their place.
+    pub(super) skips: bool,
+}
+
+/// Reads the words after a program and its subcommand.
+pub(super) fn read<'w>(
+    rule: &CommandRule,
+    does: &CommandActions,
+    args: &'w [Word],
+) -> Result<Given<'w>, Otherwise> {
+    let mut reading = Reading {
+        rule,
+        does,
+        given: Given {
+            action: rule.does.clone(),
+            done: Vec::new(),
+            operands: Vec::new(),
+            skips: true,
+        },
+    };
+    let mut rest = args;
+    let mut only_operands = false;
+    while let Some((word, after)) = rest.split_first() {
+        let given = &reading.given;
+        let skipped = if given.skips { rule.skip } else { 0 };
+        let counted = |take: u8| usize::from(skipped) + usize::from(take);
+        if rule
+            .take
+            .is_some_and(|take| given.operands.len() >= counted(take))
+        {
+            break;
+        }
+        rest = after;
+        match word.known() {
+            Some("--") if !only_operands => only_operands = true,
+            Some(option) if !only_operands && option.len() > 1 && option.starts_with('-') => {
+                rest = reading.option(option, rest)?;
+            }
+            None if !only_operands && may_be_option(word) && is_particular(rule) => {
+                return Err(Otherwise);
+            }
+            _ => reading.given.operands.push(word),
+        }
+    }
+    Ok(reading.given)
+}
+
+/// Whether an option that nobody sees could change what the program does.
+fn is_particular(rule: &CommandRule) -> bool {
+    let lists = [&rule.reads, &rule.writes, &rule.other];
+    rule.flags.is_some() || !rule.changes.is_empty() || lists.iter().any(|list| !list.is_empty())
+}
+
+/// Whether a word that is not known beforehand may come to be an option, or several words.
+fn may_be_option(word: &Word) -> bool {
+    let first = word.text.trim_start_matches(['"', '\'']).chars().next();
+    let begins_plainly = first.is_some_and(|c| c.is_alphanumeric() || "_./@%+:,~".contains(c));
+    let is_pattern = word.splits && !word.text.contains(['$', '`', '{']);
+    !begins_plainly || (word.splits && !is_pattern)
+}
+
+struct Reading<'r, 'w> {
+    rule: &'r CommandRule,
+    does: &'r CommandActions,
+    given: Given<'w>,
+}
+
+/// What an option is by the rule.
+enum Meaning {
+    Flag,
+    Value,
+    Reads,
+    Writes,
+}
+
+impl<'w> Reading<'_, 'w> {
+    /// Takes an option; what of the words is left.
+    fn option(&mut self, option: &str, rest: &'w [Word]) -> Result<&'w [Word], Otherwise> {
+        // As it stands, it may be one of those that begin with a single `-` (`find -name`).
+        let (name, value) = match option.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (option, None),
+        };
+        if let Some(meaning) = self.meaning(name)? {
+            return self.take(&meaning, value, rest);
+        }
+        if option.starts_with("--") {
+            // A long option may be given by its beginning.
+            let begins = |list: &[String]| list.iter().any(|known| known.starts_with(name));
+            let lists = [&self.rule.reads, &self.rule.writes, &self.rule.other];
+            let changes = self
+                .rule
+                .changes
+                .keys()
+                .any(|known| known.starts_with(name));
+            if changes || lists.iter().any(|list| begins(list)) || self.rule.flags.is_some() {
+                return Err(Otherwise);
+            }
+            return Ok(rest);
+        }
+        self.letters(option, rest)
+    }
+
+    /// Takes letters that stand together behind one `-`.
+    fn letters(&mut self, option: &str, rest: &'w [Word]) -> Result<&'w [Word], Otherwise> {
+        let letters = option.get(1..).unwrap_or("");
+        if !letters.is_empty() && letters.bytes().all(|b| b.is_ascii_digit()) {
+            return Ok(rest);
+        }
+        for (at, letter) in letters.char_indices() {
+            let behind = letters.get(at + letter.len_utf8()..).unwrap_or("");
+            match self.meaning(&format!("-{letter}"))? {
+                Some(Meaning::Flag) => {}
+                Some(meaning) => {
+                    let value = (!behind.is_empty()).then_some(behind);
+                    return self.take(&meaning, value, rest);
+                }
+                None if self.rule.flags.is_some() => return Err(Otherwise),
+                None => {}
+            }
+        }
+        Ok(rest)
+    }
+
+    /// What the rule says of an option, if it names it.
+    fn meaning(&mut self, name: &str) -> Result<Option<Meaning>, Otherwise> {
+        let rule = self.rule;
+        let names = |list: &[String]| list.iter().any(|known| known == name);
+        if names(&rule.other) {
+            return Err(Otherwise);
+        }
+        self.given.skips &= !names(&rule.instead);
+        if let Some(action) = rule.changes.get(name) {
+            self.given.action = action.clone();
+            return Ok(Some(match names(&rule.values) {
+                true => Meaning::Value,
+                false => Meaning::Flag,
+            }));
+        }
+        Ok(if names(&rule.writes) {
+            Some(Meaning::Writes)
+        } else if names(&rule.reads) {
+            Some(Meaning::Reads)
+        } else if names(&rule.values) {
+            Some(Meaning::Value)
+        } else if rule.flags.as_deref().is_some_and(names) {
+            Some(Meaning::Flag)
+        } else {
+            None
+        })
+    }
+
+    fn take(
+        &mut self,
+        meaning: &Meaning,
+        value: Option<&str>,
+        rest: &'w [Word],
+    ) -> Result<&'w [Word], Otherwise> {
+        if let Meaning::Flag = meaning {
+            return Ok(rest);
+        }
+        let (word, rest) = match value {
+            // Shells differ in whether `--file=~/x` names a home.
+            Some(value) if value.starts_with('~') => (Word::unknown(value), rest),
+            Some(value) => (Word::literal(value), rest),
+            None => match rest.split_first() {
+                Some((word, rest)) if !word.splits => (word.clone(), rest),
+                // It may be several words, of which the others are options.
+                Some(_) if is_particular(self.rule) => return Err(Otherwise),
+                Some((word, rest)) => (word.clone(), rest),
+                None => return Ok(rest),
+            },
+        };
+        match meaning {
+            Meaning::Reads => self
+                .given
+                .done
+                .push((self.does.reads.clone(), To::Word(word))),
+            Meaning::Writes => self
+                .given
+                .done
+                .push((self.does.writes.clone(), To::Word(word))),
+            Meaning::Flag | Meaning::Value => {}
+        }
+        Ok(rest)
+    }
+}

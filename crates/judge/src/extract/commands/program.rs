@@ -1,0 +1,200 @@
+//! What one program does, by its rule.
+
+use countersign_core::document::{
+    CommandActions, CommandOperands, CommandRule, CommandScript, TargetType,
+};
+use countersign_core::names::ActionName;
+use countersign_shell::{Place, Run, Word};
+
+use super::options::{self, Given};
+use super::{Doing, Object, script};
+use crate::limits::COMMAND_WORDS;
+use crate::value::parse;
+
+/// It is run in a way that its rule does not know.
+pub(super) struct Otherwise;
+
+impl Doing<'_> {
+    /// Runs a program: what its rule says, or that it runs.
+    pub(super) fn run(&mut self, run: &Run) {
+        let table = self.table;
+        let does = &table.declaration().does;
+        let name = run.program.text.as_str();
+        if name.contains('/') {
+            return self.path(&does.scripts, &run.program, &run.place);
+        }
+        let (place, args) = self.before(name, &run.args, &run.place);
+        let found = (0..COMMAND_WORDS).rev().find_map(|count| {
+            let words = args.get(..count)?.iter().map(Word::known);
+            let words: Option<Vec<&str>> = std::iter::once(Some(name)).chain(words).collect();
+            let key = words?.join(" ");
+            Some((table.rule(&key)?, key, args.get(count..)?))
+        });
+        let by_rule = match &found {
+            Some((rule, key, rest)) => apply(rule, does, key, rest),
+            None => Err(Otherwise),
+        };
+        match by_rule {
+            Ok(doing) => {
+                for (action, to) in doing {
+                    match to {
+                        To::Word(word) => self.path(&action, &word, &place),
+                        To::Here => self.here(&action, &place),
+                        To::Object(object) => self.add(&action, object),
+                    }
+                }
+            }
+            Err(Otherwise) => {
+                let key = match found {
+                    Some((_, key, _)) => key,
+                    None => self.named(name, args),
+                };
+                self.add(&does.runs, Object::Program(key));
+            }
+        }
+    }
+
+    /// A program that no rule names, with its subcommand where rules tell others apart.
+    fn named(&self, name: &str, args: &[Word]) -> String {
+        let first = args.first().and_then(Word::known);
+        match first.filter(|word| !word.starts_with('-')) {
+            Some(word) if self.table.has_subcommands(name) => format!("{name} {word}"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// What stands between a program and its subcommand: where it works, and the words after.
+    fn before<'w>(&self, name: &str, args: &'w [Word], place: &Place) -> (Place, &'w [Word]) {
+        let mut place = place.clone();
+        let Some(known) = self.table.declaration().before.get(name) else {
+            return (place, args);
+        };
+        let mut rest = args;
+        while let Some((first, after)) = rest.split_first() {
+            let Some(option) = first.known() else { break };
+            if known.flags.iter().any(|flag| flag == option) {
+                rest = after;
+                continue;
+            }
+            let mut joined = known.places.iter().filter(|name| name.starts_with("--"));
+            let value =
+                joined.find_map(|name| option.strip_prefix(name.as_str())?.strip_prefix('='));
+            if let Some(value) = value {
+                place = place.at(&Word::literal(value));
+                rest = after;
+            } else if known.places.iter().any(|name| name == option) {
+                let Some((value, after)) = after.split_first() else {
+                    break;
+                };
+                place = match value.splits {
+                    true => Place::unknown(),
+                    false => place.at(value),
+                };
+                rest = after;
+            } else {
+                break;
+            }
+        }
+        (place, rest)
+    }
+}
+
+/// What something is done to, before it is known where.
+pub(super) enum To {
+    Word(Word),
+    Here,
+    Object(Object),
+}
+
+type Doings = Vec<(ActionName, To)>;
+
+/// What a rule makes of the words after the program and its subcommand.
+fn apply(
+    rule: &CommandRule,
+    does: &CommandActions,
+    key: &str,
+    args: &[Word],
+) -> Result<Doings, Otherwise> {
+    let Given {
+        action,
+        mut done,
+        operands,
+        skips,
+    } = options::read(rule, does, args)?;
+    let skip = if skips { usize::from(rule.skip) } else { 0 };
+    let (skipped, operands) = operands
+        .split_at_checked(skip)
+        .unwrap_or((operands.as_slice(), &[]));
+    if let Some(language) = rule.script {
+        check_script(language, skipped)?;
+    }
+    let most = rule.most.map_or(usize::MAX, usize::from);
+    let is_odd = |word: &&Word| {
+        let odd = rule.odd.iter().any(|odd| word.text.contains(odd.as_str()));
+        odd || (!rule.odd.is_empty() && !word.is_literal)
+    };
+    if operands.len() > most || operands.iter().any(is_odd) {
+        return Err(Otherwise);
+    }
+    let operands = match rule.take {
+        Some(take) => operands.get(..usize::from(take)).unwrap_or(operands),
+        None => operands,
+    };
+    match rule.on {
+        CommandOperands::Nothing => done.push((action, To::Object(Object::Nothing))),
+        CommandOperands::Here => done.push((action, To::Here)),
+        CommandOperands::Program => {
+            done.push((action, To::Object(Object::Program(key.to_owned()))));
+        }
+        CommandOperands::Paths | CommandOperands::Urls | CommandOperands::Names
+            if operands.is_empty() =>
+        {
+            // A URL or a name that does not stand there may stand anywhere.
+            match (&rule.bare, rule.on) {
+                (Some(bare), _) => done.push((bare.clone(), To::Here)),
+                (None, CommandOperands::Paths) => {}
+                (None, _) => return Err(Otherwise),
+            }
+        }
+        CommandOperands::Paths => {
+            let last = operands.len() - 1;
+            for (n, word) in operands.iter().enumerate() {
+                let action = match &rule.last {
+                    Some(to) if n == last => to,
+                    _ => &action,
+                };
+                done.push((action.clone(), To::Word((*word).clone())));
+            }
+        }
+        CommandOperands::Urls => {
+            for word in operands {
+                let url = word
+                    .known()
+                    .filter(|url| parse(TargetType::Url, url).is_some());
+                let url = url.ok_or(Otherwise)?.to_owned();
+                done.push((action.clone(), To::Object(Object::Url(url))));
+            }
+        }
+        CommandOperands::Names => {
+            for word in operands {
+                let name = word.known().ok_or(Otherwise)?.to_owned();
+                done.push((action.clone(), To::Object(Object::Program(name))));
+            }
+        }
+    }
+    Ok(done)
+}
+
+fn check_script(language: CommandScript, skipped: &[&Word]) -> Result<(), Otherwise> {
+    for word in skipped {
+        let text = word.known().ok_or(Otherwise)?;
+        let is_plain = match language {
+            CommandScript::Sed => script::is_plain_sed(text),
+            CommandScript::Awk => script::is_plain_awk(text),
+        };
+        if !is_plain {
+            return Err(Otherwise);
+        }
+    }
+    Ok(())
+}
