@@ -143,7 +143,8 @@ impl Conversation {
         }
         let needs_list =
             method == JudgedMethod::Call && !self.relay.with_definitions(|known| known.is_listed());
-        if needs_list && self.state().is_initialized {
+        let may_ask = call.revision == Revision::Stateless || self.state().is_initialized;
+        if needs_list && may_ask {
             return self.listed_first(call);
         }
         self.decide(call)

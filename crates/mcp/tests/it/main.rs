@@ -1,1 +1,4 @@
 //! The relay against a real server.
+
+mod http;
+mod stdio;

@@ -1,0 +1,5 @@
+//! The relay over streamable HTTP.
+
+mod attacks;
+mod sessions;
+mod world;

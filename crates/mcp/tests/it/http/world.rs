@@ -1,0 +1,720 @@
+//! A Countersign server over a data directory of its own, a relay before it, an upstream that says
+//! what a test wants, and a client that sends any bytes.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use countersign_api::{Server, ServerConfig};
+use countersign_client::{Client, EntriesQuery, Options, Token};
+use countersign_core::document::BundleContent;
+use countersign_core::entry::Role;
+use countersign_host::{Beginning, DataDir, Host};
+use countersign_mcp::http::{HttpOptions, HttpRelay};
+use countersign_mcp::relay::{Clients, Relay, RelayOptions, TurnSource};
+use countersign_wire::NewCredential;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+pub(crate) const AGENT: &str = "agent:support";
+/// Nothing that a test waits for takes longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a ticket is asked about before it is touched, by a rule of these tests.
+const ASKED: &str = r#"
+@id("tickets-are-asked-about")
+@reason("Is this ticket meant?")
+@escalate("requester")
+forbid (principal, action == Action::"ticket.update", resource);
+"#;
+
+pub(crate) struct World {
+    pub(crate) server: SocketAddr,
+    tokens: BTreeMap<&'static str, String>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    host: Option<Host>,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::new(dir.path().join("data"));
+        let beginning = Beginning {
+            tenant: "acme".parse().unwrap(),
+            public_name: None,
+            bundle: bundle(),
+            credentials: Role::ALL.iter().map(|role| credential(*role)).collect(),
+        };
+        let (host, first) = data.begin(beginning).unwrap();
+        let tokens = first
+            .iter()
+            .map(|first| {
+                let token = first.token.expose_secret().to_owned();
+                (first.roles[0].name(), token)
+            })
+            .collect();
+        let service = Arc::clone(host.service());
+        let (address, server, stop) = in_a_runtime(async move {
+            let config = ServerConfig {
+                listen: "127.0.0.1:0".parse().unwrap(),
+                ..ServerConfig::default()
+            };
+            let server = Server::bind(service, config).await.unwrap();
+            let address = server.local_addr();
+            (address, move |stop: oneshot::Receiver<()>| async move {
+                server
+                    .run(async {
+                        let _ = stop.await;
+                    })
+                    .await;
+            })
+        });
+        Self {
+            server: address,
+            tokens,
+            stop: Some(stop),
+            thread: Some(server),
+            host: Some(host),
+            _dir: dir,
+        }
+    }
+
+    pub(crate) fn client(&self, role: &str) -> Client {
+        let url = format!("http://{}", self.server).parse().unwrap();
+        let client = Client::new(url, Options::default()).unwrap();
+        client.with_token(Token::new(&self.tokens[role]))
+    }
+
+    pub(crate) fn relay_core(&self, edit: impl FnOnce(&mut RelayOptions)) -> Relay {
+        let mut options = RelayOptions {
+            actor: AGENT.to_owned(),
+            turn: TurnSource::Text {
+                text: "Look up billing@customer.example, send them the confirmation, close ticket 4821"
+                    .to_owned(),
+                principal: "user:lead@acme.example".to_owned(),
+                channel: "support-inbox".to_owned(),
+            },
+            server_name: "tools".to_owned(),
+            prefix: String::new(),
+            clients: Clients {
+                agent: self.client("agent"),
+                tool: self.client("tool"),
+                ingress: Some(self.client("ingress")),
+            },
+            review_wait: Duration::from_secs(20),
+            calls: None,
+            notices: Arc::new(|text| eprintln!("notice: {text}")),
+        };
+        edit(&mut options);
+        Relay::new(options).unwrap()
+    }
+
+    pub(crate) fn relay(&self, upstream: &Upstream) -> Relayed {
+        self.relay_with(&upstream.url(), |_| {})
+    }
+
+    pub(crate) fn relay_with(&self, url: &str, edit: impl FnOnce(&mut HttpOptions)) -> Relayed {
+        let core = self.relay_core(|_| {});
+        let mut options = HttpOptions::new("127.0.0.1:0".parse().unwrap(), url.parse().unwrap());
+        edit(&mut options);
+        let (address, thread, stop) = in_a_runtime(async move {
+            let relay = HttpRelay::bind(core, options).await.unwrap();
+            let address = relay.local_addr();
+            (address, move |stop: oneshot::Receiver<()>| async move {
+                relay
+                    .run(async {
+                        let _ = stop.await;
+                    })
+                    .await;
+            })
+        });
+        Relayed {
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// The entries of a kind, oldest first.
+    pub(crate) fn entries(&self, kind: &str) -> Vec<Value> {
+        let query = EntriesQuery {
+            kind: Some(kind.to_owned()),
+            order: Some("oldest".to_owned()),
+            limit: Some(100),
+            ..EntriesQuery::default()
+        };
+        let page = self.client("auditor").entries(&query).unwrap();
+        let entries = page.entries.iter();
+        entries
+            .map(|entry| serde_json::to_value(&entry.entry).unwrap())
+            .collect()
+    }
+
+    pub(crate) fn outcomes(&self) -> Vec<String> {
+        let decisions = self.entries("decision");
+        let outcomes = decisions.iter().map(|entry| text(&entry["outcome"]));
+        outcomes.collect()
+    }
+
+    pub(crate) fn phases(&self) -> Vec<String> {
+        let executions = self.entries("execution");
+        let phases = executions.iter().map(|entry| text(&entry["phase"]));
+        phases.collect()
+    }
+
+    /// Waits until the executions have these phases.
+    pub(crate) fn await_phases(&self, phases: &[&str]) {
+        let begun = std::time::Instant::now();
+        while self.phases() != phases {
+            assert!(begun.elapsed() < PATIENCE, "{:?}", self.phases());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+        if let Some(host) = self.host.take() {
+            let _ = host.service().close();
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Runs a server in a runtime of its own: its address, its thread, and what stops it.
+fn in_a_runtime<F, R>(
+    start: impl Future<Output = (SocketAddr, F)> + Send + 'static,
+) -> (SocketAddr, JoinHandle<()>, oneshot::Sender<()>)
+where
+    F: FnOnce(oneshot::Receiver<()>) -> R,
+    R: Future<Output = ()>,
+{
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let (stop, stopped) = oneshot::channel();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (address, run) = start.await;
+            sender.send(address).unwrap();
+            run(stopped).await;
+        });
+        runtime.shutdown_timeout(Duration::from_secs(1));
+    });
+    (receiver.recv().unwrap(), thread, stop)
+}
+
+/// A relay that listens.
+pub(crate) struct Relayed {
+    pub(crate) address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Relayed {
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/mcp", self.address)
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        connect(self.address)
+    }
+
+    /// A POST with these headers beside the usual ones.
+    pub(crate) fn post(&self, headers: &[(&str, &str)], body: &str) -> Reply {
+        self.send(&self.request("POST", headers, Some(body.as_bytes())))
+    }
+
+    pub(crate) fn send(&self, bytes: &[u8]) -> Reply {
+        let mut stream = self.connect();
+        let _ = stream.write_all(bytes);
+        read_reply(&mut BufReader::new(stream)).expect("a response")
+    }
+
+    pub(crate) fn request(
+        &self,
+        method: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Vec<u8> {
+        let usual = [
+            ("host", format!("127.0.0.1:{}", self.address.port())),
+            ("accept", "application/json, text/event-stream".to_owned()),
+            ("content-type", "application/json".to_owned()),
+        ];
+        let mut head = format!("{method} /mcp HTTP/1.1\r\n");
+        for (name, value) in &usual {
+            if !headers.iter().any(|(own, _)| own == name) {
+                head += &format!("{name}: {value}\r\n");
+            }
+        }
+        for (name, value) in headers {
+            if !value.is_empty() {
+                head += &format!("{name}: {value}\r\n");
+            }
+        }
+        if let Some(body) = body {
+            head += &format!("content-length: {}\r\n", body.len());
+        }
+        head += "\r\n";
+        [head.as_bytes(), body.unwrap_or_default()].concat()
+    }
+
+    /// Opens a session and says that it is ready; the session's id.
+    pub(crate) fn initialize(&self, capabilities: &Value) -> String {
+        self.initialize_as(&[], capabilities)
+    }
+
+    pub(crate) fn initialize_as(&self, headers: &[(&str, &str)], capabilities: &Value) -> String {
+        let params = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
+            "clientInfo": {"name": "test", "version": "1"}});
+        let body = request(json!("init"), "initialize", &params);
+        let reply = self.post(headers, &body);
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let session = reply.header("mcp-session-id").unwrap().to_owned();
+        let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+        let mut with = headers.to_vec();
+        with.push(("mcp-session-id", &session));
+        assert_eq!(self.post(&with, ready).status, 202);
+        session
+    }
+
+    /// A call in a session.
+    pub(crate) fn call(&self, session: &str, id: i64, tool: &str, args: &Value) -> Reply {
+        let params = json!({"name": tool, "arguments": args});
+        let body = request(json!(id), "tools/call", &params);
+        self.post(&[("mcp-session-id", session)], &body)
+    }
+
+    /// A call in revision 2026-07-28.
+    pub(crate) fn call_stateless(&self, id: i64, tool: &str, params: Value) -> Reply {
+        let body = request(json!(id), "tools/call", &with_meta(params, &json!({})));
+        self.post(&stateless("tools/call", Some(tool)), &body)
+    }
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// The headers of a request of revision 2026-07-28.
+pub(crate) fn stateless<'a>(method: &'a str, name: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
+    let mut headers = vec![
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", method),
+    ];
+    headers.extend(name.map(|name| ("mcp-name", name)));
+    headers
+}
+
+/// Parameters with the `_meta` of revision 2026-07-28.
+pub(crate) fn with_meta(mut params: Value, capabilities: &Value) -> Value {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
+    });
+    params
+}
+
+pub(crate) fn request(id: Value, method: &str, params: &Value) -> String {
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string()
+}
+
+/// Arguments of a call that is approved, and of one that is rejected.
+pub(crate) fn lookup() -> Value {
+    json!({"contact": "billing@customer.example"})
+}
+
+pub(crate) fn mail(to: &str) -> Value {
+    json!({"to": [to], "subject": "Confirmation", "body": "Done."})
+}
+
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(found, _)| found == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The last message, whatever form the answer has.
+    pub(crate) fn json(&self) -> Value {
+        let messages = self.messages();
+        let last = messages.last();
+        last.unwrap_or_else(|| panic!("no message: {self:?}"))
+            .clone()
+    }
+
+    /// All messages.
+    pub(crate) fn messages(&self) -> Vec<Value> {
+        let is_stream = self.header("content-type") == Some("text/event-stream");
+        if !is_stream {
+            let parsed = serde_json::from_slice(&self.body);
+            return vec![parsed.unwrap_or_else(|error| panic!("{error}: {self:?}"))];
+        }
+        let text = self.text();
+        let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        let data = data.filter(|data| !data.is_empty());
+        data.map(|data| serde_json::from_str(data).unwrap())
+            .collect()
+    }
+
+    pub(crate) fn error_code(&self) -> i64 {
+        self.json()["error"]["code"].as_i64().unwrap_or_default()
+    }
+
+    /// Whether it is the refusal of a call in words.
+    pub(crate) fn is_refused_call(&self) -> bool {
+        self.json()["result"]["isError"] == true
+    }
+}
+
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Reads one response; `None` if the connection ends before one begins.
+pub(crate) fn read_reply(reader: &mut BufReader<TcpStream>) -> Option<Reply> {
+    let (status, headers) = read_head(reader)?;
+    let find = |name: &str| headers.iter().find(|(found, _)| found == name);
+    let mut body = Vec::new();
+    if find("transfer-encoding").is_some() {
+        while let Some(chunk) = read_chunk(reader) {
+            body.extend_from_slice(&chunk);
+        }
+    } else {
+        let length = find("content-length").map_or(0, |(_, value)| value.parse().unwrap());
+        body.resize(length, 0);
+        reader.read_exact(&mut body).ok()?;
+    }
+    Some(Reply {
+        status,
+        headers,
+        body,
+    })
+}
+
+type Head = (u16, Vec<(String, String)>);
+
+pub(crate) fn read_head(reader: &mut BufReader<TcpStream>) -> Option<Head> {
+    let mut line = String::new();
+    if reader.read_line(&mut line).ok()? == 0 {
+        return None;
+    }
+    let status = line.split(' ').nth(1)?.parse().ok()?;
+    Some((status, read_fields(reader)))
+}
+
+fn read_fields(reader: &mut BufReader<TcpStream>) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            return headers;
+        };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+}
+
+/// The next chunk of a chunked body; `None` at its end.
+pub(crate) fn read_chunk(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let size = usize::from_str_radix(line.trim(), 16).ok()?;
+    let mut chunk = vec![0; size + 2];
+    reader.read_exact(&mut chunk).ok()?;
+    chunk.truncate(size);
+    (size > 0).then_some(chunk)
+}
+
+/// What an upstream was sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(found, _)| found == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    pub(crate) fn asks(&self) -> String {
+        self.json()["method"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+}
+
+type Handler = Arc<dyn Fn(&Seen, &mut TcpStream) + Send + Sync>;
+
+/// A server of tools that says what a test wants.
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Upstream {
+    pub(crate) fn start(handler: impl Fn(&Seen, &mut TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (all, handler) = (Arc::clone(&seen), Arc::new(handler) as Handler);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (all, handler) = (Arc::clone(&all), Arc::clone(&handler));
+                std::thread::spawn(move || serve(stream, &all, &handler));
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// A server of revision 2025-11-25 whose calls are answered by this.
+    pub(crate) fn of_sessions(
+        call: impl Fn(&Seen, &mut TcpStream) + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(move |seen, stream| match seen.asks().as_str() {
+            "initialize" => {
+                let result = json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "old", "version": "1"}, "instructions": "be kind"});
+                answer(seen, stream, &[("mcp-session-id", "upstream-1")], &result);
+            }
+            "server/discover" => raw(stream, "400 Bad Request", &[], b"no session"),
+            "tools/list" => answer(seen, stream, &[], &tools()),
+            "" | "notifications/initialized" | "notifications/cancelled"
+                if seen.method == "POST" =>
+            {
+                raw(stream, "202 Accepted", &[], b"");
+            }
+            "ping" => answer(seen, stream, &[], &json!({})),
+            _ => call(seen, stream),
+        })
+    }
+
+    /// A server of revision 2026-07-28 whose calls are answered by this.
+    pub(crate) fn stateless(call: impl Fn(&Seen, &mut TcpStream) + Send + Sync + 'static) -> Self {
+        Self::start(move |seen, stream| {
+            let body = seen.json();
+            let meta = &body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"];
+            let is_one = seen.header("mcp-protocol-version") == Some("2026-07-28")
+                && seen.header("mcp-method") == body["method"].as_str()
+                && *meta == "2026-07-28";
+            if !is_one {
+                let error = json!({"jsonrpc": "2.0", "id": body["id"],
+                    "error": {"code": -32020, "message": "no"}});
+                return raw(
+                    stream,
+                    "400 Bad Request",
+                    JSON,
+                    error.to_string().as_bytes(),
+                );
+            }
+            match seen.asks().as_str() {
+                "server/discover" => {
+                    let result = json!({"resultType": "complete", "supportedVersions": ["2026-07-28"],
+                        "capabilities": {"tools": {"listChanged": true}, "logging": {}}, "serverInfo": {"name": "new", "version": "2"},
+                        "ttlMs": 0, "cacheScope": "private"});
+                    answer(seen, stream, &[], &result);
+                }
+                "tools/list" => {
+                    let mut list = tools();
+                    list["resultType"] = json!("complete");
+                    list["ttlMs"] = json!(60_000);
+                    list["cacheScope"] = json!("public");
+                    answer(seen, stream, &[], &list);
+                }
+                _ => call(seen, stream),
+            }
+        })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/mcp", self.address)
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// The requests for this method.
+    pub(crate) fn asked(&self, method: &str) -> Vec<Seen> {
+        let all = self.seen();
+        all.into_iter()
+            .filter(|seen| seen.asks() == method)
+            .collect()
+    }
+}
+
+fn serve(stream: TcpStream, all: &Mutex<Vec<Seen>>, handler: &Handler) {
+    let mut writer = stream.try_clone().unwrap();
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        let method = line.split(' ').next().unwrap_or_default().to_owned();
+        let headers = read_fields(&mut reader);
+        let length = headers.iter().find(|(name, _)| name == "content-length");
+        let length: usize = length.map_or(0, |(_, value)| value.parse().unwrap());
+        let mut body = vec![0; length];
+        if reader.read_exact(&mut body).is_err() {
+            return;
+        }
+        let seen = Seen {
+            method,
+            headers,
+            body: String::from_utf8(body).unwrap(),
+        };
+        all.lock().unwrap().push(seen.clone());
+        handler(&seen, &mut writer);
+    }
+}
+
+pub(crate) const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+pub(crate) const EVENTS: &[(&str, &str)] = &[
+    ("content-type", "text/event-stream"),
+    ("transfer-encoding", "chunked"),
+];
+
+/// Answers a request with a result.
+pub(crate) fn answer(
+    seen: &Seen,
+    stream: &mut TcpStream,
+    headers: &[(&str, &str)],
+    result: &Value,
+) {
+    let body = json!({"jsonrpc": "2.0", "id": seen.json()["id"], "result": result}).to_string();
+    let mut all = JSON.to_vec();
+    all.extend_from_slice(headers);
+    raw(stream, "200 OK", &all, body.as_bytes());
+}
+
+/// Answers a call with a text.
+pub(crate) fn say(seen: &Seen, stream: &mut TcpStream, text: &str) {
+    answer(seen, stream, &[], &content(text));
+}
+
+pub(crate) fn content(text: &str) -> Value {
+    json!({"resultType": "complete", "content": [{"type": "text", "text": text}], "isError": false})
+}
+
+pub(crate) fn raw(stream: &mut TcpStream, status: &str, headers: &[(&str, &str)], body: &[u8]) {
+    let mut head = format!("HTTP/1.1 {status}\r\n");
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    head += &format!("content-length: {}\r\n\r\n", body.len());
+    let _ = stream.write_all(&[head.as_bytes(), body].concat());
+}
+
+/// Begins a stream of events.
+pub(crate) fn begin(stream: &mut TcpStream) {
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let _ = stream.write_all(head.as_bytes());
+}
+
+pub(crate) fn chunk(stream: &mut TcpStream, bytes: &[u8]) {
+    let mut all = format!("{:x}\r\n", bytes.len()).into_bytes();
+    all.extend_from_slice(bytes);
+    all.extend_from_slice(b"\r\n");
+    let _ = stream.write_all(&all);
+}
+
+pub(crate) fn end(stream: &mut TcpStream) {
+    let _ = stream.write_all(b"0\r\n\r\n");
+}
+
+pub(crate) fn tools() -> Value {
+    let tool = |name: &str, properties: Value| {
+        json!({"name": name, "description": name,
+            "inputSchema": {"type": "object", "properties": properties}})
+    };
+    let text = || json!({"type": "string"});
+    json!({"tools": [
+        tool("crm.lookup", json!({"contact": {"type": "string", "x-mcp-header": "Contact"}})),
+        tool("email.send", json!({"to": {"type": "array"}, "subject": text(), "body": text()})),
+        tool("ticket.update", json!({"ticket": text(), "status": text()})),
+        tool("unknown.tool", json!({})),
+    ]})
+}
+
+fn credential(role: Role) -> NewCredential {
+    let speaks = matches!(role, Role::Agent | Role::Ingress);
+    let actors = if speaks {
+        vec![AGENT.to_owned()]
+    } else {
+        Vec::new()
+    };
+    NewCredential {
+        roles: vec![role.name().to_owned()],
+        actors,
+        surface: (role == Role::Agent).then(|| "relay".to_owned()),
+        ..NewCredential::default()
+    }
+}
+
+fn bundle() -> BundleContent {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bundles/mail-agent");
+    let mut files = vec![("policies/asked.cedar".to_owned(), ASKED.to_owned())];
+    for directory in ["", "policies", "tools"] {
+        for entry in std::fs::read_dir(root.join(directory)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
+                let text = std::fs::read_to_string(&path).unwrap();
+                files.push((name.to_owned(), text));
+            }
+        }
+    }
+    countersign_judge::source::read(&files).unwrap()
+}
