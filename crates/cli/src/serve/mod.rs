@@ -1,6 +1,7 @@
 //! `countersign serve` and `countersign init`
 
 mod announce;
+mod as_user;
 mod first;
 mod logging;
 mod publishing;
@@ -32,6 +33,9 @@ pub(crate) fn run(
     connection: &ConnectionArgs,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
+    if let Some(name) = &args.user {
+        return Err(as_user::become_user(name));
+    }
     let settings = Settings::gather(args)?;
     logging::start(&settings.log)?;
     let data = DataDir::new(settings.first.data()?);

@@ -37,6 +37,9 @@ the same log from everywhere, and keys do not come to lie in a source tree.")]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     first: FirstStart,
+    /// Started by root: be this user's server, with data and profile in that user's home, out of reach of whatever runs as the agent's user
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
     /// A TOML file with any of these options
     #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
