@@ -108,18 +108,22 @@ fn of_many_at_once_one_leaves() {
 fn arguments_come_from_the_query_too_and_errors_are_results() {
     let answer = "HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\nnone";
     let world = World::new(Tool::saying(answer));
-    let wire = world.wire("GET", "/v1/inbox?folder=a%20b", b"");
-    let permit = world.approve("inbox.read", &json!({"folder": "a b"}), Some(wire));
+    let wire = world.wire("GET", "/v1/inbox?message=a%20b&limit=5", b"");
+    let permit = world.approve(
+        "inbox.read",
+        &json!({"message": "a b", "limit": 5}),
+        Some(wire),
+    );
     let fields = [
         ("countersign-permit", permit.as_str()),
         ("content-type", "text/html"),
     ];
-    let other = world.ask("GET", "/v1/inbox?folder=a%20c", &fields, "");
+    let other = world.ask("GET", "/v1/inbox?message=a%20b&limit=6", &fields, "");
     assert_eq!(other.status, 403, "{other:?}");
-    let reply = world.ask("GET", "/v1/inbox?folder=a%20b", &fields, "");
+    let reply = world.ask("GET", "/v1/inbox?message=a%20b&limit=5", &fields, "");
     assert_eq!((reply.status, reply.text().as_str()), (404, "none"));
     let sent = world.tool.sent().pop().unwrap();
-    assert_eq!(sent.line(), "GET /v1/inbox?folder=a%20b HTTP/1.1");
+    assert_eq!(sent.line(), "GET /v1/inbox?message=a%20b&limit=5 HTTP/1.1");
     assert_eq!(sent.fields("content-type"), [""; 0]);
     assert_eq!(world.executions().pop().unwrap().is_error, Some(true));
     assert_eq!(world.result(), json!("none"));

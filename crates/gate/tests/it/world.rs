@@ -40,7 +40,7 @@ body = "object"
 method = "GET"
 path = "/v1/inbox"
 tool = "inbox.read"
-query = { folder = "string" }
+query = { message = "string", limit = "integer" }
 "#;
 
 /// The machine's clock, which tests turn.
