@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     checkpoint, credential, decide, delegate, directory, entries, execution, explain, export,
-    flags, fsck, key, monitor, observe, policy, revoke, session, stop, turn, vault, verify,
+    flags, fsck, key, manifest, monitor, observe, policy, revoke, session, stop, turn, vault, verify,
 };
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
@@ -71,6 +71,9 @@ enum Command {
     /// Check, publish, show and compare policy bundles
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Make tool manifests from what servers of tools say of themselves
+    #[command(subcommand)]
+    Manifest(manifest::ManifestCommand),
     /// Change the directory that policies look things up in
     #[command(subcommand)]
     Directory(directory::DirectoryCommand),
@@ -138,6 +141,7 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Entries(args) => entries::run(args, connection, terminal),
         Command::Explain(args) => explain::run(args, connection, terminal),
         Command::Policy(command) => policy::run(command, connection, terminal),
+        Command::Manifest(command) => manifest::run(command, terminal),
         Command::Directory(command) => directory::run(command, connection, terminal),
         Command::Credential(command) => credential::run(command, connection, terminal),
         Command::Key(command) => key::run(command, connection, terminal),

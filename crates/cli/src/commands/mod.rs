@@ -12,6 +12,7 @@ pub(crate) mod export;
 pub(crate) mod flags;
 pub(crate) mod fsck;
 pub(crate) mod key;
+pub(crate) mod manifest;
 pub(crate) mod monitor;
 pub(crate) mod observe;
 pub(crate) mod policy;

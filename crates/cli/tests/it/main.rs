@@ -19,6 +19,8 @@ mod hints;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod manifests;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod newcomer;

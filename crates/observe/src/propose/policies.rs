@@ -117,14 +117,18 @@ pub(super) fn listed(tools: &[ToolManifest]) -> Vec<(&'static str, String)> {
         if changing.iter().any(is_bare) {
             text.push_str(WITHOUT_TARGET);
         }
-        let mut targets = tools.iter().flat_map(|tool| &tool.targets);
-        let files_too = targets.any(|target| target.entity == "Path");
-        let except = if files_too {
-            "resource is Path || "
-        } else {
-            ""
-        };
-        text.push_str(&TEXTS.replace("EXCEPT", except));
+        let targets = || changing.iter().flat_map(|tool| &tool.targets);
+        let are_files = |entity: &str| entity == "Path";
+        // What a file holds leads nowhere by itself.
+        if changing.iter().any(is_bare) || targets().any(|target| !are_files(&target.entity)) {
+            let files_too = targets().any(|target| are_files(&target.entity));
+            let except = if files_too {
+                "resource is Path || "
+            } else {
+                ""
+            };
+            text.push_str(&TEXTS.replace("EXCEPT", except));
+        }
         files.push(("changes", text));
     }
     let named: String = changing

@@ -16,6 +16,9 @@ const DEPTH: usize = 8;
 /// Longest text that is made up, and most items of a list.
 const LONGEST: u64 = 256;
 
+/// What leads somewhere.
+const LINK: &str = "see https://elsewhere.example/page";
+
 const HEAD: &str = "\
 # Guess. What the starter policies decide, over arguments that are made up. Change them with the policies:
 # `countersign policy test DIR` holds them.
@@ -88,13 +91,27 @@ fn of_tool(tool: &ToolManifest) -> Vec<Case> {
         args: args.clone(),
     };
     let nobody = case("nobody asked", &Turn::Nobody(false), "rejected");
+    let mut leading = Maker {
+        link: Some(LINK),
+        ..Maker::of(tool)
+    };
+    let leading = leading
+        .value("", &tool.arguments, 0)
+        .filter(|_| leading.link.is_none())
+        .map(|args| Case {
+            args,
+            ..case("a text leads where nobody said", &asked, "escalated")
+        });
     match tool.effect {
         Effect::Read => vec![case("somebody asked", &vague, "approved"), nobody],
         _ => vec![
             case("the turn names what it acts on", &asked, "approved"),
             case("it acts on what nobody named", &vague, "escalated"),
             nobody,
-        ],
+        ]
+        .into_iter()
+        .chain(leading)
+        .collect(),
     }
 }
 
@@ -106,6 +123,8 @@ struct Maker<'a> {
     targets: BTreeMap<String, TargetType>,
     /// What identities were given.
     named: Vec<String>,
+    /// What the first text is to hold.
+    link: Option<&'static str>,
 }
 
 impl<'a> Maker<'a> {
@@ -122,6 +141,7 @@ impl<'a> Maker<'a> {
             roles: &tool.roles,
             targets: targets.collect(),
             named: Vec::new(),
+            link: None,
         }
     }
 
@@ -210,6 +230,9 @@ impl<'a> Maker<'a> {
             (Some(TargetType::Email), _) => format!("someone-{n}@mail.example"),
             (Some(TargetType::Domain), _) => format!("host-{n}.example"),
             (Some(TargetType::Id), _) | (None, true) => format!("example-{n}"),
+            (None, false) if self.link.is_some() => {
+                return self.link.take().unwrap_or_default().to_owned();
+            }
             (None, false) => {
                 let least = schema.get("minLength").and_then(Value::as_u64);
                 let repeated = least.unwrap_or(0).min(LONGEST) / 4 + 1;

@@ -143,9 +143,9 @@ pub(super) fn fits(schema: &Value, seen: &[&Value]) -> bool {
 }
 
 /// A schema that a server lists, in the forms that a manifest can have, the fullest first, each with
-/// what is to be known of it.
+/// what is to be known of it. Where its objects can be closed they are: what nobody declared has no
+/// role.
 pub(super) fn listed(schema: &Value) -> Vec<(Value, Vec<&'static str>)> {
-    const CLOSED: &str = "arguments that its schema does not declare are refused";
     const PLAIN: &str = "remarks, defaults and formats are left out of its schema";
     const SIMPLE: &str =
         "its schema cannot be used as it is: only the types of its arguments are kept";
@@ -159,7 +159,7 @@ pub(super) fn listed(schema: &Value) -> Vec<(Value, Vec<&'static str>)> {
         let mut closed = schema.clone();
         let said: Vec<&str> = said.into_iter().collect();
         if close(&mut closed, 0) {
-            out.push((closed, said.iter().copied().chain([CLOSED]).collect()));
+            out.push((closed, said.clone()));
         }
         out.push((schema, said));
     }

@@ -76,7 +76,7 @@ fn guessed(tool: ListedTool) -> ListedGuess {
 
 #[test]
 fn a_guessed_bundle_passes_its_check_and_its_cases_cover_every_policy() {
-    let proposal = propose_listed("some", &some()).unwrap();
+    let proposal = propose_listed("some", &some(), &[]).unwrap();
     let tenant = "local".parse().unwrap();
     let findings = check(&proposal.content, &tenant);
     let errors: Vec<_> = findings
@@ -95,12 +95,13 @@ fn a_guessed_bundle_passes_its_check_and_its_cases_cover_every_policy() {
         held.extend(case.reasons.iter().map(ToString::to_string));
     }
     // Each tool: nobody asked, somebody did, and, where it changes something, it was named or not.
-    assert!(cases.len() >= 2 * some().len() + 5, "{}", cases.len());
+    assert!(cases.len() >= 2 * some().len() + 8, "{}", cases.len());
     for id in [
         "reads-are-free",
         "changes-for-a-turn",
         "asked-unless-named",
         "asked-without-a-target",
+        "asked-about-links-in-texts",
     ] {
         assert!(held.contains(id), "{id} {held:?}");
     }
@@ -108,7 +109,7 @@ fn a_guessed_bundle_passes_its_check_and_its_cases_cover_every_policy() {
 
 #[test]
 fn names_say_what_listed_tools_do_and_act_on() {
-    let proposal = propose_listed("some", &some()).unwrap();
+    let proposal = propose_listed("some", &some(), &[]).unwrap();
     let of = |name: &str| {
         let found = proposal.guesses.iter().find(|guess| guess.tool == name);
         manifest(found.unwrap())
@@ -245,7 +246,7 @@ fn what_cannot_be_used_is_left_out_and_told() {
         );
     }
     // Nothing that a server says is an error of ours.
-    let proposal = propose_listed("empty", &[]).unwrap();
+    let proposal = propose_listed("empty", &[], &[]).unwrap();
     assert!(proposal.content.tools.is_empty() && proposal.cases.is_none());
 }
 
