@@ -3,8 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    checkpoint, credential, decide, delegate, directory, entries, execution, explain, export,
-    flags, fsck, key, manifest, monitor, observe, policy, revoke, session, stop, turn, vault, verify,
+    checkpoint, credential, decide, delegate, directory, doctor, entries, execution, explain,
+    export, flags, fsck, gate, hook, key, manifest, mcp, monitor, observe, policy, reconcile,
+    reviews, revoke, session, stop, turn, vault, verify,
 };
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
@@ -43,20 +44,31 @@ struct Cli {
 enum Command {
     /// Try it on your own traffic: judge recorded calls, without a server; nothing leaves the machine
     Observe(observe::ObserveArgs),
+    /// Put Countersign into a coding assistant, or any agent host that has hooks
+    #[command(subcommand)]
+    Hook(hook::HookCommand),
     /// Play the story of the agent that was talked into it at 2 a.m., on a real server
     Demo(demo::DemoArgs),
     /// Run a server; on the first start, make its data directory, keys and credentials
     Serve(serve::ServeArgs),
     /// Make a data directory, keys and credentials without starting a server
     Init(serve::InitArgs),
+    /// Look at what is installed here and try it: is every call judged, and does the ledger hold it?
+    Doctor(doctor::DoctorArgs),
     /// Register a turn: what a person asked for
     Turn(turn::TurnArgs),
     /// Ask whether a tool call may be made
     Decide(decide::DecideArgs),
     /// Give part of an agent's mandate to another agent
     Delegate(delegate::DelegateArgs),
+    /// List the calls that wait for a person, show one, and answer it
+    Reviews(reviews::ReviewsArgs),
     /// Report what became of an approved call
     Execution(execution::ExecutionArgs),
+    /// Stand before an HTTP tool: let a call through once, on its permit
+    Gate(gate::GateArgs),
+    /// Hold what ran against what was approved: what ran that nobody authorized?
+    Reconcile(reconcile::ReconcileArgs),
     /// Stop an actor or everything, at the next commit; or let it go on
     Stop(stop::StopArgs),
     /// End a turn: nothing more can be done in its name
@@ -96,6 +108,8 @@ enum Command {
     Fsck(fsck::FsckArgs),
     /// Check a log: an export, offline, or a server's as it is read
     Verify(verify::VerifyArgs),
+    /// Stand between an MCP client and a server of tools: no tool call leaves unjudged
+    Mcp(Box<mcp::McpArgs>),
     /// Follow a log and its witnesses: say so when it goes back or shows two histories
     Monitor(monitor::MonitorArgs),
     /// Be a witness of logs: cosign their checkpoints as long as no history is rewritten
@@ -128,13 +142,18 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<Exit, CliError> {
     let connection = &cli.connection;
     match &cli.command {
         Command::Observe(args) => observe::run(args, terminal),
+        Command::Hook(command) => hook::run(command, connection, terminal),
         Command::Demo(args) => demo::run(args, terminal),
         Command::Serve(args) => serve::run(args, connection, terminal),
         Command::Init(args) => serve::init(args, connection, terminal),
+        Command::Doctor(args) => doctor::run(args, connection, terminal),
         Command::Turn(args) => turn::run(args, connection, terminal),
         Command::Decide(args) => decide::run(args, connection, terminal),
         Command::Delegate(args) => delegate::run(args, connection, terminal),
+        Command::Reviews(args) => reviews::run(args, connection, terminal),
         Command::Execution(args) => execution::run(args, connection, terminal),
+        Command::Gate(args) => gate::run(args, connection, terminal),
+        Command::Reconcile(args) => reconcile::run(args, connection, terminal),
         Command::Stop(args) => stop::run(args, connection, terminal),
         Command::Revoke(args) => revoke::run(args, connection, terminal),
         Command::Session(command) => session::run(command, connection, terminal),
@@ -151,6 +170,7 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Export(args) => export::run(args, connection, terminal),
         Command::Fsck(args) => fsck::run(args, terminal),
         Command::Verify(args) => verify::run(args, connection, terminal),
+        Command::Mcp(args) => mcp::run(args, connection, terminal),
         Command::Monitor(args) => monitor::run(args, connection, terminal),
         Command::Witness(command) => witness::run(command, terminal),
     }

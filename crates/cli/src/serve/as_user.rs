@@ -38,7 +38,8 @@ fn start_as(name: &str) -> Result<CliError, CliError> {
         )));
     }
     user.make_home()?;
-    let program = std::env::current_exe().map_err(|error| CliError::io(std::path::Path::new("countersign"), error))?;
+    let program = std::env::current_exe()
+        .map_err(|error| CliError::io(std::path::Path::new("countersign"), error))?;
     // The standard library drops root's other groups where the user id is set.
     let error = Command::new(&program)
         .args(without_user(std::env::args_os().skip(1)))

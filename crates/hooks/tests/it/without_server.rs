@@ -75,6 +75,8 @@ fn without_a_server_calls_are_refused_and_nothing_else_is_blocked() {
         let output = respond(event(name).to_string().as_bytes(), Some(&config));
         match *name {
             "PreToolUse" => assert!(is_refusal(&output), "{output:?}"),
+            // A change that switched hooks off must not wait for a server.
+            "ConfigChange" => assert!(is_refusal(&output), "{output:?}"),
             // A call that has run and was never approved is told of, whether or not anybody listens.
             _ => {
                 assert_eq!(output.code, 0, "{name}: {output:?}");

@@ -143,17 +143,19 @@ fn read_group(event: &str, group: &Value, found: &mut Inspection) {
 fn judge(found: &mut Inspection) {
     for event in EVENTS {
         if !found.handlers.iter().any(|handler| handler.event == *event) {
-            let fails_open = *event == "PreToolUse";
+            let fails_open = matches!(*event, "PreToolUse" | "ConfigChange");
             found.find(fails_open, format!("{event}: no hook of ours stands there"));
         }
     }
     for handler in found.handlers.clone() {
         let event = &handler.event;
-        let decides = matches!(event.as_str(), "PreToolUse" | "UserPromptSubmit");
+        let decides = matches!(
+            event.as_str(),
+            "PreToolUse" | "UserPromptSubmit" | "ConfigChange"
+        );
         if decides && handler.on_failure.as_deref() != Some("block") {
-            let is_call = event == "PreToolUse";
             found.find(
-                is_call,
+                event != "UserPromptSubmit",
                 format!(
                     "{event}: `onFailure` is not `block`, so a handler that fails lets it go on"
                 ),

@@ -10,7 +10,7 @@ use crate::claude::{EVENTS, NAME};
 /// Events whose groups are told apart by the tool.
 const WITH_MATCHER: &[&str] = &["PreToolUse", "PostToolUse", "PostToolUseFailure"];
 /// Events that must not go on where the handler fails.
-const BLOCKING: &[&str] = &["PreToolUse", "UserPromptSubmit"];
+const BLOCKING: &[&str] = &["PreToolUse", "UserPromptSubmit", "ConfigChange"];
 /// How long an event may take that waits for nobody, in seconds.
 const TIMEOUT_S: u64 = 30;
 
