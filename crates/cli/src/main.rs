@@ -26,5 +26,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(answered) = commands::hook::direct() {
+        return answered;
+    }
     cli::run().into()
 }

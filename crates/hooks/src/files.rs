@@ -105,6 +105,17 @@ fn open(path: &Path) -> Result<Option<File>, HookError> {
     }
 }
 
+/// What comes from a pipe or socket, up to a limit.
+pub(crate) fn limited(reader: impl std::io::Read, limit: u64) -> Result<Vec<u8>, HookError> {
+    let mut bytes = Vec::new();
+    let read = reader.take(limit.saturating_add(1)).read_to_end(&mut bytes);
+    let read = read.map_err(|error| HookError::Event(format!("stdin: {error}")))?;
+    match u64::try_from(read).is_ok_and(|read| read <= limit) {
+        true => Ok(bytes),
+        false => Err(HookError::TooLong { limit }),
+    }
+}
+
 fn text(path: &Path, file: File, limit: u64) -> Result<String, HookError> {
     let mut bytes = Vec::new();
     let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes);

@@ -89,7 +89,8 @@ fn part(by: &str, text: String) -> TurnPartRequest {
     }
 }
 
-fn login() -> String {
+/// The person at this machine, as a principal.
+pub(crate) fn login() -> String {
     let name = ["USER", "LOGNAME"]
         .iter()
         .find_map(|variable| std::env::var(variable).ok());

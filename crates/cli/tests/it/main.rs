@@ -17,6 +17,8 @@ mod guards;
 #[cfg(test)]
 mod hints;
 #[cfg(test)]
+mod hooking;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod manifests;

@@ -72,6 +72,7 @@ fn prompt(handler: &Handler, input: &Input<'_>, session: &str) -> Result<Output,
         session,
         cwd: cwd(input),
         prompt_id: input.prompt_id.as_deref(),
+        actor: None,
         text: text.ok_or_else(|| HookError::Event("it has no `prompt`".to_owned()))?,
         words: input.words(),
     };

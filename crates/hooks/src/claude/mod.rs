@@ -35,12 +35,12 @@ pub const EVENTS: &[&str] = &[
     "PreToolUse",
     "PostToolUse",
     "PostToolUseFailure",
+    "ConfigChange",
     "SessionEnd",
 ];
 
 /// Events that decide nothing here, so that having no opinion lets nothing through.
 const HARMLESS: &[&str] = &[
-    "ConfigChange",
     "CwdChanged",
     "ElicitationResult",
     "FileChanged",
@@ -69,7 +69,7 @@ pub fn respond(event: impl Read, config: Option<&Path>) -> Output {
 }
 
 fn answer(event: impl Read, config: Option<&Path>) -> Output {
-    let bytes = match read(event) {
+    let bytes = match crate::files::limited(event, EVENT_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => return Output::unread(None, &error),
     };
@@ -81,6 +81,9 @@ fn answer(event: impl Read, config: Option<&Path>) -> Output {
     if HARMLESS.contains(&event) {
         return Output::no_opinion();
     }
+    if event == "ConfigChange" {
+        return settings_changed(&input);
+    }
     let handled = handler(config).and_then(|handler| events::handle(&handler, &input));
     handled.unwrap_or_else(|error| {
         Output::failed(
@@ -90,19 +93,21 @@ fn answer(event: impl Read, config: Option<&Path>) -> Output {
     })
 }
 
+/// Settings are read again in the middle of a session, and `disableAllHooks` in any of them, also in
+/// the project's own, switches every hook off. So what is changed waits for the next session; the
+/// client knows no finer answer, and no server is asked.
+fn settings_changed(input: &Input<'_>) -> Output {
+    match input.source.as_deref() {
+        Some("skills") => Output::no_opinion(),
+        _ => Output::block(
+            "countersign: settings that are changed during a session take effect with the next one",
+        ),
+    }
+}
+
 fn handler(config: Option<&Path>) -> Result<Handler, HookError> {
     let usual = crate::places::config_file(NAME);
     let path = config.or(usual.as_deref());
     let path = path.ok_or_else(|| HookError::Event("there is no home directory".to_owned()))?;
     Handler::new(Config::read(path)?).map_err(|error| HookError::file(path, error))
-}
-
-fn read(event: impl Read) -> Result<Vec<u8>, HookError> {
-    let mut bytes = Vec::new();
-    let read = event.take(EVENT_BYTES + 1).read_to_end(&mut bytes);
-    let read = read.map_err(|error| HookError::Event(format!("stdin: {error}")))?;
-    match u64::try_from(read).is_ok_and(|read| read <= EVENT_BYTES) {
-        true => Ok(bytes),
-        false => Err(HookError::TooLong { limit: EVENT_BYTES }),
-    }
 }

@@ -49,6 +49,8 @@ pub struct Turn<'a> {
     pub cwd: Option<&'a Path>,
     /// The client's id of the prompt, which the calls of the prompt name.
     pub prompt_id: Option<&'a str>,
+    /// An actor that the turn names beside those of the configuration.
+    pub actor: Option<&'a str>,
     /// The exact text.
     pub text: &'a str,
     /// Whose words it is.

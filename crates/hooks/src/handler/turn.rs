@@ -44,6 +44,7 @@ impl Handler {
         };
         let mut actors = vec![self.config.actor.clone()];
         actors.extend(self.config.more_actors.iter().cloned());
+        actors.extend(turn.actor.map(str::to_owned));
         TurnRequest {
             principal: self.config.principal.clone(),
             author: Some(author.to_owned()),

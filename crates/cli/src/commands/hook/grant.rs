@@ -1,0 +1,99 @@
+//! The credentials of a hook: one per role, and none with two.
+
+use std::collections::BTreeMap;
+
+use countersign_client::{Client, Token};
+use countersign_core::random::bytes32;
+use countersign_hooks::{Config, Tokens};
+use countersign_keys::SystemRandom;
+use countersign_wire::NewCredential;
+
+use super::Surface;
+use crate::error::CliError;
+
+/// An entry id that no log has: asking for it tells whether a token is one.
+const NO_ENTRY: &str = "00000000000000000000000000";
+
+/// What was granted.
+pub(super) struct Granted {
+    pub(super) ids: BTreeMap<String, String>,
+    pub(super) tokens: Tokens,
+}
+
+/// Grants the credentials. `actors`: whom they may speak for.
+pub(super) fn grant(
+    admin: &Client,
+    surface: Surface,
+    actors: &[String],
+) -> Result<Granted, CliError> {
+    let name = |role: &str| Some(format!("hook {} ({role})", surface.name()));
+    let role = |role: &str| NewCredential {
+        roles: vec![role.to_owned()],
+        name: name(role),
+        ..NewCredential::default()
+    };
+    let agent = NewCredential {
+        actors: actors.to_vec(),
+        surface: Some("hook".to_owned()),
+        ..role("agent")
+    };
+    let ingress = NewCredential {
+        actors: actors.to_vec(),
+        authors: ["human", "schedule", "system"].map(str::to_owned).to_vec(),
+        channels: vec![surface.name().to_owned()],
+        // The assistant, its tools and this file are one user's.
+        assurance: Some("same-uid".to_owned()),
+        own_sessions: true,
+        ..role("ingress")
+    };
+    let mut ids = BTreeMap::new();
+    let mut one = |name: &str, credential: &NewCredential| -> Result<Token, CliError> {
+        let created = admin.add_credential(credential)?;
+        ids.insert(name.to_owned(), created.credential);
+        Ok(Token::new(&created.token))
+    };
+    let tokens = Tokens {
+        agent: one("agent", &agent)?,
+        ingress: one("ingress", &ingress)?,
+        tool: one("tool", &role("tool"))?,
+        listen: (surface == Surface::AgentHooks).then(listen_token),
+    };
+    Ok(Granted { ids, tokens })
+}
+
+/// Whether a standing configuration's tokens are all ones that the server knows.
+pub(super) fn are_good(config: &Config) -> Result<bool, CliError> {
+    let client = config.client()?;
+    let tokens = &config.tokens;
+    for token in [&tokens.agent, &tokens.ingress, &tokens.tool] {
+        let asked = client.with_token(token.clone()).decision(NO_ENTRY, None);
+        match asked {
+            Err(error) if error.code() == Some("unauthenticated") => return Ok(false),
+            Err(error) if error.code().is_some() => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => {}
+        }
+    }
+    Ok(true)
+}
+
+/// Revokes the credentials of a configuration; those that are revoked already, or are not there, stay so.
+pub(super) fn revoke(admin: &Client, config: &Config) -> Result<usize, CliError> {
+    let mut revoked = 0;
+    for credential in config.credentials.values() {
+        match admin.revoke_credential(credential) {
+            Ok(_) => revoked += 1,
+            Err(error) if matches!(error.code(), Some("conflict" | "not-found")) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(revoked)
+}
+
+fn listen_token() -> Token {
+    let hex: String = bytes32(&SystemRandom)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Token::new(&format!("csl_{hex}"))
+}
