@@ -101,6 +101,11 @@ fn is_sealed(explained: &Explanation) -> bool {
 }
 
 fn turn(document: &Value) -> String {
+    turn_within(document, SHOWN)
+}
+
+/// A turn, of each part of which at most so many characters are shown.
+pub(super) fn turn_within(document: &Value, limit: usize) -> String {
     let of = |member: &str| plain(text_of(document, member));
     let mut out = format!(
         "  {}, a turn of {} by {}, session {}\n  from {} until {}",
@@ -128,7 +133,7 @@ fn turn(document: &Value) -> String {
         let _ = write!(
             out,
             "\n  {whose}:\n{}",
-            wrapped(&cut(text_of(part, "text")), "    > ")
+            wrapped(&cut_at(text_of(part, "text"), limit), "    > ")
         );
     }
     if let Some(mandate) = document.get("mandate").and_then(Value::as_str) {
@@ -257,7 +262,7 @@ fn target(target: &TargetView, is_mandated: bool) -> String {
     out
 }
 
-fn sources(out: &mut String, sources: &[String], evidence: &[EvidenceView]) {
+pub(super) fn sources(out: &mut String, sources: &[String], evidence: &[EvidenceView]) {
     let _ = write!(out, "\n    sources: {}", sources.join(", "));
     for evidence in evidence {
         let mark = if evidence.grounds {
@@ -295,7 +300,11 @@ fn text_of<'a>(document: &'a Value, member: &str) -> &'a str {
 const SHOWN: usize = 2_000;
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
+    cut_at(text, SHOWN)
+}
+
+fn cut_at(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
         None => text.to_owned(),
         Some((end, _)) => format!(
             "{}… (cut; --json has the whole)",

@@ -3,12 +3,14 @@
 mod entries;
 mod explanation;
 mod report;
+mod review;
 mod text;
 mod trace;
 
 pub(crate) use entries::{entries, entry, flags};
 pub(crate) use explanation::explanation;
 pub(crate) use report::report;
+pub(crate) use review::review;
 pub(crate) use text::{
     finding, indented, outcome_tone, plain, reasons, short_ref, trimmed, wrapped,
 };
