@@ -64,6 +64,12 @@ const ROUTES: &[(&str, &str, Option<&str>, &[&str])] = &[
     ),
     (
         "POST",
+        "/v1/permits/consume",
+        Some("application/json"),
+        &["tool"],
+    ),
+    (
+        "POST",
         "/v1/tools/visible",
         Some("application/json"),
         &["agent"],
