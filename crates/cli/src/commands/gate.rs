@@ -122,10 +122,9 @@ pub(crate) fn run(
             upstream: &address,
             routes: &lines,
         };
-        terminal.answer(&listening, || {
-            format!("listening on {url} before {address}")
-        })?;
+        terminal.answer(&listening, || format!("listening on {url}"))?;
         if !terminal.is_json() {
+            terminal.note(format!("before {address}"));
             for line in &lines {
                 terminal.note(crate::render::plain(line));
             }

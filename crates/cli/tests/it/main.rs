@@ -9,9 +9,12 @@ mod demo;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod doctoring;
+#[cfg(test)]
 mod fetching;
 #[cfg(test)]
 mod fsck;
+mod gating;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]
