@@ -4,6 +4,7 @@
 //! assistant takes its variables from settings that a project brings along.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use countersign_client::{Client, ClientError, Options, ServerUrl, Token};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::HookError;
 use crate::files;
 use crate::limits::{
-    CONFIG_BYTES, CONNECT_TIMEOUT, REQUEST_TIMEOUT, REVIEW_WAIT_MAX_S, REVIEW_WAIT_S, TURN_TTL_S,
+    CONFIG_BYTES, CONNECT_TIMEOUT, REQUEST_TIMEOUT_S, REVIEW_WAIT_MAX_S, REVIEW_WAIT_S, TURN_TTL_S,
 };
 
 /// What stands above the members.
@@ -35,6 +36,8 @@ pub struct Config {
     pub state: PathBuf,
     /// How long a call waits for a person, in seconds.
     pub review_wait_s: u64,
+    /// How long one request may take, waiting for a person aside, in seconds.
+    pub request_timeout_s: u64,
     /// How long a turn counts, in seconds.
     pub turn_ttl_s: u64,
     /// Whose words a prompt is that a program gave through the SDK.
@@ -83,6 +86,8 @@ struct File {
     state: PathBuf,
     #[serde(default = "review_wait_s")]
     review_wait_s: u64,
+    #[serde(default = "request_timeout_s")]
+    request_timeout_s: u64,
     #[serde(default = "turn_ttl_s")]
     turn_ttl_s: u64,
     #[serde(default)]
@@ -104,6 +109,10 @@ struct FileTokens {
 
 fn review_wait_s() -> u64 {
     REVIEW_WAIT_S
+}
+
+fn request_timeout_s() -> u64 {
+    REQUEST_TIMEOUT_S
 }
 
 fn turn_ttl_s() -> u64 {
@@ -149,6 +158,12 @@ impl Config {
                 file.review_wait_s
             ));
         }
+        if !(1..=REQUEST_TIMEOUT_S).contains(&file.request_timeout_s) {
+            return Err(format!(
+                "`request_timeout_s` is {}; allowed is 1 to {REQUEST_TIMEOUT_S}",
+                file.request_timeout_s
+            ));
+        }
         Ok(Self {
             server,
             ca_file: file.ca_file,
@@ -158,6 +173,7 @@ impl Config {
             channel: file.channel,
             state: file.state,
             review_wait_s: file.review_wait_s,
+            request_timeout_s: file.request_timeout_s,
             turn_ttl_s: file.turn_ttl_s,
             sdk_prompts: file.sdk_prompts,
             credentials: file.credentials,
@@ -181,6 +197,7 @@ impl Config {
             channel: self.channel.clone(),
             state: self.state.clone(),
             review_wait_s: self.review_wait_s,
+            request_timeout_s: self.request_timeout_s,
             turn_ttl_s: self.turn_ttl_s,
             sdk_prompts: self.sdk_prompts,
             credentials: self.credentials.clone(),
@@ -203,7 +220,7 @@ impl Config {
     pub fn client(&self) -> Result<Client, ClientError> {
         let options = Options {
             connect_timeout: CONNECT_TIMEOUT,
-            request_timeout: REQUEST_TIMEOUT,
+            request_timeout: Duration::from_secs(self.request_timeout_s),
             ca_file: self.ca_file.clone(),
         };
         Client::new(self.server.clone(), options)
@@ -225,6 +242,7 @@ mod tests {
             channel: "claude-code".to_owned(),
             state: "/tmp/state".into(),
             review_wait_s: 5,
+            request_timeout_s: 15,
             turn_ttl_s: 60,
             sdk_prompts: SdkPrompts::System,
             credentials: [("agent".to_owned(), "01A".to_owned())].into(),

@@ -19,8 +19,9 @@ pub const LINKS_ON_THE_WAY: usize = 40;
 pub const LINKS: usize = 256;
 /// How long connecting to the server may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long one request may take, waiting for a person aside.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long one request may take at most, waiting for a person aside, in seconds; also how long
+/// unless the configuration says otherwise.
+pub const REQUEST_TIMEOUT_S: u64 = 15;
 /// How long a call waits for a person unless the configuration says otherwise, in seconds.
 pub const REVIEW_WAIT_S: u64 = 50;
 /// How long a call may wait for a person at most, in seconds.

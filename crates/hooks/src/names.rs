@@ -59,6 +59,13 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     format!("sha256:{}", hex(&Sha256::digest(bytes)))
 }
 
+/// The digest of JSON arguments, however their members are ordered and spaced; `None` if they are no JSON.
+pub(crate) fn args_digest(args: &str) -> Option<String> {
+    let mut value: serde_json::Value = serde_json::from_str(args).ok()?;
+    value.sort_all_objects();
+    Some(sha256(value.to_string().as_bytes()))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -94,6 +101,17 @@ mod tests {
         assert_eq!(actors.len(), names.len());
         assert!(actors.iter().all(|actor| actor.len() <= 128));
         assert!(actors.iter().all(|actor| actor.matches('/').count() == 1));
+    }
+
+    #[test]
+    fn arguments_are_the_same_however_they_are_written() {
+        let digest = |args: &str| args_digest(args).unwrap();
+        assert_eq!(
+            digest("{\"a\": 1, \"b\": {\"d\": [2], \"c\": \"x\"}}"),
+            digest("{\"b\":{\"c\":\"\\u0078\",\"d\":[2]},\"a\":1}")
+        );
+        assert_ne!(digest("{\"a\":1}"), digest("{\"a\":\"1\"}"));
+        assert_ne!(digest("[1,2]"), digest("[2,1]"));
     }
 
     #[test]

@@ -44,7 +44,8 @@ pub(crate) struct AddArgs {
     #[arg(long)]
     assurance: Option<String>,
     /// For a reviewer: base64url of the raw Ed25519 public key
-    #[arg(long, value_name = "KEY")]
+    // base64url may begin with a hyphen
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     public_key: Option<String>,
     /// For a reviewer: the person whose credential it is, such as user:jo@acme.example
     #[arg(long, value_name = "USER")]

@@ -107,8 +107,8 @@ impl Desk {
         self.home.path(".claude/settings.json")
     }
 
-    /// Runs the command that stands in the settings for an event, as the assistant does.
-    fn raw(&self, event: &str, stdin: &[u8]) -> Ran {
+    /// The command that stands in the settings for an event.
+    fn handler(&self, event: &str) -> Command {
         let settings: Value =
             serde_json::from_slice(&std::fs::read(self.settings()).unwrap()).unwrap();
         let handler = &settings["hooks"][event][0]["hooks"][0];
@@ -117,7 +117,12 @@ impl Desk {
         let mut command = self.home.command(&args);
         assert_eq!(handler["command"], command.get_program().to_str().unwrap());
         command.current_dir(&self.project);
-        fed(command, stdin)
+        command
+    }
+
+    /// Runs it, as the assistant does.
+    fn raw(&self, event: &str, stdin: &[u8]) -> Ran {
+        fed(self.handler(event), stdin)
     }
 
     fn event(&self, name: &str, more: Value) -> Value {
@@ -159,10 +164,10 @@ impl Desk {
         decision(&self.send("PreToolUse", event))
     }
 
-    fn finished(&self, id: &str, tool: &str, response: Value) -> Ran {
+    fn finished(&self, id: &str, tool: &str, input: Value, response: Value) -> Ran {
         self.send(
             "PostToolUse",
-            json!({"tool_name": tool, "tool_input": {}, "tool_use_id": id, "tool_response": response, "duration_ms": 3}),
+            json!({"tool_name": tool, "tool_input": input, "tool_use_id": id, "tool_response": response, "duration_ms": 3}),
         )
     }
 
@@ -305,7 +310,12 @@ fn a_call_is_allowed_denied_or_put_to_the_person() {
         "{why}"
     );
     assert_eq!(desk.entries("review").len(), 0);
-    let ran = desk.finished("t4", "Bash", json!({"stdout": "ok"}));
+    let ran = desk.finished(
+        "t4",
+        "Bash",
+        json!({"command": "make"}),
+        json!({"stdout": "ok"}),
+    );
     assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{}", ran.err);
     let review = &desk.entries("review")[0];
     assert_eq!(
@@ -317,7 +327,12 @@ fn a_call_is_allowed_denied_or_put_to_the_person() {
     assert_eq!(execution["links"]["decision"], decided["entry_id"]);
     assert_eq!(decided["outcome"], "approved");
     // Told twice, it is recorded once.
-    desk.finished("t4", "Bash", json!({"stdout": "ok"}));
+    desk.finished(
+        "t4",
+        "Bash",
+        json!({"command": "make"}),
+        json!({"stdout": "ok"}),
+    );
     assert_eq!(desk.entries("execution").len(), 1);
 
     // Where nobody sits, and where the rule wants a reviewer, the assistant is not told to ask.
@@ -335,8 +350,98 @@ fn a_call_is_allowed_denied_or_put_to_the_person() {
     assert_eq!(said, "deny");
     assert!(why.contains("countersign reviews approve 01"), "{why}");
     // A call that was never approved and has run is told of.
-    let ran = desk.finished("t6", "Delete", json!("gone"));
+    let ran = desk.finished("t6", "Delete", json!({"file_path": path}), json!("gone"));
     assert!(ran.out.contains("not approved here"), "{}", ran.out);
+}
+
+#[test]
+fn a_call_that_another_hook_changed_is_not_the_one_that_was_approved() {
+    let desk = Desk::new(&[]);
+    desk.begin("write a.txt");
+    let input = json!({"file_path": desk.project.join("a.txt"), "content": "x"});
+    let other = json!({"file_path": "/etc/passwd", "content": "x"});
+    assert_eq!(desk.call("t1", "Write", input).0, "allow");
+    let ran = desk.finished("t1", "Write", other.clone(), json!("ok"));
+    assert!(ran.out.contains("other arguments"), "{}", ran.out);
+    let execution = &desk.entries("execution")[0];
+    assert_eq!(
+        (&execution["phase"], &execution["result_ref"]),
+        (&json!("unknown"), &Value::Null)
+    );
+    // Nobody's yes was about what ran.
+    assert_eq!(desk.call("t2", "Bash", json!({"command": "make"})).0, "ask");
+    let ran = desk.finished(
+        "t2",
+        "Bash",
+        json!({"command": "make install"}),
+        json!("ok"),
+    );
+    assert!(ran.out.contains("other arguments"), "{}", ran.out);
+    assert_eq!(
+        (
+            desk.entries("review").len(),
+            desk.entries("execution").len()
+        ),
+        (0, 1)
+    );
+    // Nor about a call that was perhaps kept back.
+    assert_eq!(desk.call("t3", "Bash", json!({"command": "make"})).0, "ask");
+    let failed = json!({"tool_name": "Bash", "tool_input": {"command": "make"}, "tool_use_id": "t3", "error": "no"});
+    let ran = desk.send("PostToolUseFailure", failed);
+    assert!(ran.out.contains("expires"), "{}", ran.out);
+    assert_eq!(desk.entries("review").len(), 0);
+}
+
+#[test]
+fn a_call_waits_for_a_reviewer_in_another_terminal() {
+    let desk = Desk::new(&["--review-wait", "40s"]);
+    desk.begin("delete a.txt");
+    // Nobody reviews what is done in their own name, so it is somebody else's.
+    let key = desk.home.path("kim.key").display().to_string();
+    let public = desk.home.ok(&["reviews", "key", "--new", "--key", &key]);
+    let grant = [
+        "credential",
+        "add",
+        "--role",
+        "reviewer",
+        "--principal",
+        "user:kim",
+    ];
+    let token = desk
+        .home
+        .ok(&[&grant[..], &["--public-key", &public]].concat());
+    let input = json!({"file_path": desk.project.join("a.txt")});
+    let review = |verb: &str, id: &str| {
+        let call = json!({"tool_name": "Delete", "tool_input": input, "tool_use_id": id});
+        let call = desk.event("PreToolUse", call).to_string();
+        let handler = desk.handler("PreToolUse");
+        let waiting = std::thread::spawn(move || fed(handler, call.as_bytes()));
+        let decided = loop {
+            let open = desk.home.json(0, &["reviews"]);
+            if let Some(first) = open["reviews"].as_array().unwrap().first() {
+                break first["decision"].as_str().unwrap().to_owned();
+            }
+            assert!(!waiting.is_finished(), "it did not wait");
+        };
+        let answer = [
+            "reviews", verb, &decided, "--yes", "--key", &key, "--token", &token,
+        ];
+        desk.home.ok(&answer);
+        decision(&waiting.join().unwrap())
+    };
+    let (said, why) = review("approve", "t1");
+    assert_eq!(said, "allow", "{why}");
+    assert_eq!(
+        desk.finished("t1", "Delete", input.clone(), json!("gone"))
+            .out,
+        ""
+    );
+    let decided = desk.entries("decision").pop().unwrap();
+    let executed = desk.entries("execution").pop().unwrap();
+    assert_eq!(executed["links"]["decision"], decided["entry_id"]);
+    let (said, why) = review("reject", "t2");
+    assert_eq!(said, "deny");
+    assert!(why.contains("countersign.review-rejected"), "{why}");
 }
 
 #[test]
@@ -423,7 +528,7 @@ fn a_server_that_is_gone_or_mute_refuses() {
     assert!(why.contains("countersign serve"), "{why}");
     // What ran is told to be missing from the ledger; a prompt is not lost, and carries nothing.
     assert!(
-        desk.finished("t1", "Write", json!("ok"))
+        desk.finished("t1", "Write", input.clone(), json!("ok"))
             .out
             .contains("not recorded")
     );

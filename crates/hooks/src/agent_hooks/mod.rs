@@ -103,6 +103,7 @@ fn at_point(handler: &Handler, context: &Context<'_>) -> Result<Value, HookError
                 session: &session,
                 id: &call.id,
                 tool: &call.name,
+                args: call.args,
                 result: result.value,
                 is_error: result.is_error,
                 ran: true,

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::{Call, Handler, Ruling, Verdict};
 use crate::error::HookError;
 use crate::limits::REVIEW_STEP_S;
-use crate::names::{actor_of_subagent, digest};
+use crate::names::{actor_of_subagent, args_digest, digest};
 use crate::state::{CallNote, SessionNote};
 use crate::text;
 use crate::workspace::{command_paths, described, texts_in};
@@ -65,7 +65,7 @@ impl Handler {
             _ => Verdict::Refused,
         };
         if verdict == Verdict::Allowed {
-            let note = CallNote::new(&answer.entry_id, call.tool);
+            let note = note_of(call, &answer);
             self.state.put_call(call.session, call.id, &note)?;
         }
         let said = match verdict {
@@ -101,7 +101,7 @@ impl Handler {
         let said = text::question(&answer, call.tool, call.args.get());
         let note = CallNote {
             asked: Some(said.clone()),
-            ..CallNote::new(&answer.entry_id, call.tool)
+            ..note_of(call, &answer)
         };
         self.state.put_call(call.session, call.id, &note)?;
         Ok(ruling(Verdict::Ask, said, answer))
@@ -138,6 +138,10 @@ fn turn_of<'a>(note: &'a SessionNote, call: &Call<'_>) -> Option<&'a str> {
         Some((agent_id, _)) => note.subagents.get(agent_id).map(String::as_str),
         None => note.turn(call.prompt_id),
     }
+}
+
+fn note_of(call: &Call<'_>, answer: &DecisionAnswer) -> CallNote {
+    CallNote::new(&answer.entry_id, call.tool, args_digest(call.args.get()))
 }
 
 fn ruling(verdict: Verdict, text: String, answer: DecisionAnswer) -> Ruling {

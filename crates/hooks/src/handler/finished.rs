@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Finished, Handler};
 use crate::error::HookError;
 use crate::limits::{RESULT_BYTES, RESULT_HEAD_BYTES};
-use crate::names::{cut, sha256};
+use crate::names::{args_digest, cut, sha256};
 use crate::state::CallNote;
 
 impl Handler {
@@ -22,12 +22,16 @@ impl Handler {
         if note.reported {
             return Ok(());
         }
+        // Another hook may have changed the call after it was approved.
+        if note.tool != finished.tool || note.args != args_digest(finished.args.get()) {
+            return self.ran_otherwise(note, finished);
+        }
         let decision = match &note.asked {
             None => note.decision.clone(),
             Some(shown) => self.answered(&note, shown, finished)?,
         };
         let request = ExecutionRequest {
-            decision: decision.clone(),
+            decision,
             phase: "finished".to_owned(),
             result: Some(bounded(finished.result.get())),
             is_error: Some(finished.is_error),
@@ -49,11 +53,37 @@ impl Handler {
                 reported?;
             }
         }
+        self.done(note, finished)
+    }
+
+    /// What ran is not what was approved: its result is not the approved call's, and no answer of a
+    /// person was about it.
+    fn ran_otherwise(&self, note: CallNote, finished: &Finished<'_>) -> Result<(), HookError> {
+        if note.asked.is_none() {
+            let request = ExecutionRequest {
+                decision: note.decision.clone(),
+                phase: "unknown".to_owned(),
+                result: None,
+                is_error: None,
+            };
+            self.tool().report_execution(&request)?;
+        }
+        let text = format!(
+            "a call of `{}` ran with other arguments than were approved (entry {}): somebody changed it afterwards, as another hook can; its result counts for nothing",
+            crate::names::shown(finished.tool),
+            note.decision
+        );
+        self.done(note, finished)?;
+        Err(HookError::Call(text))
+    }
+
+    fn done(&self, note: CallNote, finished: &Finished<'_>) -> Result<(), HookError> {
         let reported = CallNote {
             reported: true,
             ..note
         };
-        self.state.put_call(session, id, &reported)
+        self.state
+            .put_call(finished.session, finished.id, &reported)
     }
 }
 

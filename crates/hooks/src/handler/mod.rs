@@ -127,6 +127,8 @@ pub struct Finished<'a> {
     pub id: &'a str,
     /// The tool's name.
     pub tool: &'a str,
+    /// The arguments that it ran with.
+    pub args: &'a RawValue,
     /// The result, as it was written.
     pub result: &'a RawValue,
     /// Whether it failed.

@@ -225,7 +225,7 @@ mod tests {
     fn calls_and_sessions_are_bounded_and_the_newest_stay() {
         let dir = tempfile::tempdir().unwrap();
         let state = state(dir.path());
-        let note = CallNote::new("01A", "Bash");
+        let note = CallNote::new("01A", "Bash", None);
         for number in 0..CALLS + 5 {
             state.put_call("s", &number.to_string(), &note).unwrap();
         }

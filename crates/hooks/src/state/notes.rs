@@ -62,6 +62,9 @@ pub(crate) struct PromptNote {
 pub(crate) struct CallNote {
     pub(crate) decision: String,
     pub(crate) tool: String,
+    /// The digest of the arguments that were decided on.
+    #[serde(default)]
+    pub(crate) args: Option<String>,
     /// What the person was shown, if the assistant was told to ask.
     #[serde(default)]
     pub(crate) asked: Option<String>,
@@ -123,10 +126,11 @@ impl SessionNote {
 }
 
 impl CallNote {
-    pub(crate) fn new(decision: &str, tool: &str) -> Self {
+    pub(crate) fn new(decision: &str, tool: &str, args: Option<String>) -> Self {
         Self {
             decision: decision.to_owned(),
             tool: tool.to_owned(),
+            args,
             asked: None,
             reported: false,
         }

@@ -13,10 +13,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn config(dir: &Path) -> PathBuf {
+    // A port that nobody listens on: it is reserved (RFC 6335) and never given out.
+    config_of(dir, "http://127.0.0.1:1")
+}
+
+fn config_of(dir: &Path, server: &str) -> PathBuf {
     let path = dir.join("claude-code.toml");
     let config = Config {
-        // A port that nobody listens on: it is reserved (RFC 6335) and never given out.
-        server: "http://127.0.0.1:1".parse().unwrap(),
+        server: server.parse().unwrap(),
         ca_file: None,
         principal: "user:jo".to_owned(),
         actor: "agent:claude-code".to_owned(),
@@ -24,6 +28,7 @@ fn config(dir: &Path) -> PathBuf {
         channel: "claude-code".to_owned(),
         state: dir.join("state"),
         review_wait_s: 1,
+        request_timeout_s: 1,
         turn_ttl_s: 60,
         sdk_prompts: SdkPrompts::System,
         credentials: Default::default(),
@@ -193,6 +198,18 @@ fn an_event_without_end_is_refused() {
         call.to_string().as_bytes(),
         Some(&config)
     )));
+}
+
+#[test]
+fn a_server_that_never_answers_is_a_refusal() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    let config = config_of(dir.path(), &server);
+    // The system takes the connection, and nobody reads from it.
+    let output = respond(event("PreToolUse").to_string().as_bytes(), Some(&config));
+    assert!(is_refusal(&output), "{output:?}");
+    assert!(output.stdout.contains("did not answer"), "{output:?}");
 }
 
 #[test]

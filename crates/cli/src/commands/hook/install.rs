@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use countersign_hooks::claude::settings::{self, Changed, Scope, Wanted};
-use countersign_hooks::limits::{REVIEW_WAIT_MAX_S, TURN_TTL_S};
+use countersign_hooks::limits::{REQUEST_TIMEOUT_S, REVIEW_WAIT_MAX_S, TURN_TTL_S};
 use countersign_hooks::{Config, SdkPrompts, config_file, state_home};
 use serde::Serialize;
 
@@ -207,6 +207,7 @@ fn configured(
         channel: args.surface.name().to_owned(),
         state,
         review_wait_s: args.review_wait_s()?,
+        request_timeout_s: REQUEST_TIMEOUT_S,
         turn_ttl_s: args.turns_count.unwrap_or(TURN_TTL_S),
         sdk_prompts: match args.trust_sdk_prompts {
             true => SdkPrompts::Principal,
