@@ -186,6 +186,21 @@ fn denied(call: &Value, ledger: Option<&Ledger>) -> Check {
     check.entry(entry)
 }
 
+/// The arguments with a session of its own, so that a trial does not come to stand in one that the
+/// hook noted for this directory.
+fn in_session(args: &[String], session: &str) -> Vec<String> {
+    let mut args = args.to_vec();
+    let end = args.iter().position(|word| word == "--");
+    let options = args.get(..end.unwrap_or(args.len())).unwrap_or_default();
+    let says = |name: &str| options.iter().any(|word| word.starts_with(name));
+    let at = options.iter().position(|word| word == "mcp");
+    if let Some(at) = at.filter(|_| !says("--session") && !says("--turn")) {
+        let own = ["--session".to_owned(), session.to_owned()];
+        args.splice(at + 1..at + 1, own);
+    }
+    args
+}
+
 /// A relay that runs, and how to talk with it: JSON-RPC messages, one a line.
 struct Relay {
     child: Child,
@@ -198,6 +213,7 @@ struct Relay {
 impl Relay {
     fn start(probe: &Probe, server: &Configured) -> Result<Self, String> {
         let (program, args, env) = server.command.as_ref().ok_or("it has no command")?;
+        let args = in_session(args, &probe.id);
         let mut child = Command::new(program)
             .args(args)
             .envs(env.iter().map(|(name, value)| (name, value)))
