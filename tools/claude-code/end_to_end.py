@@ -95,11 +95,11 @@ class World:
         found = [row.get("entry", row) for row in found]
         return sorted(found, key=lambda entry: entry["entry_id"])
 
-    def claude(self, prompt, script, *options):
+    def claude(self, prompt, script, subagents=None):
         """One headless run of the client; what came back of each call, and what it printed."""
         self.runs += 1
         log = self.root / f"api-{self.runs}.jsonl"
-        api = messages_api.serve(script, log)
+        api = messages_api.serve(script, log, subagents)
         threading.Thread(target=api.serve_forever, daemon=True).start()
         env = self.env | {
             "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{api.server_address[1]}",
@@ -108,15 +108,16 @@ class World:
             "DISABLE_AUTOUPDATER": "1",
         }
         ran = subprocess.run(
-            [CLAUDE, "-p", "--output-format", "json", *options, prompt],
+            [CLAUDE, "-p", "--output-format", "json", prompt],
             cwd=self.project, env=env, capture_output=True, text=True, timeout=CLIENT_LIMIT_S,
         )
         api.shutdown()
         if ran.returncode != 0:
             check(False, "the client ends well", ran.stdout + ran.stderr)
         lines = [json.loads(line) for line in log.read_text().splitlines()]
-        results = max((line["results"] for line in lines if "results" in line), key=len)
-        return results, json.loads(ran.stdout)
+        self.conversations = [line for line in lines if "results" in line]
+        main = [line["results"] for line in self.conversations if line["main"]]
+        return max(main, key=len), json.loads(ran.stdout)
 
 
 def call(name, **input):
@@ -154,6 +155,30 @@ def approved_and_denied(world):
     denials = [denial["tool_use_id"] for denial in said["permission_denials"]]
     check(denials == ["toolu_01_0", "toolu_02_0"], "the client lists both denials", said["permission_denials"])
     return said["session_id"]
+
+
+def a_subagent(world):
+    project = world.project
+    prompt = "SUBTASK: read the notes, then try the diary"
+    results, _ = world.claude(
+        "Please let a helper read notes.txt",
+        [
+            call("Agent", description="read", prompt=prompt, subagent_type="general-purpose"),
+            {"text": "done"},
+        ],
+        {
+            "SUBTASK": [
+                call("Read", file_path=str(project / "notes.txt")),
+                call("Read", file_path=str(world.outside / "diary.txt")),
+                {"text": "the meeting is at nine"},
+            ]
+        },
+    )
+    own = [line["results"] for line in world.conversations if not line["main"]]
+    check(own, "a subagent runs", results)
+    read, diary = max(own, key=len)
+    check("meeting" in read["text"], "what its parent may do, it may: a read inside the project runs", read)
+    check(is_refused(diary), "and no more: a read outside it is denied", diary)
 
 
 def killed_in_between(world):
@@ -206,6 +231,12 @@ def ledger(world, session):
     outcomes = [entry["outcome"] for entry in hooked]
     check({"approved", "rejected"} <= set(outcomes), f"{len(hooked)} decisions by the hook: {outcomes.count('approved')} approved, {outcomes.count('rejected')} rejected")
     check(all(e["intent_ref"] for e in hooked if e["outcome"] == "approved"), "every approval names its turn")
+    given = [e for e in entries if e["kind"] == "delegation"]
+    helper = [e for e in hooked if e["links"].get("delegation")]
+    check(
+        given and helper and all(e["actor"] == given[0]["to"] for e in helper),
+        f"the subagent is `{given[0]['to']}`, by delegation",
+    )
     done = {e["links"]["decision"] for e in entries if e["kind"] == "execution"}
     approved = {e["entry_id"] for e in hooked if e["outcome"] == "approved"}
     check(done and done <= approved, f"{len(done)} executions, each of an approved call")
@@ -226,6 +257,7 @@ def main():
             session = approved_and_denied(world)
             light, reds = lights(world.countersign("--json", "doctor", codes=(0, 1)))
             check(light == "green", "doctor is green after it", reds or world.countersign("doctor", codes=(0, 1)).stdout)
+            a_subagent(world)
             killed_in_between(world)
             light, reds = lights(world.countersign("--json", "doctor", codes=(1,)))
             check(light == "red", "doctor is red without the server")

@@ -3,7 +3,8 @@
 The script is a JSON file: a list of steps, one for each answer of the model. The step is the number
 of tool results that the conversation holds. A step is {"tools": [{"name", "input"}]} or
 {"text": "..."}, and may begin with {"run": [["command", "argument"]]}: commands that are carried out
-before the answer, so that something can happen between two calls.
+before the answer, so that something can happen between two calls. A subagent's conversation has a
+script of its own, found by a word of its first message.
 
 What the client sent is written to the log, one JSON object a line.
 """
@@ -31,6 +32,13 @@ def results(body):
         for block in blocks_of(message)
         if block.get("type") == "tool_result"
     ]
+
+
+def script_for(server, body):
+    """The script of a conversation."""
+    first = json.dumps(body.get("messages", [])[:1])
+    found = (script for word, script in server.subagents.items() if word in first)
+    return next(found, server.script)
 
 
 def text_of(result):
@@ -94,11 +102,15 @@ class Api(BaseHTTPRequestHandler):
             return self.do_GET()
         seen = results(body)
         # Only the conversation itself has tools; other requests are about titles and the like.
-        step = {"text": "ok"}
+        step, name = {"text": "ok"}, "toolu"
         if body.get("tools"):
-            step = self.server.script[min(len(seen), len(self.server.script) - 1)]
+            script = script_for(self.server, body)
+            # No two calls of a session have one id.
+            name += "" if script is self.server.script else "_sub"
+            step = script[min(len(seen), len(script) - 1)]
             self.note(
                 step=len(seen),
+                main=script is self.server.script,
                 results=[
                     {"id": r.get("tool_use_id"), "is_error": bool(r.get("is_error")), "text": text_of(r)}
                     for r in seen
@@ -108,7 +120,7 @@ class Api(BaseHTTPRequestHandler):
             subprocess.run(command, check=True)
         if "tools" in step:
             stop, blocks = "tool_use", [
-                {"type": "tool_use", "id": f"toolu_{len(seen):02}_{n}", **tool}
+                {"type": "tool_use", "id": f"{name}_{len(seen):02}_{n}", **tool}
                 for n, tool in enumerate(step["tools"])
             ]
         else:
@@ -124,10 +136,11 @@ class Api(BaseHTTPRequestHandler):
             self.answer(200, json.dumps(message).encode())
 
 
-def serve(script, log):
+def serve(script, log, subagents=None):
     """Begins to answer on a free port of loopback; the server, whose address is `server_address`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
     server.script, server.log = script, pathlib.Path(log)
+    server.subagents = subagents or {}
     return server
 
 
