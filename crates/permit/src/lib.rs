@@ -42,7 +42,10 @@
 //! 7. `args_sha256` is `sha256:` and the hex SHA-256 of the canonical JSON (RFC 8785) of the
 //!    arguments that you are about to run it with. Read the arguments with a reader that refuses
 //!    duplicate keys.
-//! 8. Report the execution's start to the server *before* running the tool: it refuses the second.
+//! 8. Have the server use the permit up *before* running the tool (`POST /v1/permits/consume`): it
+//!    refuses the second.
+//!
+//! `tools/check_permit.py` does steps 1 to 7 with PyJWT.
 //!
 //! # Why the token is not read by a JWT library here
 //!
