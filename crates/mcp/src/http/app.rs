@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use hyper::header::{HeaderMap, HeaderValue};
+use hyper::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use hyper::{Response, StatusCode};
 use tokio::sync::{Mutex as Turn, Semaphore, watch};
 use tokio::time::Instant;
 
+use super::body::{Out, empty};
 use super::guard::{Guard, Owner};
 use super::limits::{BODY_MEMORY_BYTES, EXCHANGES, JUDGED_AT_ONCE, WAITING};
 use super::options::UpstreamRevision;
 use super::params::Tools;
 use super::sessions::{Session, Sessions};
 use super::side::Side;
-use super::upstream::{Upstream, authorization};
+use super::upstream::{Trouble, Upstream, authorization};
 use crate::relay::{Notices, Relay};
 
 /// The relay over HTTP.
@@ -100,6 +102,20 @@ impl App {
     /// The client's `Authorization`, if it goes on.
     pub(crate) fn forwarded(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         authorization(headers).filter(|_| self.forwards)
+    }
+
+    /// What a client is told whose authorization goes on and was not enough.
+    pub(crate) fn unauthorized(&self, trouble: &Trouble) -> Option<Response<Out>> {
+        let Trouble::Unauthorized(challenge) = trouble else {
+            return None;
+        };
+        let mut response = empty(StatusCode::UNAUTHORIZED);
+        if let Some(challenge) = challenge {
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, challenge.clone());
+        }
+        self.forwards.then_some(response)
     }
 
     /// Lets go of sessions that ended, on a thread that may block.

@@ -102,6 +102,11 @@ impl Outlet {
         }
     }
 
+    /// Whether a stream has begun.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.stream.is_some()
+    }
+
     /// Sends the bytes of an event.
     pub(crate) async fn event(&mut self, bytes: Vec<u8>) -> Result<(), Unread> {
         self.begin();

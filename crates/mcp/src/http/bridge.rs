@@ -2,8 +2,9 @@
 //! them. Everything that is not named here passes as it is.
 //!
 //! A request for an upstream of 2026-07-28 needs members of `_meta` that an older client does not
-//! write. They are put into its text before it is judged, so that what is judged and hashed is what
-//! is sent; all other bytes stay.
+//! write, and an older upstream may refuse those that a newer client writes. They are put into the
+//! text, or taken out of it, before it is judged, so that what is judged and hashed is what is sent;
+//! all other bytes stay.
 
 use serde_json::{Map, Value, json};
 
@@ -69,6 +70,30 @@ pub(crate) fn with_meta(message: &Message, client: &Value) -> Option<Vec<u8>> {
     let place = jsonrpc::place(content, meta);
     let mut content = content.to_owned();
     content.replace_range(place, &put_in(meta, &members)?);
+    Some(message.with_content(&content))
+}
+
+/// The same request without the members of `_meta` that belong to revision 2026-07-28: an upstream
+/// of an earlier one may hold them against the revision that was agreed on. `None` if `_meta` is no
+/// object.
+pub(crate) fn without_meta(message: &Message) -> Option<Vec<u8>> {
+    let content = message.content();
+    let meta = match content {
+        "" => None,
+        content => RawObject::read(content).ok()?.value("_meta"),
+    };
+    let Some(meta) = meta else {
+        return Some(message.bytes().to_vec());
+    };
+    let own = [META_VERSION, META_CAPABILITIES, META_CLIENT];
+    let members = RawObject::read(meta).ok()?;
+    let kept = members.members().filter(|(name, _)| !own.contains(name));
+    let kept: Vec<String> = kept
+        .map(|(name, value)| format!("{}:{value}", Value::from(name)))
+        .collect();
+    let mut content = content.to_owned();
+    let place = jsonrpc::place(message.content(), meta);
+    content.replace_range(place, &format!("{{{}}}", kept.join(",")));
     Some(message.with_content(&content))
 }
 
@@ -240,6 +265,25 @@ mod tests {
                 format!(r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{{"_meta":{meta}}}}}"#);
             assert_eq!(spliced(&text), None, "{meta}");
         }
+    }
+
+    #[test]
+    fn only_the_members_of_the_newer_revision_are_taken_out() {
+        let of = |meta: &str| {
+            let text = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{{"a" : 1.0,"_meta":{meta} ,"b":[]}}}}"#
+            );
+            let message = Message::read(text.into_bytes()).unwrap();
+            without_meta(&message).map(|bytes| String::from_utf8(bytes).unwrap())
+        };
+        let all = r#"{ "io.modelcontextprotocol/protocolVersion":"2026-07-28","k\u0065y": 1.50,"io.modelcontextprotocol\/clientInfo":{},"io.modelcontextprotocol/clientCapabilities":{}}"#;
+        assert!(
+            of(all)
+                .unwrap()
+                .ends_with(r#""params":{"a" : 1.0,"_meta":{"key":1.50} ,"b":[]}}"#)
+        );
+        assert!(of("{}").unwrap().contains(r#""_meta":{} ,"#));
+        assert_eq!(of("7"), None);
     }
 
     #[test]

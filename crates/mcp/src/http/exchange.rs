@@ -9,13 +9,13 @@ use std::time::Duration;
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::app::App;
 use super::body::{Gone, Outlet};
 use super::bridge;
 use super::guard::{Owner, Turned};
-use super::limits::{EVENTS_PER_ANSWER, KEEP_ALIVE, RESUME_WINDOW};
+use super::limits::{EVENTS_PER_ANSWER, KEEP_ALIVE, RESUME_WINDOW, SOON};
 use super::own::Voice;
 use super::sessions::{Running, Session};
 use super::side::{Local, Side};
@@ -139,6 +139,11 @@ impl Exchange {
         }
     }
 
+    /// Whether the answer is a stream that its client keeps open.
+    fn is_open(&self) -> bool {
+        self.method == "subscriptions/listen"
+    }
+
     fn voice(&self) -> Voice {
         Voice {
             app: Arc::clone(&self.app),
@@ -214,7 +219,11 @@ impl Exchange {
         let headers = self
             .side
             .headers(&message, &self.headers, &self.app.tools, authorization);
-        let mut reply = self.app.upstream.post(headers, bytes).await?;
+        let upstream = &self.app.upstream;
+        let mut reply = match self.is_open() {
+            true => upstream.post_open(headers, bytes).await?,
+            false => upstream.post(headers, bytes).await?,
+        };
         match (reply.status, reply.form()) {
             (status, Form::Stream) if status.is_success() => self.stream(&mut reply, outlet).await,
             (status, Form::Json) => {
@@ -245,15 +254,11 @@ impl Exchange {
             }
             return Err(Trouble::SessionEnded);
         }
-        if reply.status == StatusCode::UNAUTHORIZED && self.app.forwards {
-            let mut response = super::body::empty(StatusCode::UNAUTHORIZED);
-            let name = hyper::header::WWW_AUTHENTICATE;
-            for value in reply.headers.get_all(&name) {
-                response.headers_mut().append(name.clone(), value.clone());
-            }
+        let trouble = reply.trouble();
+        if let Some(response) = self.app.unauthorized(&trouble) {
             self.take(outlet).respond(response);
         }
-        Err(Trouble::Status(reply.status))
+        Err(trouble)
     }
 
     /// What is left of an outlet is only good for events.
@@ -286,13 +291,16 @@ impl Exchange {
         let (mut reader, mut events) = (Reader::default(), Vec::new());
         let (mut count, mut resumable) = (0, false);
         let mut tick = ticks();
-        outlet.begin();
+        // If the answer is all that comes, and comes soon, it needs no stream.
+        let mut soon = std::pin::pin!(sleep(SOON));
         loop {
             let chunk = {
                 let mut next = std::pin::pin!(reply.chunk());
                 loop {
                     tokio::select! {
+                        biased;
                         chunk = &mut next => break chunk,
+                        () = &mut soon, if !outlet.is_stream() => outlet.begin(),
                         _ = tick.tick() => outlet.keep_alive(),
                     }
                 }
@@ -307,7 +315,7 @@ impl Exchange {
                 .push(&chunk, &mut events)
                 .map_err(|_| Trouble::TooLong)?;
             count += events.len();
-            if count > EVENTS_PER_ANSWER {
+            if count > EVENTS_PER_ANSWER && !self.is_open() {
                 return Err(Trouble::TooMany);
             }
             for event in events.drain(..) {
@@ -340,6 +348,11 @@ impl Exchange {
         match self.from_server(data).await? {
             FromServer::Forward(bytes) => {
                 let is_answer = answers(&bytes, &self.id);
+                if is_answer && !outlet.is_stream() && event.id.is_none() {
+                    let status = self.status(StatusCode::OK, &bytes);
+                    self.take(outlet).answer(status, self.said(bytes)).await;
+                    return Ok(true);
+                }
                 event.data = Some(self.said(bytes));
                 let _ = outlet.event(sse::write(&Event::Message(event))).await;
                 Ok(is_answer)

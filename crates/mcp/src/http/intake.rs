@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::guard::Turned;
-use super::limits::{BODY_TIMEOUT, MESSAGE_BYTES};
+use super::limits::{BODY_TIMEOUT, LINGER, MESSAGE_BYTES};
 use crate::jsonrpc::{Overlong, Scanner};
 
 /// A body, with the memory that it takes.
@@ -64,6 +64,7 @@ pub(crate) async fn read(mut body: Incoming, memory: &Arc<Semaphore>) -> Intake 
             let mut scanner = Scanner::default();
             scanner.feed(&bytes);
             scanner.feed(&data);
+            drain(body, &mut scanner).await;
             return Intake::TooLong(scanner.end());
         }
         let covered = held.num_permits() * 1024;
@@ -75,6 +76,22 @@ pub(crate) async fn read(mut body: Incoming, memory: &Arc<Semaphore>) -> Intake 
             }
         }
         bytes.extend_from_slice(&data);
+    }
+}
+
+/// Looks at what is left of a body and throws it away, for a moment: a client that is cut off while
+/// it sends meets a reset instead of the answer.
+async fn drain(mut body: Incoming, scanner: &mut Scanner) {
+    let until = Instant::now() + LINGER;
+    let mut left = MESSAGE_BYTES;
+    while let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await {
+        if let Ok(data) = frame.into_data() {
+            scanner.feed(&data);
+            left = left.saturating_sub(data.len());
+        }
+        if left == 0 {
+            return;
+        }
     }
 }
 

@@ -59,3 +59,9 @@ pub(crate) const WAITING: usize = 256;
 pub(crate) const CHUNKS: usize = 16;
 /// How long a client may leave an answer unread before it counts as gone.
 pub(crate) const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long what a refused client still sends is read and thrown away, at most as much again as a
+/// message may have.
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+/// For how long an answer of the upstream's that is a stream is not yet one to the client, in case
+/// that it has only one message.
+pub(crate) const SOON: Duration = Duration::from_millis(100);

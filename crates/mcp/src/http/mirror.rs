@@ -97,14 +97,25 @@ pub(crate) fn single(headers: &HeaderMap, name: &HeaderName) -> Result<Option<St
     Ok(Some(text.to_owned()))
 }
 
-/// Compares the headers of a request with its body. In revision 2026-07-28 they must be there; in
-/// earlier ones they need not, but what is there must be true.
+/// Which headers must be there. What is there must be true in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Required {
+    /// None: a revision before 2026-07-28, or a notification.
+    Nothing,
+    /// Those that repeat method and name.
+    Standard,
+    /// Those that repeat arguments, too: the upstream looks at them.
+    All,
+}
+
+/// Compares the headers of a request with its body.
 pub(crate) fn check(
     headers: &HeaderMap,
     body: &Body<'_>,
     tools: &Tools,
-    modern: bool,
+    required: Required,
 ) -> Result<(), Mismatch> {
+    let modern = required != Required::Nothing;
     if modern {
         let version = single(headers, &VERSION)?.ok_or(Mismatch::Missing(VERSION))?;
         if body.version() != Some(&version) {
@@ -122,7 +133,7 @@ pub(crate) fn check(
         (None, _) => return Err(Mismatch::Missing(NAME)),
         (Some(_), _) => return Err(Mismatch::Differs(NAME)),
     }
-    params(headers, body, tools, modern)
+    params(headers, body, tools, required)
 }
 
 /// Compares the mirrored arguments. Where the tool's definition is known, each header must repeat
@@ -133,7 +144,7 @@ fn params(
     headers: &HeaderMap,
     body: &Body<'_>,
     tools: &Tools,
-    modern: bool,
+    required: Required,
 ) -> Result<(), Mismatch> {
     let is_call = body.method == "tools/call";
     let arguments = body.params.and_then(|params| params.get("arguments"));
@@ -165,7 +176,7 @@ fn params(
         stands.is_some_and(|value| !value.is_null()) && !headers.contains_key(param.name())
     });
     match missing {
-        Some(param) if modern => Err(Mismatch::Missing(param.name())),
+        Some(param) if required == Required::All => Err(Mismatch::Missing(param.name())),
         _ => Ok(()),
     }
 }
@@ -277,7 +288,7 @@ mod tests {
             method: "tools/call",
             params: Some(params),
         };
-        check(&headers(pairs), &body, tools, true)
+        check(&headers(pairs), &body, tools, Required::All)
     }
 
     const BASE: [(&str, &str); 2] = [
@@ -363,7 +374,7 @@ mod tests {
             params: Some(&list),
         };
         let pairs = [BASE[0], ("Mcp-Method", "tools/list"), ("Mcp-Name", "pay")];
-        let result = check(&headers(&pairs), &body, &tools, true);
+        let result = check(&headers(&pairs), &body, &tools, Required::All);
         assert_eq!(result, Err(Mismatch::Differs(NAME)));
     }
 
@@ -400,7 +411,7 @@ mod tests {
             params: Some(&call),
         };
         let written: HeaderMap = of(&body, &tools).into_iter().collect();
-        check(&written, &body, &tools, true).unwrap();
+        check(&written, &body, &tools, Required::All).unwrap();
         assert_eq!(written["mcp-param-n"], "42");
     }
 
@@ -421,8 +432,8 @@ mod tests {
             method: "tools/call",
             params: Some(&params),
         };
-        check(&HeaderMap::new(), &body, &tools, false).unwrap();
+        check(&HeaderMap::new(), &body, &tools, Required::Nothing).unwrap();
         let lie = headers(&[("Mcp-Name", "read")]);
-        assert!(check(&lie, &body, &tools, false).is_err());
+        assert!(check(&lie, &body, &tools, Required::Nothing).is_err());
     }
 }

@@ -37,7 +37,9 @@ impl Voice {
     async fn once(&self, bytes: Vec<u8>) -> Option<Vec<u8>> {
         let message = Message::read(bytes).ok()?;
         let message = match &*self.side {
-            Side::Sessions(_) => message,
+            Side::Sessions(_) => bridge::without_meta(&message)
+                .and_then(|bytes| Message::read(bytes).ok())
+                .unwrap_or(message),
             // A client of 2026-07-28 sends no responses; a request says its revision.
             Side::Stateless | Side::Bridged(_) => {
                 message.method()?;

@@ -15,7 +15,7 @@ use super::exchange::Exchange;
 use super::guard::{Owner, Turned, accepts, json_body};
 use super::intake::{self, Intake, Taken};
 use super::mirror::{
-    self, Body, HEADER_MISMATCH, LEGACY_ALL, MODERN, Mismatch, SESSION, VERSION, single,
+    self, Body, HEADER_MISMATCH, LEGACY_ALL, MODERN, Mismatch, Required, SESSION, VERSION, single,
 };
 use super::options::UpstreamRevision;
 use super::reach::{Initialized, UNSUPPORTED_VERSION};
@@ -179,9 +179,9 @@ impl Request {
                 Ok(message) => message,
                 Err(said) => return Ok(Considered::unread(said)),
             };
-            let client = compared(&app, &headers, &message, modern)?;
+            let client = compared(&app, &headers, &message, &side, modern)?;
             let kind = Some(message.kind().clone());
-            let message = bridged(&side, message)?;
+            let message = bridged(&side, &conversation, message, modern)?;
             let said = conversation.from_client(message);
             Ok(Considered { kind, client, said })
         });
@@ -311,7 +311,9 @@ impl Request {
                     .app
                     .blocking(move || conversation.failed(&id, &reason))
                     .await;
-                return answer(StatusCode::OK, failed.ok().flatten().unwrap_or_default());
+                let failed = failed.ok().flatten().unwrap_or_default();
+                let challenge = self.app.unauthorized(&trouble);
+                return challenge.unwrap_or_else(|| answer(StatusCode::OK, failed));
             }
         };
         let heard = conversation.clone();
@@ -373,6 +375,9 @@ impl Request {
 
     /// The upstream cannot be asked which revision it speaks: nothing was judged yet.
     fn unreachable(&self, trouble: &Trouble) -> Response<Out> {
+        if let Some(response) = self.app.unauthorized(trouble) {
+            return response;
+        }
         let id = Message::read(self.taken.bytes.clone()).ok();
         let id = id.and_then(|message| message.id().cloned());
         let text = trouble.to_string();
@@ -398,6 +403,7 @@ fn compared(
     app: &App,
     headers: &HeaderMap,
     message: &Message,
+    side: &Side,
     modern: bool,
 ) -> Result<Value, Response<Out>> {
     let refuse =
@@ -436,10 +442,15 @@ fn compared(
         params: params.as_ref(),
     };
     let is_told = matches!(message.kind(), Kind::Notification { .. });
+    let required = match side {
+        // What a notification must carry is not said (Streamable HTTP, "Sending Messages").
+        _ if !modern || is_told => Required::Nothing,
+        Side::Stateless => Required::All,
+        Side::Sessions(_) | Side::Bridged(_) => Required::Standard,
+    };
     let checked = match body.version() {
         Some(MODERN) if !modern => Err(Mismatch::Differs(VERSION)),
-        // What a notification must carry is not said (Streamable HTTP, "Sending Messages").
-        _ => mirror::check(headers, &body, &app.tools, modern && !is_told),
+        _ => mirror::check(headers, &body, &app.tools, required),
     };
     if let Err(error) = checked {
         return Err(mismatch(message.id(), &error));
@@ -448,17 +459,26 @@ fn compared(
     Ok(client.cloned().unwrap_or_default())
 }
 
-/// The message as a newer upstream takes it.
-fn bridged(side: &Side, message: Message) -> Result<Message, Response<Out>> {
-    let Side::Bridged(known) = side else {
-        return Ok(message);
-    };
+/// The message as an upstream of another revision takes it.
+fn bridged(
+    side: &Side,
+    conversation: &Conversation,
+    message: Message,
+    modern: bool,
+) -> Result<Message, Response<Out>> {
     let asks = matches!(message.kind(), Kind::Request { .. });
-    if !asks || side.local(&message).is_some() {
-        return Ok(message);
-    }
-    let spliced = super::bridge::with_meta(&message, &known.client);
-    let read = spliced.and_then(|bytes| Message::read(bytes).ok());
+    let changed = match side {
+        Side::Sessions(_) if modern => {
+            conversation.settle(message.strict().ok().flatten().as_ref());
+            super::bridge::without_meta(&message)
+        }
+        Side::Bridged(known) if asks && side.local(&message).is_none() => {
+            conversation.settle(None);
+            super::bridge::with_meta(&message, &known.client)
+        }
+        _ => return Ok(message),
+    };
+    let read = changed.and_then(|bytes| Message::read(bytes).ok());
     read.ok_or_else(|| {
         let text = "`_meta` is no object, or holds what only the relay may say";
         let error = jsonrpc::error(message.id(), code::INVALID_PARAMS, text, None);

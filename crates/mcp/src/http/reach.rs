@@ -65,7 +65,7 @@ impl App {
             headers.insert(AUTHORIZATION, value.clone());
         }
         let mut reply = self.upstream.post(headers, bridge::discover()).await?;
-        refused(reply.status)?;
+        refused(&reply)?;
         let Some(answer) = collect(&mut reply, &bridge::own_id("discover")).await? else {
             return Ok(None);
         };
@@ -95,6 +95,9 @@ impl App {
         }
         let mut reply = self.upstream.post(headers, bytes).await?;
         let status = reply.status;
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(reply.trouble());
+        }
         let answer = collect(&mut reply, id).await?;
         let result = answer.as_ref().filter(|answer| {
             status.is_success()
@@ -181,10 +184,11 @@ impl App {
 }
 
 /// An answer that says nothing of revisions: the upstream is broken, or wants to know who asks.
-fn refused(status: StatusCode) -> Result<(), Trouble> {
+fn refused(reply: &Reply) -> Result<(), Trouble> {
+    let status = reply.status;
     let silent = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
     match silent || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        true => Err(Trouble::Status(status)),
+        true => Err(reply.trouble()),
         false => Ok(()),
     }
 }

@@ -51,8 +51,6 @@ pub(crate) struct Reader {
     /// The first line has been ended.
     begun: bool,
     event: Message,
-    /// Something of an event stands in `event`.
-    open: bool,
 }
 
 impl Reader {
@@ -93,8 +91,9 @@ impl Reader {
             false => line,
         };
         if line.is_empty() {
-            if std::mem::take(&mut self.open) {
-                events.push(Event::Message(std::mem::take(&mut self.event)));
+            let event = std::mem::take(&mut self.event);
+            if event.data.is_some() || event.id.is_some() || event.retry_ms.is_some() {
+                events.push(Event::Message(event));
             }
             return Ok(());
         }
@@ -128,7 +127,6 @@ impl Reader {
                     return Err(SseError::TooLong);
                 }
                 data.extend_from_slice(value);
-                self.open = true;
             }
             // A kind that is no plain word is none that a client of MCP knows.
             b"event" => {
@@ -136,18 +134,15 @@ impl Reader {
                     Ok(kind) if is_plain(kind) => kind.to_owned(),
                     _ => "unknown".to_owned(),
                 };
-                self.open = true;
             }
             b"id" => {
                 let id = std::str::from_utf8(value).ok().filter(|id| is_plain(id));
                 self.event.id = id.map(str::to_owned);
-                self.open |= id.is_some();
             }
             b"retry" => {
                 let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
                 let text = std::str::from_utf8(value).ok().filter(|_| digits);
                 self.event.retry_ms = text.and_then(|text| text.parse().ok());
-                self.open |= self.event.retry_ms.is_some();
             }
             _ => {}
         }
@@ -198,6 +193,8 @@ pub(crate) fn message(data: Vec<u8>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::Strategy as _;
+
     use super::*;
 
     fn read(chunks: &[&[u8]]) -> Vec<Event> {
@@ -275,6 +272,23 @@ mod tests {
         let written = message(b"{\r\"id\":1,\nevent: x}".to_vec());
         let events = read(&[&written]);
         assert_eq!(events, [of("{\n\"id\":1,\nevent: x}")]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_mean_the_same_in_any_chunks(
+            stream in "(data|id|event|retry|x)?:? ?[a-z0-9\u{feff}\u{0}]{0,3}(\r|\n|\r\n|:){0,3}".prop_map(String::into_bytes),
+            more in proptest::collection::vec("(data|id|event|retry):? ?[a-z0-9]{0,3}(\r|\n|\r\n){1,3}", 0..8),
+            size in 1_usize..9,
+        ) {
+            let mut all = stream;
+            all.extend(more.concat().into_bytes());
+            let whole = read(&[&all]);
+            let chunks: Vec<&[u8]> = all.chunks(size).collect();
+            proptest::prop_assert_eq!(read(&chunks), whole.clone());
+            let again: Vec<u8> = whole.iter().flat_map(write).collect();
+            proptest::prop_assert_eq!(read(&[&again]), whole);
+        }
     }
 
     #[test]

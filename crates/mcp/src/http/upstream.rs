@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    LOCATION, USER_AGENT,
+    LOCATION, USER_AGENT, WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
@@ -41,6 +41,8 @@ pub(crate) enum Trouble {
     Encoded,
     #[error("the upstream answered with status {}", .0.as_u16())]
     Status(StatusCode),
+    #[error("the upstream wants to know who asks")]
+    Unauthorized(Option<HeaderValue>),
     #[error("the upstream answered without a response")]
     NoResponse,
     #[error("the upstream has ended the session")]
@@ -100,11 +102,25 @@ impl Upstream {
 
     /// Sends one message.
     pub(crate) async fn post(&self, more: HeaderMap, body: Vec<u8>) -> Result<Reply, Trouble> {
+        let until = Instant::now() + self.timeouts.total;
+        self.post_until(more, body, Some(until)).await
+    }
+
+    /// Sends one message whose answer may go on for as long as its client likes.
+    pub(crate) async fn post_open(&self, more: HeaderMap, body: Vec<u8>) -> Result<Reply, Trouble> {
+        self.post_until(more, body, None).await
+    }
+
+    async fn post_until(
+        &self,
+        more: HeaderMap,
+        body: Vec<u8>,
+        until: Option<Instant>,
+    ) -> Result<Reply, Trouble> {
         let mut headers = more;
         headers.insert(ACCEPT, HeaderValue::from_static(EITHER));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let until = Instant::now() + self.timeouts.total;
-        self.send(Method::POST, headers, body, Some(until)).await
+        self.send(Method::POST, headers, body, until).await
     }
 
     /// Opens a stream, or resumes one.
@@ -173,6 +189,16 @@ impl Upstream {
 }
 
 impl Reply {
+    /// The trouble that its status is.
+    pub(crate) fn trouble(&self) -> Trouble {
+        match self.status {
+            StatusCode::UNAUTHORIZED => {
+                Trouble::Unauthorized(self.headers.get(WWW_AUTHENTICATE).cloned())
+            }
+            status => Trouble::Status(status),
+        }
+    }
+
     /// What the body is.
     pub(crate) fn form(&self) -> Form {
         let mut kinds = self.headers.get_all(CONTENT_TYPE).iter();

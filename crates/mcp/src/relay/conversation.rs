@@ -66,6 +66,8 @@ pub(super) struct State {
     pub(super) waiting: HashMap<Id, (Signal, bool)>,
     /// Whether the client has said that it is ready.
     pub(super) is_initialized: bool,
+    /// Whether revision and capabilities are known apart from the messages.
+    pub(super) is_settled: bool,
     /// Whether the client sends nothing any more.
     pub(super) is_client_ended: bool,
     pub(super) is_client_gone: bool,
@@ -281,6 +283,17 @@ impl Conversation {
         self.state().revision
     }
 
+    /// For a transport that stands between two revisions and writes `_meta` as the server needs it:
+    /// from now on the client's revision and capabilities are those of these parameters, or those
+    /// that are known, whatever later messages say.
+    pub fn settle(&self, params: Option<&Value>) {
+        let mut state = self.state();
+        let (revision, capabilities) = state.of_request(params);
+        state.revision = Some(revision);
+        state.capabilities = capabilities;
+        state.is_settled = true;
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         locked(&self.state)
     }
@@ -315,7 +328,7 @@ impl State {
             .and_then(|meta| meta.get("io.modelcontextprotocol/protocolVersion"))
             .and_then(Value::as_str);
         // Versions are dates, so their order is that of their texts.
-        if version.is_some_and(|version| version >= "2026-07-28") {
+        if !self.is_settled && version.is_some_and(|version| version >= "2026-07-28") {
             let declared =
                 meta.and_then(|meta| meta.get("io.modelcontextprotocol/clientCapabilities"));
             self.revision = Some(Revision::Stateless);

@@ -269,7 +269,7 @@ fn a_body_that_is_too_long_or_half_written_never_leaves() {
     let writing = std::thread::spawn(move || writer.write_all(&bytes));
     let reply = read_reply(&mut BufReader::new(stream.try_clone().unwrap())).unwrap();
     assert_eq!(reply.status, 413, "{}", reply.text());
-    stream.shutdown(std::net::Shutdown::Both).unwrap();
+    let _ = stream.shutdown(std::net::Shutdown::Both);
     let _ = writing.join().unwrap();
     let whole = relay.request("POST", &[id], Some(tools_call(1, "crm.lookup").as_bytes()));
     for cut in [whole.len() - 1, whole.len() - 40, whole.len() / 2, 10] {

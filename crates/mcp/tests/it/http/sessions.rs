@@ -34,6 +34,7 @@ fn the_bytes_that_were_judged_are_the_bytes_that_leave() {
     let reply = relay.post(&[("mcp-session-id", &session)], body);
     assert_eq!(reply.json()["result"]["isError"], false, "{reply:?}");
     assert_eq!(upstream.asked("tools/call")[0].body, body);
+    is_judged_as_sent(&world, body);
 }
 
 #[test]
@@ -121,7 +122,9 @@ fn a_new_client_before_an_old_upstream() {
     assert_eq!(result["resultType"], "complete", "{reply:?}");
     assert_eq!(result["content"][0]["text"], "found");
     let call = &upstream.asked("tools/call")[0];
-    assert_eq!(call.body, body, "what was judged is what is sent");
+    let kept = "\"arguments\":{\"contact\":\"billing@customer.example\"},\"_meta\":{}}}";
+    assert!(call.body.contains(kept), "{}", call.body);
+    is_judged_as_sent(&world, &call.body);
     assert_eq!(call.header("mcp-session-id"), Some("upstream-1"));
     assert_eq!(call.header("mcp-protocol-version"), Some("2025-11-25"));
     assert_eq!(upstream.asked("initialize").len(), 1);
@@ -156,16 +159,7 @@ fn an_old_client_before_a_new_upstream() {
         call.header("mcp-param-contact"),
         Some("billing@customer.example")
     );
-    let decisions = world.entries("decision");
-    let id = decisions[0]["entry_id"].as_str().unwrap();
-    let call_ref = decisions[0]["call_ref"].as_str().unwrap();
-    let opened = world
-        .client("vault-reader")
-        .open(call_ref, "a test")
-        .unwrap();
-    let document = serde_json::to_value(&opened).unwrap();
-    let digest = countersign_core::refs::Sha256::of(call.body.as_bytes()).to_string();
-    assert!(document.to_string().contains(&digest), "{id}: {document}");
+    is_judged_as_sent(&world, &call.body);
     for method in ["logging/setLevel", "resources/subscribe"] {
         let body = request(
             json!(3),
@@ -195,4 +189,17 @@ fn an_unreachable_upstream_is_an_error_and_nothing_is_judged() {
     assert_eq!(reply.error_code(), -32011, "{reply:?}");
     assert_eq!(reply.header("mcp-session-id"), None);
     assert!(world.outcomes().is_empty());
+}
+
+/// Whether the first decision's call states the hash of these bytes.
+fn is_judged_as_sent(world: &World, body: &str) {
+    let decisions = world.entries("decision");
+    let call_ref = decisions[0]["call_ref"].as_str().unwrap();
+    let opened = world
+        .client("vault-reader")
+        .open(call_ref, "a test")
+        .unwrap();
+    let document = serde_json::to_value(&opened).unwrap().to_string();
+    let digest = countersign_core::refs::Sha256::of(body.as_bytes()).to_string();
+    assert!(document.contains(&digest), "{document}");
 }

@@ -620,11 +620,6 @@ fn serve(stream: TcpStream, all: &Mutex<Vec<Seen>>, handler: &Handler) {
 }
 
 pub(crate) const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
-pub(crate) const EVENTS: &[(&str, &str)] = &[
-    ("content-type", "text/event-stream"),
-    ("transfer-encoding", "chunked"),
-];
-
 /// Answers a request with a result.
 pub(crate) fn answer(
     seen: &Seen,
