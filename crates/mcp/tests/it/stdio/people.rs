@@ -25,9 +25,15 @@ fn the_person_is_asked_through_the_client_and_may_say_yes() {
     let world = World::new();
     let mut wire = Wire::edited(&world, "", &json!({ "elicitation": {} }), |_| {});
     let id = wire.begin("tools/call", &close());
-    let asked = answer(&mut wire, &json!({ "action": "accept", "content": { "answer": "approve" } }));
+    let asked = answer(
+        &mut wire,
+        &json!({ "action": "accept", "content": { "answer": "approve" } }),
+    );
     let message = asked["params"]["message"].as_str().unwrap();
-    assert!(message.contains("ticket.update") && message.contains("Is this ticket meant?"), "{message}");
+    assert!(
+        message.contains("ticket.update") && message.contains("Is this ticket meant?"),
+        "{message}"
+    );
     let done = wire.hear();
     assert_eq!(done["id"], id);
     assert!(returned(&done).contains("4821"));
@@ -74,7 +80,10 @@ fn while_one_call_waits_others_go_on_and_it_can_be_cancelled() {
     let world = World::new();
     let mut wire = Wire::new(&world, "");
     let id = wire.begin("tools/call", &close());
-    let other = wire.call("crm.lookup", &json!({ "contact": "billing@customer.example" }));
+    let other = wire.call(
+        "crm.lookup",
+        &json!({ "contact": "billing@customer.example" }),
+    );
     assert!(returned(&other).contains("crm.lookup"));
     wire.say(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } }).to_string());
     assert!(wire.ask("ping", &json!({}))["result"].is_object());
@@ -105,7 +114,10 @@ fn the_same_call_made_again_is_the_same_question() {
     let done = wire.hear();
     assert_eq!(done["id"], id, "the answer goes to the request that waits");
     // The bytes are those of the first call, which the approval is for.
-    assert!(!returned(&done).contains(&format!("\"id\":{id},")), "{done}");
+    assert!(
+        !returned(&done).contains(&format!("\"id\":{id},")),
+        "{done}"
+    );
     assert_eq!(world.outcomes(), ["escalated", "approved"]);
     // Once: the next one is asked about anew.
     wire.begin("tools/call", &close());

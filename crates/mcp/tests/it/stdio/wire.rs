@@ -53,8 +53,9 @@ impl Wire {
         let (from, output) = std::io::pipe().unwrap();
         let (stop, stopped) = channel();
         let command = scripted(what);
-        let thread =
-            std::thread::spawn(move || stdio::run(&relay, &command, input, output, stopped).unwrap());
+        let thread = std::thread::spawn(move || {
+            stdio::run(&relay, &command, input, output, stopped).unwrap()
+        });
         Self {
             to: Some(to),
             lines: lines(from),
@@ -73,7 +74,10 @@ impl Wire {
                 "clientInfo": { "name": "test", "version": "1" },
             }),
         );
-        assert_eq!(answer["result"]["serverInfo"]["name"], "scripted", "{answer}");
+        assert_eq!(
+            answer["result"]["serverInfo"]["name"], "scripted",
+            "{answer}"
+        );
         self.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         let listed = self.ask("tools/list", &json!({}));
         assert!(listed["result"]["tools"].is_array(), "{listed}");
@@ -95,7 +99,9 @@ impl Wire {
     pub(crate) fn begin(&mut self, method: &str, params: &Value) -> i64 {
         let id = self.next;
         self.next += 1;
-        self.say(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string());
+        self.say(
+            &json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string(),
+        );
         id
     }
 
@@ -128,7 +134,9 @@ impl Wire {
     pub(crate) fn ended(mut self) -> (Vec<Value>, Ended) {
         let ended = self.thread.take().unwrap().join().unwrap();
         let rest = self.lines.iter();
-        let rest = rest.map(|line| serde_json::from_str(&line).unwrap()).collect();
+        let rest = rest
+            .map(|line| serde_json::from_str(&line).unwrap())
+            .collect();
         (rest, ended)
     }
 
@@ -157,7 +165,10 @@ pub(crate) fn mail(to: &str) -> Value {
 /// What a refused call says to the model.
 pub(crate) fn refusal(answer: &Value) -> String {
     assert_eq!(answer["result"]["isError"], true, "{answer}");
-    answer["result"]["content"][0]["text"].as_str().unwrap().to_owned()
+    answer["result"]["content"][0]["text"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// What a call returned.

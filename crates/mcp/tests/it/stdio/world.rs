@@ -87,7 +87,8 @@ impl World {
     }
 
     pub(crate) fn relay(&self, edit: impl FnOnce(&mut RelayOptions)) -> Relay {
-        let text = "Look up billing@customer.example, send them the confirmation, close ticket 4821";
+        let text =
+            "Look up billing@customer.example, send them the confirmation, close ticket 4821";
         let mut options = RelayOptions {
             actor: AGENT.to_owned(),
             turn: TurnSource::Text {
@@ -160,7 +161,9 @@ impl Drop for World {
 
 fn texts(entries: &[Value], member: &str) -> Vec<String> {
     let texts = entries.iter().map(|entry| entry[member].as_str());
-    texts.map(|text| text.unwrap_or_default().to_owned()).collect()
+    texts
+        .map(|text| text.unwrap_or_default().to_owned())
+        .collect()
 }
 
 fn serve(
@@ -196,7 +199,11 @@ fn credential(role: Role) -> NewCredential {
     let speaks = matches!(role, Role::Agent | Role::Ingress);
     NewCredential {
         roles: vec![role.name().to_owned()],
-        actors: if speaks { vec![AGENT.to_owned()] } else { Vec::new() },
+        actors: if speaks {
+            vec![AGENT.to_owned()]
+        } else {
+            Vec::new()
+        },
         surface: (role == Role::Agent).then(|| "relay".to_owned()),
         ..NewCredential::default()
     }
