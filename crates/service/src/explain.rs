@@ -112,6 +112,9 @@ impl Service {
                 "a bundle in shadow said this, and nothing came of it; what counted is `{beside}`"
             ));
         }
+        if let Some(review) = decision.links.review {
+            notes.extend(self.answered_note(review)?);
+        }
         if decision.intent_ref.is_none() && decision.call_ref.is_some() {
             let unlooked = is(BuiltinReason::Stopped) || is(BuiltinReason::Contended);
             notes.push(match decision.claimed_intent_ref {
@@ -135,6 +138,28 @@ impl Service {
             });
         }
         Ok(notes)
+    }
+
+    /// What a person answered, whose answer the call was judged again with.
+    fn answered_note(&self, review: EntryId) -> Result<Option<String>, ServiceError> {
+        let Some((_, entry)) = self.known_entry(review)? else {
+            return Ok(None);
+        };
+        let Some(Body::Review(body)) = entry.body() else {
+            return Ok(None);
+        };
+        let (answer, by) = (body.answer, body.credential);
+        let whose = match body.signature {
+            Some(_) => format!("the reviewer `{by}` answered and signed"),
+            None => format!("the person whose turn it is answered, as the ingress `{by}` says:"),
+        };
+        let asked = body
+            .links
+            .review
+            .map_or_else(String::new, |id| format!(" `{id}`"));
+        Ok(Some(format!(
+            "{whose} `{answer}` to the escalation{asked}; that is entry `{review}`"
+        )))
     }
 
     /// Why a turn that a call named did not count for it.

@@ -38,7 +38,7 @@ pub use problem::Problem;
 pub use replay::{ReplayChange, ReplayPage, ReplayRequest};
 pub use reviews::{
     OpenReview, ReviewAnswered, ReviewList, ReviewRequest, ReviewShown, Shown, ShownBefore,
-    ShownDifference, ShownRule, ShownTarget,
+    ShownCarried, ShownDifference, ShownRule, ShownTarget,
 };
 pub use tools::{VisibleAnswer, VisibleRequest};
 pub use turns::{

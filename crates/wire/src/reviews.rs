@@ -108,6 +108,9 @@ pub struct Shown {
     /// How many more there are.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_values: u32,
+    /// What the call carries out of fields that not everybody may read; at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carries: Vec<ShownCarried>,
     /// What the agent gave as its reasons: evidence, never authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
@@ -150,6 +153,16 @@ pub struct ShownTarget {
     pub directory: Option<Value>,
     /// Whether a call of the same action on it was approved before, by anybody.
     pub approved_before: bool,
+}
+
+/// An argument that holds something of a field that not everybody may read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShownCarried {
+    /// The JSON Pointer of the argument's value.
+    pub at: String,
+    /// Who may read the field, as the manifest labels it.
+    pub label: String,
 }
 
 /// An earlier call of the same actor, action and tool that was approved.

@@ -109,10 +109,19 @@ pub(crate) fn run(
         && answer.outcome == "escalated"
     {
         answer = client.decision(&answer.entry_id, Some(Duration::from_secs(wait)))?;
+        // What came of the answer is a decision of its own, with its own permit.
+        while let Some(resolution) = &answer.resolution
+            && resolution.kind == "decision"
+        {
+            answer = client.decision(&resolution.entry_id, None)?;
+        }
     }
     terminal.answer(&answer, || text(terminal, &args.tool, &answer))?;
     if !terminal.is_json() && answer.outcome != "approved" {
-        terminal.hint(format!("countersign explain {}", answer.entry_id));
+        match answer.outcome == "escalated" && answer.resolution.is_none() {
+            true => tell_who_may_answer(&answer, terminal),
+            false => terminal.hint(format!("countersign explain {}", answer.entry_id)),
+        }
         if names_no_turn(&answer) {
             terminal.hint(
                 "the call names no live turn (--intent), and no rule permits calls without one",
@@ -137,6 +146,17 @@ fn not_witnessed(error: CliError, args: &DecideArgs) -> CliError {
             "with --idempotency-key, asking again is answered with the same entry, and the permit"
         }
     })
+}
+
+/// Somebody has to answer, and the call is not lost meanwhile.
+fn tell_who_may_answer(answer: &DecisionAnswer, terminal: &Terminal) {
+    let id = &answer.entry_id;
+    let who = match answer.requester_may_answer {
+        Some(true) => "a person must say yes, and whoever asked may:",
+        _ => "another person than the one who asked must say yes:",
+    };
+    terminal.hint(format!("{who} countersign reviews show {id}"));
+    terminal.hint("with --wait 60s, the command waits for the answer");
 }
 
 /// Whether it was rejected for want of a rule, and no turn was found that it could follow from.

@@ -101,6 +101,10 @@ fn what(terminal: &Terminal, entry: &Value) -> Cell {
                 .unwrap_or_default(),
         )
     };
+    let link = |member: &str| {
+        let linked = entry.get("links").and_then(|links| links.get(member));
+        plain(linked.and_then(Value::as_str).unwrap_or_default())
+    };
     let list = |member: &str| {
         let items = entry
             .get(member)
@@ -133,6 +137,8 @@ fn what(terminal: &Terminal, entry: &Value) -> Cell {
         "policy" => Cell::new(format!("{} {}", of("phase"), short_ref(&of("policy_ref")))),
         "credential" => Cell::new(format!("{} {}", of("change"), list("roles"))),
         "execution" => Cell::new(of("phase")),
+        "review" => Cell::new(format!("{} of {}", of("answer"), link("review"))),
+        "expired" => Cell::new(format!("nobody answered {}", link("resolves"))),
         "key" => Cell::new(format!("{} {}", of("change"), of("purpose"))),
         "genesis" => Cell::new(of("origin")),
         _ => Cell::new(""),

@@ -13,6 +13,8 @@ use crate::terminal::{Terminal, Tone};
 
 /// Most characters of one part of a turn that are shown; `--json` has the whole.
 const WORDS: usize = 8_000;
+/// Most striking things that are told first.
+const STRIKING: usize = 12;
 
 /// What is shown, as text of at most the terminal's width. The arguments are whole.
 pub(crate) fn review(terminal: &Terminal, shown: &Shown, call: &Value, turns: &[Value]) -> String {
@@ -20,6 +22,12 @@ pub(crate) fn review(terminal: &Terminal, shown: &Shown, call: &Value, turns: &[
     let mut section = |name: &str, text: String| {
         sections.push(format!("{}\n{text}", terminal.paint(Tone::Strong, name)));
     };
+    let striking = striking(shown);
+    if !striking.is_empty() {
+        let each = striking.iter().map(|it| wrapped(it, "  "));
+        let text = each.collect::<Vec<_>>().join("\n");
+        section("look at", terminal.paint(Tone::Careful, &text));
+    }
     section("what was asked for", asked_for(shown, turns));
     section("the call", the_call(shown, call));
     section("why a person is asked", rules(shown));
@@ -40,7 +48,7 @@ pub(crate) fn review(terminal: &Terminal, shown: &Shown, call: &Value, turns: &[
 
 fn head(terminal: &Terminal, shown: &Shown) -> String {
     let mut out = format!(
-        "{}  {} by {}, through {}\n  {}, asked at {}\n  to be answered by {}",
+        "{}  {} by {} ({})\n  {}, asked at {}\n  to be answered until {}",
         terminal.paint(Tone::Careful, "waiting"),
         plain(&shown.action),
         plain(&shown.actor),
@@ -62,6 +70,48 @@ fn head(terminal: &Terminal, shown: &Shown) -> String {
         let _ = write!(out, "\n{}", wrapped(&text, "  "));
     }
     out
+}
+
+/// What somebody who has little time should look at first.
+fn striking(shown: &Shown) -> Vec<String> {
+    let mut out = Vec::new();
+    for target in &shown.targets {
+        let ungrounded = vouched_for(&target.sources).err();
+        let what = match (target.approved_before, ungrounded) {
+            (true, None) => continue,
+            (false, None) => "was never approved before".to_owned(),
+            (true, Some(why)) => why.to_owned(),
+            (false, Some(why)) => format!("was never approved before, and {why}"),
+        };
+        out.push(format!("{} at {} {what}", target.value, target.at));
+    }
+    for value in &shown.values {
+        if let Err(why) = vouched_for(&value.sources) {
+            out.push(format!("{} at {} {why}", shortened(&value.value), value.at));
+        }
+    }
+    for it in &shown.carries {
+        out.push(format!(
+            "{} holds what is {}: it would leave",
+            it.at, it.label
+        ));
+    }
+    if out.len() > STRIKING {
+        let more = out.len().saturating_sub(STRIKING);
+        out.truncate(STRIKING);
+        out.push(format!("and {more} more below"));
+    }
+    out
+}
+
+/// Whether somebody's words or a record vouch for a value.
+fn vouched_for(sources: &[String]) -> Result<(), &'static str> {
+    let has = |name: &str| sources.iter().any(|source| source == name);
+    match sources.iter().any(|it| it != "none" && it != "any_output") {
+        true => Ok(()),
+        false if has("any_output") => Err("stands in a result, and nobody vouches for it"),
+        false => Err("comes from nowhere that is known"),
+    }
 }
 
 fn asked_for(shown: &Shown, turns: &[Value]) -> String {

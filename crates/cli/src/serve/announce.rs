@@ -72,6 +72,11 @@ impl Announced {
         }
     }
 
+    /// Where the profile was written.
+    pub(super) fn profile(&self) -> Option<&Path> {
+        self.profile.as_deref()
+    }
+
     fn is_first(&self) -> bool {
         !self.credentials.is_empty()
     }

@@ -6,6 +6,7 @@ use countersign_host::{Beginning, DataDir, Host};
 use countersign_service::FirstCredential;
 use countersign_wire::NewCredential;
 
+use super::reviewer::FirstReviewer;
 use super::settings::FirstStart;
 use crate::bundles;
 use crate::commands::turn::LOCAL_ACTOR;
@@ -28,10 +29,11 @@ const CREDENTIALS: &[(&str, &[&str], bool)] = &[
 pub(super) fn begin(
     data: &DataDir,
     first: &FirstStart,
+    reviewer: &FirstReviewer,
 ) -> Result<(Host, Vec<FirstCredential>), CliError> {
     let bundle = bundles::check(first.bundle())?.0;
     let public_name = first.public_name.clone();
-    Ok(data.begin(beginning(first.tenant()?, public_name, bundle))?)
+    Ok(data.begin(beginning(first.tenant()?, public_name, bundle, reviewer))?)
 }
 
 /// What a new log begins with.
@@ -39,6 +41,7 @@ pub(super) fn beginning(
     tenant: TenantId,
     public_name: Option<String>,
     bundle: BundleContent,
+    reviewer: &FirstReviewer,
 ) -> Beginning {
     Beginning {
         tenant,
@@ -46,12 +49,12 @@ pub(super) fn beginning(
         bundle,
         credentials: CREDENTIALS
             .iter()
-            .map(|(name, roles, speaks)| credential(name, roles, *speaks))
+            .map(|(name, roles, speaks)| credential(name, roles, *speaks, reviewer))
             .collect(),
     }
 }
 
-fn credential(name: &str, roles: &[&str], speaks: bool) -> NewCredential {
+fn credential(name: &str, roles: &[&str], speaks: bool, reviewer: &FirstReviewer) -> NewCredential {
     let actors: Vec<String> = match speaks {
         true => vec![LOCAL_ACTOR.to_owned(), format!("{LOCAL_ACTOR}/")],
         false => Vec::new(),
@@ -62,6 +65,8 @@ fn credential(name: &str, roles: &[&str], speaks: bool) -> NewCredential {
         actors,
         // The profile puts its token beside the agent's, for the same user of the same machine.
         assurance: (name == "ingress").then(|| "same-uid".to_owned()),
+        public_key: (name == "reviewer").then(|| reviewer.public_key()),
+        principal: FirstReviewer::principal().filter(|_| name == "reviewer"),
         ..NewCredential::default()
     }
 }

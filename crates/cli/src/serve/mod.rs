@@ -5,6 +5,7 @@ mod as_user;
 mod first;
 mod logging;
 mod publishing;
+mod reviewer;
 mod running;
 mod settings;
 mod signals;
@@ -25,6 +26,7 @@ use crate::exit::Exit;
 use crate::profile::ProfilePath;
 use crate::terminal::Terminal;
 use announce::{Announced, NewProfile};
+use reviewer::FirstReviewer;
 use settings::{FirstStart, Settings};
 
 /// Serves until a signal, or until the ledger stops.
@@ -85,11 +87,14 @@ pub(crate) fn init(
     let (host, announced) = match &args.successor_of {
         None => open(&data, &args.first, new_profile, terminal)?,
         Some(old) => {
+            let lost = args.i_have_lost_data;
+            let reviewer = FirstReviewer::of(new_profile.place)?;
             let (host, credentials) =
-                successor::begin(&data, old, args.i_have_lost_data, &args.first, terminal)?;
+                successor::begin(&data, old, lost, (&args.first, &reviewer), terminal)?;
             let hidden = args.first.hide_tokens;
             let announced =
                 announce::credentials(&host, credentials, new_profile, hidden, terminal)?;
+            reviewer.keep(announced.profile(), data.path(), terminal);
             (host, announced)
         }
     };
@@ -115,10 +120,12 @@ fn open(
         first.warn_of_unused(&host, terminal);
         return Ok((host, Announced::nothing()));
     }
-    let (host, credentials) = first::begin(data, first)?;
+    let reviewer = FirstReviewer::of(profile.place)?;
+    let (host, credentials) = first::begin(data, first, &reviewer)?;
     // Whatever comes after this, the tokens are not lost.
     let announced =
         announce::credentials(&host, credentials, profile, first.hide_tokens, terminal)?;
+    reviewer.keep(announced.profile(), data.path(), terminal);
     Ok((host, announced))
 }
 

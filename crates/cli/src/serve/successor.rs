@@ -6,6 +6,7 @@ use countersign_host::{DataDir, Host, Remains};
 use countersign_service::FirstCredential;
 
 use super::first;
+use super::reviewer::FirstReviewer;
 use super::settings::FirstStart;
 use crate::bundles;
 use crate::error::CliError;
@@ -16,7 +17,7 @@ pub(super) fn begin(
     data: &DataDir,
     old: &Path,
     is_confirmed: bool,
-    first: &FirstStart,
+    (first, reviewer): (&FirstStart, &FirstReviewer),
     terminal: &Terminal,
 ) -> Result<(Host, Vec<FirstCredential>), CliError> {
     let old = DataDir::new(old);
@@ -33,7 +34,7 @@ pub(super) fn begin(
         }
         (Some(named), _) => bundles::check(named)?.0,
     };
-    let beginning = first::beginning(remains.tenant.clone(), None, bundle);
+    let beginning = first::beginning(remains.tenant.clone(), None, bundle, reviewer);
     let begun = data.succeed(beginning, &old, &remains)?;
     terminal.note(format!(
         "the log `{}` continues `{}`",

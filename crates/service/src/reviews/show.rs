@@ -14,7 +14,7 @@ use countersign_core::refs::{IntentRef, Sha256};
 use countersign_core::verdict::Outcome;
 use countersign_ledger::{Filter, Order, Page};
 use countersign_wire::{
-    RawJson, ReviewShown, Shown, ShownBefore, ShownRule, ShownTarget, ValueView,
+    RawJson, ReviewShown, Shown, ShownBefore, ShownCarried, ShownRule, ShownTarget, ValueView,
 };
 use serde_json::value::RawValue;
 
@@ -31,6 +31,8 @@ use crate::history::LedgerRows;
 const TURNS: usize = 4;
 /// Most values beside the targets that are shown.
 const VALUES: usize = 64;
+/// Most arguments that carry something out that are shown.
+const CARRIED: usize = 64;
 /// Most places where one value was found that are shown.
 const EVIDENCE: usize = 6;
 /// Longest value, and longest words of a place, that are shown, in bytes. The call is shown whole.
@@ -173,6 +175,7 @@ impl Service {
                 .map(|(n, fact)| shown_value(&format!("/values/{n}"), fact, &mut cuts))
                 .collect(),
             more_values: count(more_values),
+            carries: carries(facts),
             reasoning,
             before: opening.before.as_ref().map(|before| before.shown.clone()),
             cut: cuts.places,
@@ -314,6 +317,16 @@ fn turns_to_show(facts: &Facts) -> Vec<IntentRef> {
         .enumerate()
         .filter(|(n, turn)| *n == 0 || words.contains(turn));
     shown.map(|(_, turn)| turn).take(TURNS).collect()
+}
+
+/// Which arguments hold something of fields that not everybody may read, each once.
+fn carries(facts: &Facts) -> Vec<ShownCarried> {
+    let carried = facts.carried.iter().map(|fact| ShownCarried {
+        at: fact.at.clone(),
+        label: fact.label.name().to_owned(),
+    });
+    let carried: BTreeSet<ShownCarried> = carried.collect();
+    carried.into_iter().take(CARRIED).collect()
 }
 
 fn rules(escalated: &Escalated, cuts: &mut Cuts) -> Vec<ShownRule> {
