@@ -54,6 +54,11 @@ forbid (principal, action == Action::"shell.run", resource);
 @escalate
 forbid (principal, action == Action::"file.delete", resource);
 
+@id("outside")
+@reason("It is outside of the project.")
+forbid (principal, action == Action::"file.write", resource)
+when { context.target has in_project && !context.target.in_project };
+
 @id("no-network")
 @reason("Nothing leaves the machine.")
 forbid (principal, action == Action::"net.fetch", resource);
@@ -352,6 +357,46 @@ fn a_call_is_allowed_denied_or_put_to_the_person() {
     // A call that was never approved and has run is told of.
     let ran = desk.finished("t6", "Delete", json!({"file_path": path}), json!("gone"));
     assert!(ran.out.contains("not approved here"), "{}", ran.out);
+}
+
+#[test]
+fn a_path_is_where_its_links_lead() {
+    let desk = Desk::new(&[]);
+    desk.begin("write it all");
+    let outside = desk.home.path("outside");
+    std::fs::create_dir_all(outside.join("deep")).unwrap();
+    std::os::unix::fs::symlink(&outside, desk.project.join("out")).unwrap();
+    std::os::unix::fs::symlink(outside.join("deep"), desk.project.join("deep")).unwrap();
+    std::os::unix::fs::symlink(&desk.project, desk.home.path("back")).unwrap();
+    let project = desk.project.display();
+    let back = desk.home.path("back").display().to_string();
+    let cases = [
+        (format!("{project}/a.txt"), "allow"),
+        ("a.txt".to_owned(), "allow"),
+        ("src/../a.txt".to_owned(), "allow"),
+        (format!("{back}/a.txt"), "allow"),
+        (format!("{project}/out/a.txt"), "deny"),
+        ("out".to_owned(), "deny"),
+        ("deep/../a.txt".to_owned(), "deny"),
+        ("src/../deep/x".to_owned(), "deny"),
+        ("../a.txt".to_owned(), "deny"),
+        (outside.join("a.txt").display().to_string(), "deny"),
+        ("~/a.txt".to_owned(), "deny"),
+    ];
+    for (path, expected) in cases {
+        let input = json!({"file_path": path, "content": "x"});
+        let (said, why) = desk.call(&format!("t-{path}"), "Write", input);
+        assert_eq!(said, expected, "{path}: {why}");
+        assert!(
+            said == "allow" || why.contains("(outside)"),
+            "{path}: {why}"
+        );
+    }
+    // Where the assistant has gone to does not move its project.
+    let input = json!({"file_path": "a.txt", "content": "x"});
+    let more = json!({"cwd": outside});
+    let (said, why) = desk.call_with("elsewhere", "Write", input, more);
+    assert_eq!(said, "deny", "{why}");
 }
 
 #[test]
