@@ -101,9 +101,8 @@ impl Execution {
         let mut rests = RESTS.iter();
         let mut may_be_there = false;
         loop {
-            let error = match self.client.report_execution(&request) {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
+            let Err(error) = self.client.report_execution(&request) else {
+                return Ok(());
             };
             // Reported by an earlier try whose answer was lost.
             if may_be_there && error.code() == Some("conflict") {
