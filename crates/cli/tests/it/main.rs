@@ -34,6 +34,10 @@ mod observing;
 #[cfg(test)]
 mod output;
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
+mod relayed;
+#[cfg(test)]
 mod second_key;
 #[cfg(test)]
 mod serving;

@@ -89,7 +89,7 @@ fn hints(shown: &str, update: bool, changes: &[Change], terminal: &Terminal) {
         "policies, actions and effects are as they were: what is new is at the end of {shown}/{PAGE}"
     ));
     terminal.hint(format!(
-        "countersign policy test {shown} && countersign policy publish {shown}"
+        "countersign policy test {shown} && countersign policy publish --activate {shown}"
     ));
 }
 

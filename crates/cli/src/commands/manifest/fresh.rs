@@ -54,7 +54,7 @@ pub(super) fn write(
             text::PAGE
         ));
         terminal.hint(format!(
-            "countersign policy test {shown} && countersign policy publish {shown}"
+            "countersign policy test {shown} && countersign policy publish --activate {shown}"
         ));
     }
     Ok(Exit::Yes)

@@ -36,7 +36,7 @@ leaves policies, actions and effects as they are.
 
 Examples:
   countersign manifest from-mcp --out files -- npx -y @modelcontextprotocol/server-filesystem /srv/docs
-  countersign policy check files && countersign policy test files && countersign policy publish files
+  countersign policy check files && countersign policy test files && countersign policy publish --activate files
   countersign manifest from-mcp --out files --update -- npx -y @modelcontextprotocol/server-filesystem /srv/docs
 
 Exit codes: 0 written, or nothing has changed; 1 something has changed; 2 usage, or the server could not be asked.")]
