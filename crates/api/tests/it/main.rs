@@ -16,6 +16,7 @@ mod limits;
 mod log;
 mod logging;
 mod protocol;
+mod reviews;
 mod roles;
 mod secure;
 mod world;
