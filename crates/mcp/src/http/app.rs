@@ -30,7 +30,7 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     pub(crate) tools: Tools,
     /// For clients without sessions, before an upstream with sessions: one each.
-    pub(crate) remotes: Mutex<HashMap<Owner, Arc<Turn<Option<Arc<Side>>>>>>,
+    pub(crate) remotes: Mutex<HashMap<Owner, Place>>,
     /// Until when it is believed that the upstream does not speak 2026-07-28, or what it says of
     /// itself in that revision.
     pub(crate) era: Turn<Era>,
@@ -42,6 +42,9 @@ pub(crate) struct App {
     /// Turns true when the relay stops.
     pub(crate) stopping: watch::Receiver<bool>,
 }
+
+/// Where the session for a client without sessions stands; whoever makes it holds the lock.
+pub(crate) type Place = Arc<Turn<Option<Arc<Side>>>>;
 
 /// What is known of the upstream's revisions.
 #[derive(Default)]

@@ -272,7 +272,7 @@ impl Exchange {
         status: StatusCode,
         outlet: &mut Outlet,
     ) -> Result<End, Trouble> {
-        match self.from_server(body).await? {
+        match self.heard(body).await? {
             FromServer::Forward(bytes) if answers(&bytes, &self.id) => {
                 let status = self.status(status, &bytes);
                 self.take(outlet).answer(status, self.said(bytes)).await;
@@ -345,7 +345,7 @@ impl Exchange {
             }
             return Ok(false);
         };
-        match self.from_server(data).await? {
+        match self.heard(data).await? {
             FromServer::Forward(bytes) => {
                 let is_answer = answers(&bytes, &self.id);
                 if is_answer && !outlet.is_stream() && event.id.is_none() {
@@ -365,7 +365,7 @@ impl Exchange {
         }
     }
 
-    async fn from_server(&self, bytes: Vec<u8>) -> Result<FromServer, Trouble> {
+    async fn heard(&self, bytes: Vec<u8>) -> Result<FromServer, Trouble> {
         let conversation = self.conversation.clone();
         let app = Arc::clone(&self.app);
         let lists = self.method == "tools/list";

@@ -250,10 +250,10 @@ fn text_of(value: &Value) -> Option<String> {
 
 /// A text as a header's value, in base64 where it could not stand there as it is.
 fn encoded(text: &str) -> Option<HeaderValue> {
-    let plain = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
-        && !text.starts_with(' ')
-        && !text.ends_with(' ')
-        && !(text.starts_with(SENTINEL.0) && text.ends_with(SENTINEL.1));
+    let is_sentinel = text.starts_with(SENTINEL.0) && text.ends_with(SENTINEL.1);
+    let is_padded = text.starts_with(' ') || text.ends_with(' ');
+    let is_ascii = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
+    let plain = is_ascii && !is_padded && !is_sentinel;
     match plain {
         true => HeaderValue::from_str(text).ok(),
         false => {

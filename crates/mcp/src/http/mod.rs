@@ -9,6 +9,7 @@
 mod app;
 mod body;
 mod bridge;
+mod checks;
 mod connect;
 mod exchange;
 mod guard;

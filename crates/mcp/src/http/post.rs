@@ -7,22 +7,21 @@ use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::app::App;
 use super::body::{Out, empty, json as answer, outlet, plain, presence};
+use super::checks::{Refused, bridged, cancelled, compared, mismatch, says_stateless, unsupported};
 use super::exchange::Exchange;
 use super::guard::{Owner, Turned, accepts, json_body};
 use super::intake::{self, Intake, Taken};
-use super::mirror::{
-    self, Body, HEADER_MISMATCH, LEGACY_ALL, MODERN, Mismatch, Required, SESSION, VERSION, single,
-};
+use super::mirror::{LEGACY_ALL, MODERN, Mismatch, SESSION, VERSION, single};
 use super::options::UpstreamRevision;
-use super::reach::{Initialized, UNSUPPORTED_VERSION};
+use super::reach::Initialized;
 use super::sessions::Session;
 use super::side::{Bridged, Local, Side};
 use super::upstream::Trouble;
-use crate::jsonrpc::{self, Id, Kind, Message, code, is_judged};
+use crate::jsonrpc::{self, Id, Kind, Message, code};
 use crate::relay::{Conversation, FromClient, FromServer};
 
 const BUSY: Turned = Turned {
@@ -61,8 +60,14 @@ pub(crate) async fn post(
         return plain(BUSY);
     };
     let era = match era(app, owner, &head.headers) {
-        Ok(era) => era,
-        Err(response) => return *response,
+        Ok(Some(era)) => era,
+        Ok(None) => {
+            return plain(Turned {
+                status: StatusCode::NOT_FOUND,
+                text: "no such session is open",
+            });
+        }
+        Err(refused) => return refused.response(),
     };
     let taken = match intake::read(body, &app.memory).await {
         Intake::Whole(taken) => taken,
@@ -93,27 +98,20 @@ pub(crate) async fn post(
     }
 }
 
-/// Which rules apply, by the headers alone.
-fn era(app: &App, owner: Owner, headers: &HeaderMap) -> Result<Era, Box<Response<Out>>> {
-    let refuse = |error: Mismatch| Box::new(mismatch(None, &error));
+/// Which rules apply, by the headers alone; `None` if they name a session that is not open.
+fn era(app: &App, owner: Owner, headers: &HeaderMap) -> Result<Option<Era>, Refused> {
+    let refuse = |error: Mismatch| mismatch(None, &error);
     let version = single(headers, &VERSION).map_err(refuse)?;
     match version.as_deref() {
-        Some(MODERN) => return Ok(Era::Stateless),
+        Some(MODERN) => return Ok(Some(Era::Stateless)),
         Some(known) if LEGACY_ALL.contains(&known) => {}
-        Some(other) => return Err(Box::new(unsupported(other))),
+        Some(other) => return Err(unsupported(other)),
         None => {}
     }
-    let Some(id) = single(headers, &SESSION).map_err(refuse)? else {
-        return Ok(Era::First);
-    };
-    let session = app.sessions.find(&id, owner);
-    let session = session.ok_or_else(|| {
-        Box::new(plain(Turned {
-            status: StatusCode::NOT_FOUND,
-            text: "no such session is open",
-        }))
-    })?;
-    Ok(Era::Session(session))
+    match single(headers, &SESSION).map_err(refuse)? {
+        None => Ok(Some(Era::First)),
+        Some(id) => Ok(app.sessions.find(&id, owner).map(Era::Session)),
+    }
 }
 
 impl Era {
@@ -168,10 +166,9 @@ impl Request {
         conversation: &Conversation,
         side: Arc<Side>,
         modern: bool,
-    ) -> Result<Considered, Response<Out>> {
-        let Ok(_place) = self.app.judged.acquire().await else {
-            return Err(plain(BUSY));
-        };
+    ) -> Result<Considered, Refused> {
+        // Nobody closes it.
+        let _place = self.app.judged.acquire().await;
         let (app, headers) = (Arc::clone(&self.app), self.headers.clone());
         let (conversation, bytes) = (conversation.clone(), self.taken.bytes.clone());
         let considered = self.app.blocking(move || {
@@ -187,20 +184,23 @@ impl Request {
         });
         match considered.await {
             Ok(considered) => considered,
-            Err(_) => Err(empty(StatusCode::INTERNAL_SERVER_ERROR)),
+            Err(_) => Err(Refused {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                bytes: Vec::new(),
+            }),
         }
     }
 
     async fn go_on(
         self,
-        considered: Result<Considered, Response<Out>>,
+        considered: Result<Considered, Refused>,
         conversation: Conversation,
         side: Arc<Side>,
         session: Option<Arc<Session>>,
     ) -> Response<Out> {
         let considered = match considered {
             Ok(considered) => considered,
-            Err(response) => return response,
+            Err(refused) => return refused.response(),
         };
         let Some(Kind::Request { id, method }) = considered.kind else {
             return self.told(considered, side, session).await;
@@ -276,7 +276,7 @@ impl Request {
         let side = Arc::new(Side::Stateless);
         let considered = match self.consider(&conversation, side, false).await {
             Ok(considered) => considered,
-            Err(response) => return response,
+            Err(refused) => return refused.response(),
         };
         let Some(Kind::Request { id, .. }) = considered.kind else {
             return self.told(considered, Arc::new(Side::Stateless), None).await;
@@ -388,6 +388,12 @@ impl Request {
     }
 }
 
+impl Refused {
+    fn response(self) -> Response<Out> {
+        answer(self.status, self.bytes)
+    }
+}
+
 impl Considered {
     fn unread(said: FromClient) -> Self {
         Self {
@@ -396,128 +402,4 @@ impl Considered {
             said,
         }
     }
-}
-
-/// Compares a message with its headers, and says who the client is that initializes.
-fn compared(
-    app: &App,
-    headers: &HeaderMap,
-    message: &Message,
-    side: &Side,
-    modern: bool,
-) -> Result<Value, Response<Out>> {
-    let refuse =
-        |status, code, text: &str| answer(status, jsonrpc::error(message.id(), code, text, None));
-    let bad = StatusCode::BAD_REQUEST;
-    let Some(method) = message.method() else {
-        return match modern {
-            true => Err(refuse(
-                bad,
-                code::INVALID_REQUEST,
-                "clients of this revision send no responses",
-            )),
-            false => Ok(Value::Null),
-        };
-    };
-    if modern && method == "initialize" {
-        let text = "this revision has no `initialize`";
-        return Err(refuse(StatusCode::NOT_FOUND, code::METHOD_NOT_FOUND, text));
-    }
-    let has_session = headers.contains_key(SESSION);
-    if !modern && has_session && method == "initialize" {
-        return Err(refuse(
-            bad,
-            code::INVALID_REQUEST,
-            "this session has begun already",
-        ));
-    }
-    let params = match message.strict() {
-        Ok(params) => params,
-        // It is refused, and the refusal recorded, by whoever judges it.
-        Err(_) if is_judged(method) => return Ok(Value::Null),
-        Err(error) => return Err(refuse(bad, code::INVALID_PARAMS, &error.to_string())),
-    };
-    let body = Body {
-        method,
-        params: params.as_ref(),
-    };
-    let is_told = matches!(message.kind(), Kind::Notification { .. });
-    let required = match side {
-        // What a notification must carry is not said (Streamable HTTP, "Sending Messages").
-        _ if !modern || is_told => Required::Nothing,
-        Side::Stateless => Required::All,
-        Side::Sessions(_) | Side::Bridged(_) => Required::Standard,
-    };
-    let checked = match body.version() {
-        Some(MODERN) if !modern => Err(Mismatch::Differs(VERSION)),
-        _ => mirror::check(headers, &body, &app.tools, required),
-    };
-    if let Err(error) = checked {
-        return Err(mismatch(message.id(), &error));
-    }
-    let client = params.as_ref().and_then(|params| params.get("clientInfo"));
-    Ok(client.cloned().unwrap_or_default())
-}
-
-/// The message as an upstream of another revision takes it.
-fn bridged(
-    side: &Side,
-    conversation: &Conversation,
-    message: Message,
-    modern: bool,
-) -> Result<Message, Response<Out>> {
-    let asks = matches!(message.kind(), Kind::Request { .. });
-    let changed = match side {
-        Side::Sessions(_) if modern => {
-            conversation.settle(message.strict().ok().flatten().as_ref());
-            super::bridge::without_meta(&message)
-        }
-        Side::Bridged(known) if asks && side.local(&message).is_none() => {
-            conversation.settle(None);
-            super::bridge::with_meta(&message, &known.client)
-        }
-        _ => return Ok(message),
-    };
-    let read = changed.and_then(|bytes| Message::read(bytes).ok());
-    read.ok_or_else(|| {
-        let text = "`_meta` is no object, or holds what only the relay may say";
-        let error = jsonrpc::error(message.id(), code::INVALID_PARAMS, text, None);
-        answer(StatusCode::BAD_REQUEST, error)
-    })
-}
-
-fn says_stateless(message: &Message) -> bool {
-    let params = message.strict().ok().flatten();
-    let body = Body {
-        method: message.method().unwrap_or_default(),
-        params: params.as_ref(),
-    };
-    body.version() == Some(MODERN)
-}
-
-/// Which request a message cancels.
-fn cancelled(message: &Message) -> Option<Id> {
-    if message.method() != Some("notifications/cancelled") {
-        return None;
-    }
-    let params = message.strict().ok().flatten()?;
-    match params.get("requestId")? {
-        Value::String(text) => Some(Id::Text(text.clone())),
-        Value::Number(number) => number.as_i64().map(Id::Number),
-        _ => None,
-    }
-}
-
-fn mismatch(id: Option<&Id>, error: &Mismatch) -> Response<Out> {
-    let error = jsonrpc::error(id, HEADER_MISMATCH, &error.to_string(), None);
-    answer(StatusCode::BAD_REQUEST, error)
-}
-
-fn unsupported(version: &str) -> Response<Out> {
-    let mut supported = vec![MODERN];
-    supported.extend(LEGACY_ALL.iter().rev());
-    let data = json!({"supported": supported, "requested": version});
-    let text = "this revision of the protocol is not relayed";
-    let error = jsonrpc::error(None, UNSUPPORTED_VERSION, text, Some(&data));
-    answer(StatusCode::BAD_REQUEST, error)
 }

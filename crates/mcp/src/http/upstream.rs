@@ -219,9 +219,8 @@ impl Reply {
                 // A stream that was asked for may be quiet for as long as it likes.
                 None => Instant::now() + Duration::from_secs(365 * 24 * 60 * 60),
             };
-            let frame = match timeout_at(limit, self.body.frame()).await {
-                Ok(frame) => frame,
-                Err(_) => return Err(Trouble::Slow(self.silence)),
+            let Ok(frame) = timeout_at(limit, self.body.frame()).await else {
+                return Err(Trouble::Slow(self.silence));
             };
             match frame {
                 None => return Ok(None),
