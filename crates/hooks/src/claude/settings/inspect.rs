@@ -101,6 +101,16 @@ pub(super) fn inspect(path: &Path, text: Option<&str>) -> Result<Inspection, Str
     if settings.get("disableAllHooks") == Some(&Value::Bool(true)) {
         found.find(true, "`disableAllHooks` is on: no hook runs");
     }
+    let answers = hooks.and_then(|hooks| hooks.get("PermissionRequest"));
+    if answers
+        .and_then(Value::as_array)
+        .is_some_and(|groups| !groups.is_empty())
+    {
+        found.find(
+            false,
+            "PermissionRequest: a hook stands there that can answer in the person's place what only they are asked",
+        );
+    }
     if found.is_installed() {
         judge(&mut found);
     }
