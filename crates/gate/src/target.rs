@@ -225,4 +225,47 @@ mod tests {
             assert!(query(text).is_err(), "{text:?}");
         }
     }
+
+    proptest::proptest! {
+        /// A reader that tidies up (WHATWG URL) finds nothing to tidy up in what we take, and the
+        /// same parts and pairs.
+        #[test]
+        fn another_reader_reads_the_same(
+            path in "(/([a-z.]|%[0-9a-fA-F]{2}|[;:@&=+$,*'()!~_-]|\\\\|[ \"<>{}|^`é]){0,4}){1,4}",
+            query in proptest::option::of("([a-z=&]|%[0-9a-fA-F]{2}|[;:@+$,*'()!~_./?-]|[ \"<>{}|^`é#]){0,12}"),
+        ) {
+            let Ok(read) = read(&path, query.as_deref()) else {
+                return Ok(());
+            };
+            let mut whole = format!("http://upstream.example{path}");
+            if let Some(query) = &query {
+                whole = format!("{whole}?{query}");
+            }
+            let other = url::Url::parse(&whole).unwrap();
+            proptest::prop_assert_eq!(other.path(), path.as_str());
+            // It encodes `'` in a query, which is one of the characters that may stand there.
+            let kept = query.as_ref().map(|query| query.replace('\'', "%27"));
+            proptest::prop_assert_eq!(other.query(), kept.as_deref());
+            let raw: Vec<&str> = read.segments.iter().map(|segment| segment.raw).collect();
+            let parts: Vec<&str> = other.path_segments().unwrap().collect();
+            proptest::prop_assert_eq!(parts, raw);
+            let pairs: Vec<(String, String)> = other.query_pairs().into_owned().collect();
+            let own: Vec<(String, String)> = read
+                .query
+                .into_iter()
+                .filter(|(name, _)| !name.contains('%'))
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect();
+            let pairs: Vec<(String, String)> = pairs
+                .into_iter()
+                .filter(|(name, _)| own.iter().any(|(known, _)| known == name))
+                .collect();
+            proptest::prop_assert_eq!(pairs, own);
+        }
+
+        #[test]
+        fn nothing_makes_the_reader_panic(path in ".{0,200}", query in proptest::option::of(".{0,200}")) {
+            let _ = read(&path, query.as_deref());
+        }
+    }
 }

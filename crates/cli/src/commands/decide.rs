@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use countersign_wire::{DecisionAnswer, LinksRequest};
+use countersign_core::refs::Sha256;
+use countersign_wire::{DecisionAnswer, LinksRequest, WireRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -42,6 +43,12 @@ pub(crate) struct DecideArgs {
     /// The client's own id of the call
     #[arg(long, value_name = "ID")]
     external_call_id: Option<String>,
+    /// What a gate will send: the method and the whole address at the tool, as in "POST https://mail.example/v1/send"
+    #[arg(long, value_name = "METHOD URL")]
+    http: Option<String>,
+    /// With --http, the very bytes of the body: a text, @FILE, or - for stdin [default: none]
+    #[arg(long, value_name = "BODY", requires = "http")]
+    http_body: Option<String>,
     /// With the same key and request, the same entry and permit are answered again
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -79,6 +86,8 @@ struct RawRequest<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     external_call_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    wire: Option<WireRequest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     wait: Option<&'a str>,
 }
 
@@ -98,6 +107,7 @@ pub(crate) fn run(
         }),
         session: args.session.as_deref(),
         external_call_id: args.external_call_id.as_deref(),
+        wire: wire(args)?,
         wait: args.witnessed.then_some("witnessed"),
     };
     let body = serde_json::to_vec(&request).map_err(|error| CliError::usage(error.to_string()))?;
@@ -129,6 +139,27 @@ pub(crate) fn run(
         }
     }
     Ok(exit(&answer))
+}
+
+/// The bytes that a gate will send.
+fn wire(args: &DecideArgs) -> Result<Option<WireRequest>, CliError> {
+    let Some(http) = &args.http else {
+        return Ok(None);
+    };
+    let (method, destination) = http.split_once(' ').ok_or_else(|| {
+        CliError::usage(
+            "--http is a method and an address, as in \"POST https://mail.example/v1/send\"",
+        )
+    })?;
+    let body = match &args.http_body {
+        Some(body) => input::text(body)?,
+        None => String::new(),
+    };
+    Ok(Some(WireRequest {
+        profile: format!("http:{method}"),
+        destination: destination.to_owned(),
+        sha256: Sha256::of(body.as_bytes()).to_string(),
+    }))
 }
 
 /// What was decided stands in the ledger, and only the permit was not given: says which entry it is.

@@ -10,8 +10,6 @@ use crate::newcomer::{MAIL, OTHER_MAIL};
 use crate::support::{Home, Serving};
 
 const ROUTES: &str = r#"
-wire = "optional"
-
 [[route]]
 method = "POST"
 path = "/v1/send"
@@ -86,23 +84,23 @@ fn kinds(report: &Value) -> Vec<&str> {
 fn a_call_passes_the_gate_once_and_the_books_match() {
     let home = Home::new();
     let _server = home.serve(&[]);
-    let gate = gate(&home, &tool());
+    let tool = tool();
+    let gate = gate(&home, &tool);
     let intent = home.ok(&[
         "turn",
         "Send billing@customer.example the refund confirmation",
     ]);
-    let decided = home.json(
-        0,
-        &[
-            "decide",
-            "email.send",
-            MAIL,
-            "--intent",
-            &intent,
-            "--external-call-id",
-            "call_7",
-        ],
-    );
+    let http = format!("POST {tool}/v1/send");
+    let call = ["decide", "email.send", MAIL, "--intent", &intent];
+    let sent = [
+        "--http",
+        &http,
+        "--http-body",
+        MAIL,
+        "--external-call-id",
+        "call_7",
+    ];
+    let decided = home.json(0, &[&call[..], &sent[..]].concat());
     let permit = decided["permit"].as_str().unwrap();
     let answer = send(&gate.url, permit, OTHER_MAIL);
     assert!(
