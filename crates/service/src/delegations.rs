@@ -4,13 +4,13 @@
 //! not look for it. It ends with its time, with the turn and its session, and when a newer turn
 //! names one of those through whom it came: who was given something has no more than its giver.
 
-use countersign_core::entry::{Delegation, Links, Role};
+use countersign_core::entry::{Decision, Delegation, Links, Role};
 use countersign_core::ids::EntryId;
 use countersign_core::limits::{DELEGATION_DEPTH, LEAF_LIST};
 use countersign_core::names::{ActionName, ActorName, SessionId};
 use countersign_core::refs::IntentRef;
 use countersign_core::time::Timestamp;
-use countersign_ledger::{ReadSet, StepError};
+use countersign_ledger::{ReadSet, Step, StepError};
 use countersign_wire::{DelegationAnswer, DelegationRequest};
 
 use crate::Service;
@@ -169,6 +169,19 @@ impl Service {
         }
         Ok(given)
     }
+}
+
+/// Through whom the mandate of a decision came to its actor.
+pub(crate) fn givers_of(step: &Step<'_>, decision: &Decision) -> Result<Vec<ActorName>, StepError> {
+    let (Some(delegation), Some(intent_ref)) = (decision.links.delegation, &decision.intent_ref)
+    else {
+        return Ok(Vec::new());
+    };
+    let state_key = key::given(intent_ref, &decision.actor);
+    let rows = state::read_in::<GivenRows>(step, &state_key)?.unwrap_or_default();
+    let mut given = rows.given.into_iter();
+    let found = given.find(|given| given.entry == delegation);
+    Ok(found.map(|given| given.givers).unwrap_or_default())
 }
 
 /// A delegation as it will stand, but for its id.

@@ -9,6 +9,7 @@ use countersign_core::entry::{
 };
 use countersign_core::ids::{CredentialId, EntryId, PermitId};
 use countersign_core::json;
+use countersign_core::names::ActorName;
 use countersign_core::refs::{IntentRef, Sha256};
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
@@ -19,6 +20,7 @@ use countersign_wire::{ConsumeRequest, Consumed};
 use crate::Service;
 use crate::caller::Caller;
 use crate::decide::{enforced, wire};
+use crate::delegations;
 use crate::error::{ErrorCode, ServiceError};
 use crate::sessions::{self, Counted};
 use crate::state::{
@@ -253,7 +255,9 @@ impl Permit {
         if state::read_in::<StopRow>(step, &key::stop_everything())?.is_some() {
             return Ok(true);
         }
-        for pattern in self.decision.actor.patterns() {
+        let givers = delegations::givers_of(step, &self.decision)?;
+        let actors = givers.iter().chain([&self.decision.actor]);
+        for pattern in actors.flat_map(ActorName::patterns) {
             if state::read_in::<StopRow>(step, &key::stop_actor(pattern))?.is_some() {
                 return Ok(true);
             }

@@ -1,9 +1,10 @@
 //! Delegations: who may give what to whom, what the receiver may then do, and what ends it. That
 //! verifier and `fsck` agree with each of it is held at the end of every test.
 
-use countersign_core::entry::{AnyEntry, Body, Role, Surface};
+use countersign_core::entry::{AnyEntry, Body, PermitRefusal, Role, Surface};
+use countersign_core::json::CanonicalJson;
 use countersign_core::limits::DELEGATION_DEPTH;
-use countersign_service::{Caller, DELEGATIONS_HELD, ErrorCode, ServiceError};
+use countersign_service::{Caller, DELEGATIONS_HELD, ErrorCode, ServiceError, permit_audience};
 use countersign_verify::{Audit, Check, Trust};
 use countersign_wire::{
     DecisionAnswer, DelegationAnswer, DelegationRequest, NewCredential, StopRequest,
@@ -357,6 +358,35 @@ fn who_is_stopped_gives_nothing_and_what_came_through_them_ends() {
         stop(giver, "resume");
     }
     assert_eq!(team.mail(SECOND, &turn).outcome, "approved");
+}
+
+#[test]
+fn a_permit_ends_when_one_is_stopped_through_whom_the_mandate_came() {
+    let team = Team::new();
+    let turn = team.turn();
+    team.give(giving(&turn, LEAD, HELPER)).unwrap();
+    let permit = team.mail(HELPER, &turn).permit.unwrap();
+    let request = StopRequest {
+        scope: "actor".to_owned(),
+        actor: Some(LEAD.to_owned()),
+        effect: None,
+    };
+    let admin = team.kit.caller(Role::Admin);
+    team.kit.service().stop(&admin, &request).unwrap();
+    let args = mail_request("", NAMED)["args"].clone();
+    let digest = CanonicalJson::of(&args).unwrap().digest();
+    let shown = json!({
+        "permit": permit, "audience": permit_audience("email.send"), "tool": "email.send",
+        "args_sha256": digest,
+    });
+    let tool = team.kit.caller(Role::Tool);
+    let body = shown.to_string();
+    let refused = team.kit.service().consume_permit(&tool, body.as_bytes());
+    assert_eq!(refused.unwrap_err().code, ErrorCode::PermitRefused);
+    let Body::PermitRefused(entry) = team.kit.last() else {
+        panic!("the last entry is {}", team.kit.last().kind());
+    };
+    assert_eq!(entry.reason, PermitRefusal::Stopped);
 }
 
 #[test]

@@ -41,6 +41,7 @@ pub(crate) struct Seen {
     pub(crate) actor: ActorName,
     pub(crate) intent_ref: Option<IntentRef>,
     pub(crate) session: Option<Pseudonym>,
+    pub(crate) delegation: Option<EntryId>,
     pub(crate) credential: CredentialId,
     pub(crate) call_ref: Option<CallRef>,
     /// Whether its tool was listed otherwise than it was confirmed.
@@ -134,6 +135,7 @@ impl Decisions {
             actor: body.actor.clone(),
             intent_ref: body.intent_ref,
             session: body.session,
+            delegation: body.links.delegation,
             call_ref: body.call_ref,
             credential: body.credential,
             has_changed_tool: body

@@ -186,6 +186,12 @@ impl Intents {
         self.delegations.insert(at.entry.entry_id, given);
     }
 
+    /// Through whom a delegated mandate came.
+    pub(crate) fn givers(&self, delegation: &EntryId) -> &[ActorName] {
+        let given = self.delegations.get(delegation);
+        given.map_or(&[], |given| given.givers.as_slice())
+    }
+
     /// What a decision says that it rests on.
     pub(crate) fn grounds(&self, at: &mut At<'_>, body: &Decision, decisions: &Decisions) {
         let Some(intent) = &body.intent_ref else {

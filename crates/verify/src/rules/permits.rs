@@ -107,7 +107,11 @@ impl Rules<'_> {
     }
 
     fn is_asked(&self, seen: &Seen) -> bool {
-        !self.decisions.is_stopped(&seen.actor) && self.credentials.is_live(&seen.credential)
+        let givers = seen.delegation.as_ref();
+        let givers = givers.map_or(&[][..], |id| self.intents.givers(id));
+        let mut actors = givers.iter().chain([&seen.actor]);
+        !actors.any(|actor| self.decisions.is_stopped(actor))
+            && self.credentials.is_live(&seen.credential)
     }
 
     fn is_meant(&self, at: &At<'_>, seen: &Seen) -> bool {
