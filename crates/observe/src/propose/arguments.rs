@@ -305,7 +305,16 @@ pub(super) fn entity(name: &str) -> String {
     if entity.is_empty()
         || matches!(
             entity.as_str(),
-            "Address" | "Page" | "Path" | "Host" | "Actor" | "Call" | "Action"
+            "Address"
+                | "Page"
+                | "Path"
+                | "Host"
+                | "Actor"
+                | "Call"
+                | "Action"
+                | "String"
+                | "Long"
+                | "Bool"
         )
         || !entity.starts_with(|c: char| c.is_ascii_alphabetic())
     {

@@ -49,25 +49,38 @@ enum Turn {
 
 /// The file of cases that hold, if there are any.
 pub(super) fn cases(content: &BundleContent, bundle: &CompiledBundle) -> Option<(String, String)> {
-    let all = content.tools.iter().flat_map(of_tool);
-    let kept: Vec<Case> = all.filter(|case| holds(case, bundle)).collect();
-    let text = toml::to_string(&File { case: kept.clone() }).ok()?;
-    (!kept.is_empty()).then(|| (FILE.to_owned(), format!("{HEAD}{text}")))
+    let all: Vec<Case> = content.tools.iter().flat_map(of_tool).collect();
+    let kept: Vec<Case> = match held(&all, bundle) {
+        Some(held) => {
+            let judged = all.into_iter().zip(held);
+            judged
+                .filter_map(|(case, held)| held.then_some(case))
+                .collect()
+        }
+        // One that cannot be read spoils the file.
+        None => {
+            let holds = |case: &Case| held(std::slice::from_ref(case), bundle) == Some(vec![true]);
+            all.into_iter().filter(holds).collect()
+        }
+    };
+    if kept.is_empty() {
+        return None;
+    }
+    let text = toml::to_string(&File { case: kept }).ok()?;
+    Some((FILE.to_owned(), format!("{HEAD}{text}")))
 }
 
-fn holds(case: &Case, bundle: &CompiledBundle) -> bool {
+/// Which of the cases hold; none if they cannot be read.
+fn held(cases: &[Case], bundle: &CompiledBundle) -> Option<Vec<bool>> {
     let file = File {
-        case: vec![case.clone()],
+        case: cases.to_vec(),
     };
-    let Ok(text) = toml::to_string(&file) else {
-        return false;
-    };
-    match Cases::read(&[(FILE.to_owned(), text)], bundle) {
-        Ok(cases) => cases
-            .run(bundle)
-            .all(|outcome| outcome.is_ok_and(|outcome| outcome.mismatches.is_empty())),
-        Err(_) => false,
-    }
+    let text = toml::to_string(&file).ok()?;
+    let read = Cases::read(&[(FILE.to_owned(), text)], bundle).ok()?;
+    let held = read
+        .run(bundle)
+        .map(|outcome| outcome.is_ok_and(|outcome| outcome.mismatches.is_empty()));
+    Some(held.collect())
 }
 
 fn of_tool(tool: &ToolManifest) -> Vec<Case> {

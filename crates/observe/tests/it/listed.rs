@@ -266,3 +266,18 @@ fn new_tools_get_actions_that_no_other_has() {
         .collect();
     assert_eq!(actions, ["file.read", "file.read-2"]);
 }
+
+#[test]
+fn names_that_cedar_keeps_for_itself_stand_for_targets_too() {
+    for name in [
+        "string_id",
+        "long_id",
+        "bool_id",
+        "set_id",
+        "action_id",
+        "__cedar_id",
+    ] {
+        let guess = guessed(tool("delete_it", with(json!({name: text()}))));
+        assert_eq!(manifest(&guess).targets.len(), 1, "{name} {guess:?}");
+    }
+}
