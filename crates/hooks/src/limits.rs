@@ -28,6 +28,8 @@ pub const REVIEW_WAIT_S: u64 = 50;
 pub const REVIEW_WAIT_MAX_S: u64 = 900;
 /// How long one question about an open escalation waits, in seconds: what the server allows.
 pub const REVIEW_STEP_S: u64 = 60;
+/// How long to rest where a question was answered before its time and is still open.
+pub const REVIEW_PAUSE: Duration = Duration::from_millis(250);
 /// How long a turn counts unless the configuration says otherwise, in seconds: four hours.
 pub const TURN_TTL_S: u64 = 14_400;
 /// Most bytes of the configuration.

@@ -331,6 +331,9 @@ fn a_call_is_allowed_denied_or_put_to_the_person() {
     let decided = desk.entries("decision").pop().unwrap();
     assert_eq!(execution["links"]["decision"], decided["entry_id"]);
     assert_eq!(decided["outcome"], "approved");
+    // A yes is for one run: the same event again is none.
+    let (said, why) = desk.call("t4", "Bash", json!({"command": "make"}));
+    assert!(said == "deny" && why.contains("has run already"), "{why}");
     // Told twice, it is recorded once.
     desk.finished(
         "t4",

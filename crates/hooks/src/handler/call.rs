@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{Call, Handler, Ruling, Verdict};
 use crate::error::HookError;
-use crate::limits::REVIEW_STEP_S;
+use crate::limits::{REVIEW_PAUSE, REVIEW_STEP_S};
 use crate::names::{actor_of_subagent, args_digest, digest};
 use crate::state::{CallNote, SessionNote};
 use crate::text;
@@ -33,6 +33,13 @@ struct RawRequest<'a> {
 impl Handler {
     /// Asks for a decision, and for a person's answer where the rules ask for one.
     pub fn call(&self, call: &Call<'_>) -> Result<Ruling, HookError> {
+        // An approval is good for one run, whoever sends its event again.
+        let known = self.state.call(call.session, call.id)?;
+        if known.is_some_and(|known| known.reported) {
+            return Err(HookError::Call(
+                "a call of this id has run already".to_owned(),
+            ));
+        }
         let note = self.state.session(call.session)?.unwrap_or_default();
         let workspace = self.workspace(call)?;
         let actor = self.actor(call);
@@ -93,7 +100,12 @@ impl Handler {
                 return Ok(answer);
             }
             let step = Duration::from_secs(left.min(REVIEW_STEP_S));
+            let asked = Instant::now();
             answer = agent.decision(&answer.entry_id, Some(step))?;
+            // One that does not wait although it was told to is not asked without a pause.
+            if answer.resolution.is_none() && asked.elapsed() < step / 2 {
+                std::thread::sleep(REVIEW_PAUSE);
+            }
         }
     }
 
