@@ -39,6 +39,8 @@ pub(crate) struct App {
     pub(crate) judged: Semaphore,
     pub(crate) waiting: Arc<Semaphore>,
     pub(crate) exchanges: Arc<Semaphore>,
+    /// Places for calls whose streams broke and may be resumed.
+    pub(crate) left_open: Arc<Semaphore>,
     /// Turns true when the relay stops.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -86,6 +88,7 @@ impl App {
             judged: Semaphore::new(JUDGED_AT_ONCE),
             waiting: Arc::new(Semaphore::new(WAITING)),
             exchanges: Arc::new(Semaphore::new(EXCHANGES)),
+            left_open: Arc::new(Semaphore::new(EXCHANGES)),
             stopping,
         }
     }

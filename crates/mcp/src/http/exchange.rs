@@ -175,7 +175,7 @@ impl Exchange {
         }
         match ended {
             Ok(End::Answered) => {}
-            Ok(End::Resumable) => self.left_open(server_id, outlet),
+            Ok(End::Resumable) => self.left_open(server_id, outlet).await,
             Err(stop) => match self.fail(&server_id, &stop.to_string()).await {
                 Some(bytes) => outlet.answer(StatusCode::OK, self.said(bytes)).await,
                 None => end(outlet),
@@ -415,11 +415,17 @@ impl Exchange {
     }
 
     /// Leaves a call open until its stream is resumed, or is not.
-    fn left_open(self, server_id: Id, outlet: Outlet) {
+    async fn left_open(self, server_id: Id, outlet: Outlet) {
         drop(outlet);
+        let Ok(place) = Arc::clone(&self.app.left_open).try_acquire_owned() else {
+            self.fail(&server_id, "too many streams wait to be resumed")
+                .await;
+            return;
+        };
         tokio::spawn(async move {
+            let _place = place;
             tokio::select! {
-                () = tokio::time::sleep(RESUME_WINDOW) => {}
+                () = sleep(RESUME_WINDOW) => {}
                 () = self.app.stopped() => {}
             }
             self.fail(&server_id, "its stream broke and was not resumed")

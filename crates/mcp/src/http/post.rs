@@ -133,7 +133,7 @@ struct Request {
 }
 
 impl Request {
-    async fn stateless(self) -> Response<Out> {
+    async fn stateless(mut self) -> Response<Out> {
         let authorization = self.app.forwarded(&self.headers);
         let side = match self.side(authorization.as_ref()).await {
             Ok(side) => side,
@@ -144,7 +144,7 @@ impl Request {
         self.go_on(considered, conversation, side, None).await
     }
 
-    async fn of_session(self, session: Arc<Session>) -> Response<Out> {
+    async fn of_session(mut self, session: Arc<Session>) -> Response<Out> {
         let conversation = session.conversation.clone();
         let side = Arc::clone(&session.side);
         let considered = self.consider(&conversation, Arc::clone(&side), false).await;
@@ -162,7 +162,7 @@ impl Request {
 
     /// Looks at the message, compares it with the headers and asks what to do with it.
     async fn consider(
-        &self,
+        &mut self,
         conversation: &Conversation,
         side: Arc<Side>,
         modern: bool,
@@ -170,7 +170,7 @@ impl Request {
         // Nobody closes it.
         let _place = self.app.judged.acquire().await;
         let (app, headers) = (Arc::clone(&self.app), self.headers.clone());
-        let (conversation, bytes) = (conversation.clone(), self.taken.bytes.clone());
+        let (conversation, bytes) = (conversation.clone(), std::mem::take(&mut self.taken.bytes));
         let considered = self.app.blocking(move || {
             let message = match conversation.read(bytes) {
                 Ok(message) => message,
@@ -263,7 +263,7 @@ impl Request {
     }
 
     /// A message before a session: it has to be `initialize`.
-    async fn first(self) -> Response<Out> {
+    async fn first(mut self) -> Response<Out> {
         let conversation = self.app.relay.conversation();
         let asks = |message: &Message| message.method() == Some("initialize");
         let read = Message::read(self.taken.bytes.clone()).ok();

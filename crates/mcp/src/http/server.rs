@@ -133,7 +133,11 @@ impl HttpRelay {
         drop(self.listener);
         self.stop.send_replace(true);
         let places = u32::try_from(EXCHANGES).unwrap_or(u32::MAX);
-        let _ = timeout(DRAIN, self.app.exchanges.acquire_many(places)).await;
+        let at_rest = async {
+            let _ = self.app.exchanges.acquire_many(places).await;
+            let _ = self.app.left_open.acquire_many(places).await;
+        };
+        let _ = timeout(DRAIN, at_rest).await;
         self.app.let_go(self.app.sessions.drain());
         connections.shutdown().await;
     }

@@ -305,6 +305,65 @@ fn a_stateless_client_that_goes_cancels_its_call() {
 }
 
 #[test]
+fn an_older_client_cancels_a_call_at_a_newer_upstream() {
+    let world = World::new();
+    let (ended, at_end) = mpsc::channel::<usize>();
+    let upstream = Upstream::stateless(move |_, stream| {
+        begin(stream);
+        let mut rest = Vec::new();
+        let _ = ended.send(stream.read_to_end(&mut rest).unwrap_or(0));
+    });
+    let relay = world.relay(&upstream);
+    let session = relay.initialize(&json!({}));
+    let headers = [("mcp-session-id", session.as_str())];
+    let params = json!({"name": "crm.lookup", "arguments": lookup()});
+    let body = request(json!("a"), "tools/call", &params);
+    let mut stream = relay.connect();
+    stream
+        .write_all(&relay.request("POST", &headers, Some(body.as_bytes())))
+        .unwrap();
+    await_calls(&upstream, 1);
+    let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
+        "params": {"requestId": "a"}});
+    assert_eq!(relay.post(&headers, &cancel.to_string()).status, 202);
+    at_end
+        .recv_timeout(PATIENCE)
+        .expect("the upstream's connection ends");
+    // What is cancelled is not answered.
+    let reply = read_reply(&mut BufReader::new(stream)).expect("an end");
+    assert!(reply.messages().is_empty(), "{reply:?}");
+    world.await_phases(&["unknown"]);
+}
+
+#[test]
+fn a_slow_call_hinders_no_other_of_its_session() {
+    let world = World::new();
+    let at = Arc::new(AtomicUsize::new(0));
+    let (go, wait) = mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let upstream = Upstream::of_sessions(move |seen, stream| {
+        if at.fetch_add(1, Ordering::SeqCst) == 0 {
+            wait.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+        say(seen, stream, "done");
+    });
+    let relay = world.relay(&upstream);
+    let session = relay.initialize(&json!({}));
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| relay.call(&session, 1, "crm.lookup", &lookup()));
+        await_calls(&upstream, 1);
+        // The same id is not taken twice at a time.
+        let same = relay.call(&session, 1, "crm.lookup", &lookup());
+        assert!(same.status == 400 || is_broken(&same), "{same:?}");
+        let second = relay.call(&session, 2, "crm.lookup", &lookup());
+        assert_eq!(second.json()["result"]["isError"], false, "{second:?}");
+        go.send(()).unwrap();
+        assert_eq!(first.join().unwrap().json()["id"], 1);
+    });
+    world.await_phases(&["finished", "finished"]);
+}
+
+#[test]
 fn a_stop_of_the_relay_is_an_unknown_execution() {
     let world = World::new();
     let upstream = Upstream::of_sessions(|_, stream| {
@@ -381,6 +440,22 @@ fn a_broken_stream_is_resumed_where_it_can_be() {
     assert_eq!(get.header("mcp-session-id"), Some("upstream-1"));
     // The server that called back was told that it cannot.
     await_seen(&upstream, |seen| seen.body.contains("-32601"));
+}
+
+#[test]
+fn a_stream_that_is_not_resumed_is_an_unknown_execution_when_the_relay_stops() {
+    let world = World::new();
+    let upstream = Upstream::of_sessions(|_, stream| {
+        begin(stream);
+        chunk(stream, b"id: s-1\ndata: \n\n");
+        end(stream);
+    });
+    let relay = world.relay(&upstream);
+    let session = relay.initialize(&json!({}));
+    relay.call(&session, 1, "crm.lookup", &lookup());
+    assert!(world.phases().is_empty());
+    drop(relay);
+    assert_eq!(world.phases(), ["unknown"]);
 }
 
 #[test]
