@@ -30,6 +30,13 @@ pub const REVIEW_WAIT: Duration = Duration::from_secs(55);
 pub const LAST_TRIES: Duration = Duration::from_secs(10);
 /// Most escalated calls that are remembered, so that the same call made again asks nobody anew.
 pub const OPEN_ESCALATIONS: usize = 1_024;
+/// Most bytes of a call that is remembered so; a longer one is escalated anew.
+pub const OPEN_CALL_BYTES: usize = 64 * 1024;
+/// Most used approvals that are remembered.
+pub const APPROVALS_GIVEN: usize = 4_096;
+/// Most bytes of results that wait to be recorded, while the Countersign server is away; what is
+/// more is withheld.
+pub const LATE_BYTES: usize = 64 * 1024 * 1024;
 /// Most bytes of a call's arguments that a person is asked about through the client itself; longer
 /// ones are for a reviewer, who sees all of them.
 pub const ASKED_ARGS_BYTES: usize = 8 * 1024;

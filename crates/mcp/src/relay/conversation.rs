@@ -307,11 +307,14 @@ impl State {
 
     /// Whether the client uses this id for something that is not answered.
     pub(super) fn is_used(&self, id: &Id) -> bool {
+        self.waiting.contains_key(id) || self.is_asked(id)
+    }
+
+    /// Whether something was sent to the server for this id.
+    pub(super) fn is_asked(&self, id: &Id) -> bool {
         let is_answered_under =
             |flight: &InFlight| flight.answer_to.as_ref().is_some_and(|known| known == id);
-        self.waiting.contains_key(id)
-            || self.in_flight.contains_key(id)
-            || self.in_flight.values().any(is_answered_under)
+        self.in_flight.contains_key(id) || self.in_flight.values().any(is_answered_under)
     }
 
     /// Learns from the parameters of `initialize`.

@@ -188,7 +188,10 @@ impl Conversation {
     pub(super) fn forward(&self, judged: &Call, waiting: &Call, decision: &str) -> FromClient {
         let mut state = self.state();
         // Between the decision and now, the server may have gone, or the id may have been used.
-        let is_free = judged.id == waiting.id || !state.is_used(&judged.id);
+        let is_free = match judged.id == waiting.id {
+            true => !state.is_asked(&judged.id),
+            false => !state.is_used(&judged.id),
+        };
         if state.is_server_gone || state.is_client_gone || !is_free {
             drop(state);
             self.relay.report(super::observe::unknown(decision));

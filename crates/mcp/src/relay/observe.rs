@@ -1,6 +1,7 @@
 //! What tools returned, as executions: recorded before the client has it, and never lost silently.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use countersign_wire::ExecutionRequest;
 use serde_json::Value;
 
 use crate::jsonrpc::RawObject;
-use crate::limits::{LAST_TRIES, RESULT_BYTES};
+use crate::limits::{LAST_TRIES, LATE_BYTES, RESULT_BYTES};
 
 /// Most bytes of a report, as a Countersign server takes them.
 const REPORT_BYTES: usize = 8 * 1024 * 1024;
@@ -22,6 +23,8 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
 pub(super) struct Reports {
     /// Those that could not be recorded yet, oldest first.
     late: Mutex<VecDeque<ExecutionRequest>>,
+    /// How long their results are, about.
+    late_bytes: AtomicUsize,
 }
 
 /// What became of a report.
@@ -40,7 +43,20 @@ impl Reports {
         match post(tool, &report) {
             Err(error) if is_final(&error) => Reported::Refused(error),
             Err(error) => {
-                self.late().push_back(report);
+                let mut late = self.late();
+                let bytes = report
+                    .result
+                    .as_ref()
+                    .map_or(0, |result| result.to_string().len());
+                let all = self
+                    .late_bytes
+                    .load(Ordering::Relaxed)
+                    .saturating_add(bytes);
+                if all > LATE_BYTES {
+                    return Reported::Refused(error);
+                }
+                self.late_bytes.store(all, Ordering::Relaxed);
+                late.push_back(report);
                 Reported::Late(error)
             }
             Ok(()) => Reported::Recorded,
@@ -64,6 +80,7 @@ impl Reports {
             }
             late.pop_front();
         }
+        self.late_bytes.store(0, Ordering::Relaxed);
         Ok(())
     }
 

@@ -1,14 +1,14 @@
 //! Escalated calls that the relay remembers, so that the same call, made again, is the same
 //! question; and questions that were put to the client (`input_required`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use countersign_core::refs::Sha256;
 use ulid::Ulid;
 
 use super::decide::Call;
-use crate::limits::{OPEN_ESCALATIONS, OPEN_QUESTIONS};
+use crate::limits::{APPROVALS_GIVEN, OPEN_CALL_BYTES, OPEN_ESCALATIONS, OPEN_QUESTIONS};
 
 /// How long either is remembered: as long as an escalation can be open.
 const KEPT: Duration = Duration::from_secs(86_400);
@@ -20,6 +20,8 @@ const OWN: &str = "dev.countersign.";
 pub(super) struct OpenCalls {
     escalated: HashMap<Sha256, Escalated>,
     questions: HashMap<String, Question>,
+    /// Escalations whose approval was used, the newest last.
+    given: VecDeque<String>,
 }
 
 /// An escalated call.
@@ -44,7 +46,7 @@ impl OpenCalls {
     pub(super) fn remember(&mut self, decision: &str, call: &Call) {
         self.escalated
             .retain(|_, known| known.since.elapsed() < KEPT);
-        if self.escalated.len() >= OPEN_ESCALATIONS {
+        if self.escalated.len() >= OPEN_ESCALATIONS || call.bytes.len() > OPEN_CALL_BYTES {
             return;
         }
         let known = Escalated {
@@ -59,20 +61,32 @@ impl OpenCalls {
         self.escalated.get(&call.digest).cloned()
     }
 
-    /// Forgets an escalation; true for the one caller who does: what it led to is used once.
-    pub(super) fn forget(&mut self, digest: &Sha256, decision: &str) -> bool {
-        let is_it = self
-            .escalated
-            .get(digest)
-            .is_some_and(|known| known.decision == decision);
-        is_it && self.escalated.remove(digest).is_some()
+    /// Forgets an escalation that is closed.
+    pub(super) fn forget(&mut self, digest: &Sha256, decision: &str) {
+        let known = self.escalated.get(digest);
+        if known.is_some_and(|known| known.decision == decision) {
+            self.escalated.remove(digest);
+        }
+    }
+
+    /// Gives the approval of an escalation away; true the first time. Each took a person, so those
+    /// that are remembered are all that matter.
+    pub(super) fn give(&mut self, decision: &str) -> bool {
+        if self.given.iter().any(|given| given == decision) {
+            return false;
+        }
+        if self.given.len() >= APPROVALS_GIVEN {
+            self.given.pop_front();
+        }
+        self.given.push_back(decision.to_owned());
+        true
     }
 
     /// Keeps a question; the state that the client gives back with its answer.
     pub(super) fn ask(&mut self, decision: &str, call: &Call, shown: String) -> Option<String> {
         self.questions
             .retain(|_, known| known.since.elapsed() < KEPT);
-        if self.questions.len() >= OPEN_QUESTIONS {
+        if self.questions.len() >= OPEN_QUESTIONS || call.bytes.len() > OPEN_CALL_BYTES {
             return None;
         }
         let state = format!("{OWN}{}{}", Ulid::generate(), Ulid::generate());

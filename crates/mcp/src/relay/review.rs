@@ -256,7 +256,13 @@ impl Conversation {
                     match self.closed(&question.call, &question.decision, resolution) {
                         Closed::Approved(by) => self.forward(&question.call, call, &by),
                         Closed::Refused(refusal) => self.refuse(call, &refusal),
-                        Closed::Again(_) => self.refuse(call, &Refusal::unanswered(&now)),
+                        Closed::Again(next) => {
+                            let next = DecisionAnswer {
+                                entry_id: next,
+                                ..now.clone()
+                            };
+                            self.refuse(call, &Refusal::unanswered(&next))
+                        }
                     }
                 }
             },
@@ -319,8 +325,7 @@ impl Conversation {
 
     /// What came of an escalation that is closed. An approval is given to one caller.
     fn closed(&self, judged: &Call, decision: &str, resolution: &ResolutionView) -> Closed {
-        let is_first = self
-            .relay
+        self.relay
             .with_open(|open| open.forget(&judged.digest, decision));
         if resolution.kind != "decision" {
             return Closed::Refused(Refusal::expired(decision));
@@ -331,12 +336,14 @@ impl Conversation {
             Err(error) => return Closed::Refused(Refusal::undecided(&error)),
         };
         match answer.outcome.as_str() {
-            "approved" if !is_first => Closed::Refused(Refusal::unfit(
-                "its approval was used by the same call made before; each approval is for one call",
-            )),
             "approved" if !is_fresh(answer.permit.as_deref()) => Closed::Refused(Refusal::unfit(
                 "it was approved too long ago; make the call again, and it is judged anew",
             )),
+            "approved" if !self.relay.with_open(|open| open.give(decision)) => {
+                Closed::Refused(Refusal::unfit(
+                    "its approval was used by the same call made before; each approval is for one call",
+                ))
+            }
             "approved" => Closed::Approved(answer.entry_id),
             "escalated" => {
                 self.relay

@@ -115,13 +115,32 @@ pub(super) fn learn(relay: &Relay, result: &str) -> Result<Vec<Listed>, BadList>
     let is_last = object
         .value("nextCursor")
         .is_none_or(|cursor| cursor == "null");
+    let doubled = doubled(&listed);
+    if !doubled.is_empty() {
+        relay.notice("tools were hidden: the server lists several under one name");
+    }
     relay.with_definitions(|known| {
         for tool in &listed {
-            known.learn(&tool.name, tool.digest);
+            // Which of two is meant is the reader's choice: no confirmed definition is it.
+            let digest = match doubled.contains(&tool.name) {
+                true => Sha256::of(b""),
+                false => tool.digest,
+            };
+            known.learn(&tool.name, digest);
         }
         known.is_listed |= is_last;
     });
+    listed.retain(|tool| !doubled.contains(&tool.name));
     Ok(listed)
+}
+
+/// The names that stand in a list more than once.
+fn doubled(listed: &[Listed]) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let twice = listed
+        .iter()
+        .filter(|tool| !seen.insert(tool.name.as_str()));
+    twice.map(|tool| tool.name.clone()).collect()
 }
 
 /// A tool of a list.

@@ -192,3 +192,13 @@ fn a_server_may_ask_only_what_the_client_offered() {
     assert_eq!(heard.matches("-32601").count(), 2, "{heard}");
     assert_eq!(heard.matches("roots").count(), 2, "{heard}");
 }
+
+#[test]
+fn of_two_tools_with_one_name_none_is_shown() {
+    let world = World::new();
+    let mut wire = Wire::new(&world, "doubled");
+    let listed = wire.ask("tools/list", &json!({}));
+    let tools = listed["result"]["tools"].as_array().unwrap();
+    let names: Vec<&Value> = tools.iter().map(|tool| &tool["name"]).collect();
+    assert_eq!(names, ["crm.lookup"]);
+}
