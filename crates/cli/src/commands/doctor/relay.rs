@@ -30,8 +30,15 @@ const REVISION: &str = "2025-11-25";
 pub(super) struct Configured {
     name: String,
     file: PathBuf,
-    /// Program, arguments and variables; `None` for a server that is reached over HTTP.
-    command: Option<(String, Vec<String>, Vec<(String, String)>)>,
+    /// `None` for a server that is reached over HTTP.
+    launch: Option<Launch>,
+}
+
+/// How a server is started.
+struct Launch {
+    program: String,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
 }
 
 /// The MCP servers of a project and of the user.
@@ -72,8 +79,11 @@ fn of(file: &Path, servers: Option<&Value>) -> Vec<Configured> {
             Configured {
                 name: name.clone(),
                 file: file.to_owned(),
-                command: command
-                    .map(|command| (command.to_owned(), texts(server.get("args")), env.collect())),
+                launch: command.map(|program| Launch {
+                    program: program.to_owned(),
+                    args: texts(server.get("args")),
+                    env: env.collect(),
+                }),
             }
         })
         .collect()
@@ -82,7 +92,7 @@ fn of(file: &Path, servers: Option<&Value>) -> Vec<Configured> {
 impl Configured {
     /// Whether a relay of ours stands before it.
     pub(super) fn is_ours(&self) -> bool {
-        let Some((program, args, _)) = &self.command else {
+        let Some(Launch { program, args, .. }) = &self.launch else {
             return false;
         };
         let file = Path::new(program)
@@ -212,8 +222,9 @@ struct Relay {
 
 impl Relay {
     fn start(probe: &Probe, server: &Configured) -> Result<Self, String> {
-        let (program, args, env) = server.command.as_ref().ok_or("it has no command")?;
-        let args = in_session(args, &probe.id);
+        let launch = server.launch.as_ref().ok_or("it has no command")?;
+        let (program, env) = (&launch.program, &launch.env);
+        let args = in_session(&launch.args, &probe.id);
         let mut child = Command::new(program)
             .args(args)
             .envs(env.iter().map(|(name, value)| (name, value)))
