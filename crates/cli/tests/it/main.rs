@@ -14,6 +14,7 @@ mod doctoring;
 mod fetching;
 #[cfg(test)]
 mod fsck;
+#[cfg(test)]
 mod gating;
 #[cfg(test)]
 mod guards;
@@ -38,6 +39,7 @@ mod peers;
 #[cfg(test)]
 mod relayed;
 #[cfg(test)]
+mod reviewing;
 mod second_key;
 #[cfg(test)]
 mod serving;

@@ -364,10 +364,12 @@ fn of_ledger(decided: &Decided, limits: &Limits, has_record: bool) -> Vec<Kind> 
     match (phases.as_slice(), decided.by_agent.is_empty()) {
         ([], true) if !has_record && is_old(decided.time) => kinds.push(Kind::NotRun),
         ([], false) if !has_record => kinds.push(Kind::AgentOnly),
-        (phases, _) if !phases.is_empty() && phases.iter().all(|it| *it == Started) => {
-            if is_old(decided.reported.unwrap_or(decided.time)) {
-                kinds.push(Kind::NoEnd);
-            }
+        (phases, _)
+            if !phases.is_empty()
+                && phases.iter().all(|it| *it == Started)
+                && is_old(decided.reported.unwrap_or(decided.time)) =>
+        {
+            kinds.push(Kind::NoEnd);
         }
         (phases, _) if phases.last() == Some(&Unknown) => kinds.push(Kind::UnknownEnd),
         _ => {}
