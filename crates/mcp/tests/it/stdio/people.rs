@@ -124,3 +124,70 @@ fn the_same_call_made_again_is_the_same_question() {
     assert!(refusal(&wire.hear()).contains("reviews approve"));
     assert_eq!(world.outcomes(), ["escalated", "approved", "escalated"]);
 }
+
+/// A call as the stateless revision makes it.
+fn stateless(more: &Value) -> Value {
+    let mut params = close();
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": { "elicitation": {} },
+    });
+    for (name, value) in more.as_object().unwrap() {
+        params[name] = value.clone();
+    }
+    params
+}
+
+#[test]
+fn a_stateless_client_is_asked_by_the_answer_and_calls_again() {
+    let world = World::new();
+    let mut wire = Wire::new(&world, "");
+    let asked = wire.ask("tools/call", &stateless(&json!({})));
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    let question = &asked["result"]["inputRequests"]["approve"];
+    assert_eq!(question["method"], "elicitation/create");
+    assert!(
+        question["params"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("4821")
+    );
+    let yes = json!({ "approve": { "action": "accept", "content": { "answer": "approve" } } });
+    let answered =
+        json!({ "inputResponses": yes, "requestState": asked["result"]["requestState"] });
+    let id = wire.begin("tools/call", &stateless(&answered));
+    let done = wire.hear();
+    assert_eq!(done["id"], id);
+    // The bytes that were judged, without the answer and the state.
+    assert!(!returned(&done).contains("requestState"), "{done}");
+    assert_eq!(world.outcomes(), ["escalated", "approved"]);
+    assert_eq!(world.phases(), ["finished"]);
+
+    let again = wire.ask("tools/call", &stateless(&answered));
+    assert_eq!(
+        again["error"]["code"], -32_602,
+        "a state is good once: {again}"
+    );
+    assert_eq!(world.phases(), ["finished"]);
+}
+
+#[test]
+fn a_state_that_was_changed_or_made_up_is_worth_nothing() {
+    let world = World::new();
+    let mut wire = Wire::new(&world, "");
+    let yes = json!({ "approve": { "action": "accept", "content": { "answer": "approve" } } });
+    let asked = wire.ask("tools/call", &stateless(&json!({})));
+    let state = asked["result"]["requestState"].as_str().unwrap().to_owned();
+    let made_up = json!({ "inputResponses": yes, "requestState": "dev.countersign.01ARZ3NDEKTSV4RRFFQ69G5FAV" });
+    let refused = wire.ask("tools/call", &stateless(&made_up));
+    assert_eq!(refused["error"]["code"], -32_602, "{refused}");
+    let other = json!({ "inputResponses": yes, "requestState": state, "arguments": { "ticket": "4822", "status": "solved" } });
+    let refused = wire.ask("tools/call", &stateless(&other));
+    assert_eq!(refused["error"]["code"], -32_602, "{refused}");
+    // Trying used it up.
+    let right = json!({ "inputResponses": yes, "requestState": state });
+    let refused = wire.ask("tools/call", &stateless(&right));
+    assert_eq!(refused["error"]["code"], -32_602, "{refused}");
+    assert!(world.entries("review").is_empty());
+    assert!(world.phases().is_empty());
+}
