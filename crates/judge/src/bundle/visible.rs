@@ -6,7 +6,6 @@
 //! one whose every call would be rejected; one that is shown may be so, too.
 
 use cedar_policy::{Effect, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
-use countersign_core::document::TargetDeclaration;
 use countersign_core::names::ActorName;
 use serde_json::Value;
 
@@ -67,6 +66,10 @@ struct Known<'a> {
 impl Asked<'_> {
     fn tool(&self, name: &str) -> bool {
         match self.bundle.tool(name) {
+            // What such a call does stands in its command line, and may be any of it.
+            Some(tool) if tool.commands().is_some() => {
+                tool.parts().any(|part| self.at_all(name, &part))
+            }
             Some(tool) => tool.certain_parts().all(|part| self.part(name, &part)),
             None if self.bundle.judges_unknown(name) => self.allows(&Known {
                 actor: self.actor.as_str(),
@@ -83,22 +86,28 @@ impl Asked<'_> {
     /// Whether one thing that every call of the tool does could be permitted: to each target that
     /// it cannot do without, or else to nothing, or to any of those that it may have.
     fn part(&self, name: &str, part: &Part<'_>) -> bool {
-        let allows = |resource: &str| {
-            self.allows(&Known {
-                actor: self.actor.as_str(),
-                action: part.action.as_str(),
-                group: Some(group_of(part.effect)),
-                resource,
-                tool: name,
-                effect: part.effect.name(),
-            })
-        };
-        let of = |target: &TargetDeclaration| allows(&target.entity);
         let mut needed = part.targets.iter().filter(|t| !t.optional).peekable();
         match needed.peek() {
-            Some(_) => needed.all(of),
-            None => allows(CALL) || part.targets.iter().any(of),
+            Some(_) => needed.all(|target| self.on(name, part, &target.entity)),
+            None => self.at_all(name, part),
         }
+    }
+
+    /// Whether one thing that a call may do could be permitted, to nothing or to any target.
+    fn at_all(&self, name: &str, part: &Part<'_>) -> bool {
+        let mut targets = part.targets.iter();
+        self.on(name, part, CALL) || targets.any(|target| self.on(name, part, &target.entity))
+    }
+
+    fn on(&self, name: &str, part: &Part<'_>, resource: &str) -> bool {
+        self.allows(&Known {
+            actor: self.actor.as_str(),
+            action: part.action.as_str(),
+            group: Some(group_of(part.effect)),
+            resource,
+            tool: name,
+            effect: part.effect.name(),
+        })
     }
 
     /// Whether a permit may hold and no forbid does for certain.
