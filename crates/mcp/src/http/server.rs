@@ -25,7 +25,7 @@ use super::app::{App, Settings};
 use super::body::{Out, empty, plain};
 use super::connect::UpstreamTlsError;
 use super::guard::{Guard, Turned};
-use super::limits::{CONNECTIONS, DRAIN, EXCHANGES, HEAD_BYTES, HEADER_TIMEOUT};
+use super::limits::{CONNECTIONS, DRAIN, EXCHANGES, HEAD_BYTES, HEAD_FIELDS, HEADER_TIMEOUT};
 use super::options::{HttpOptions, HttpOptionsError};
 use super::upstream::Upstream;
 use super::{listen, post};
@@ -150,7 +150,8 @@ async fn serve(app: Arc<App>, stream: TcpStream) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(HEAD_BYTES)
+        .max_header_size(HEAD_BYTES)
+        .max_headers(HEAD_FIELDS)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {

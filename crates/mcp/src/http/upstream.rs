@@ -35,6 +35,8 @@ pub(crate) enum Trouble {
     Broken,
     #[error("the upstream's answer exceeds {MESSAGE_BYTES} bytes")]
     TooLong,
+    #[error("the upstream's headers exceed {HEAD_BYTES} bytes")]
+    LongHead,
     #[error("the upstream sends its client elsewhere, which is not followed")]
     Redirect,
     #[error("the upstream answered with an encoding that was not asked for")]
@@ -172,6 +174,13 @@ impl Upstream {
         until: Option<Instant>,
     ) -> Result<Reply, Trouble> {
         let (head, body) = response.into_parts();
+        let fields = head.headers.iter();
+        let length: usize = fields
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        if length > HEAD_BYTES {
+            return Err(Trouble::LongHead);
+        }
         if head.status.is_redirection() || head.headers.contains_key(LOCATION) {
             return Err(Trouble::Redirect);
         }

@@ -287,6 +287,49 @@ fn a_body_that_is_too_long_or_half_written_never_leaves() {
 }
 
 #[test]
+fn a_head_has_a_size_and_a_body_may_come_in_pieces() {
+    let world = World::new();
+    let upstream = Upstream::stateless(|seen, stream| say(seen, stream, "found"));
+    let relay = world.relay(&upstream);
+    let body = tools_call(1, "crm.lookup");
+    let long = "x".repeat(70 * 1024);
+    let headers = [
+        &stateless("tools/call", Some("crm.lookup"))[..],
+        &[("x-long", &long)],
+    ]
+    .concat();
+    assert_eq!(relay.post(&headers, &body).status, 431);
+    let many: Vec<String> = (0..120).map(|at| format!("x-{at}")).collect();
+    let mut headers = stateless("tools/call", Some("crm.lookup"));
+    headers.extend(many.iter().map(|name| (name.as_str(), "1")));
+    assert_eq!(relay.post(&headers, &body).status, 431);
+    assert!(upstream.seen().is_empty());
+    let mut chunked = stateless("tools/call", Some("crm.lookup"));
+    chunked.push(("transfer-encoding", "chunked"));
+    let mut bytes = relay.request("POST", &chunked, None);
+    for piece in body.as_bytes().chunks(7) {
+        bytes.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        bytes.extend_from_slice(piece);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    let reply = relay.send(&bytes);
+    assert_eq!(
+        reply.json()["result"]["content"][0]["text"],
+        "found",
+        "{reply:?}"
+    );
+    assert_eq!(upstream.asked("tools/call")[0].body, body);
+    // Both lengths at once are one request too many for somebody in between.
+    let mut both = chunked.clone();
+    both.push(("content-length", "3"));
+    let mut bytes = relay.request("POST", &both, None);
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    assert_eq!(relay.send(&bytes).status, 400);
+    assert_eq!(upstream.asked("tools/call").len(), 1);
+}
+
+#[test]
 fn those_who_dawdle_hinder_nobody() {
     let world = World::new();
     let upstream = Upstream::of_sessions(|seen, stream| say(seen, stream, "found"));

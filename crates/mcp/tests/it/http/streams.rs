@@ -195,7 +195,8 @@ fn an_upstream_that_dies_leaves_an_unknown_execution() {
             }
             11 => {
                 let long = "x".repeat(70_000);
-                raw(stream, "200 OK", &[("x-long", &long)], b"");
+                let headers = [("content-type", "application/json"), ("x-long", &long)];
+                raw(stream, "200 OK", &headers, response(seen, "x").as_bytes());
             }
             12 => raw(
                 stream,
