@@ -39,6 +39,8 @@ mod peers;
 #[cfg(test)]
 mod relayed;
 #[cfg(test)]
+mod relaying;
+#[cfg(test)]
 mod reviewing;
 mod second_key;
 #[cfg(test)]
