@@ -13,7 +13,7 @@ use crate::terminal::{Terminal, Tone};
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialCommand {
     /// Grant a credential; its token is printed once, and is nowhere else
-    Add(AddArgs),
+    Add(Box<AddArgs>),
     /// Revoke a credential, for good
     Revoke(RevokeArgs),
     /// List the credentials, without their tokens
