@@ -11,6 +11,10 @@ use tokio::task::JoinHandle;
 /// How many threads judge at least: one call that takes long must not hold up all others.
 const AT_LEAST: usize = 2;
 
+/// The stack of each, in bytes: what the main thread of a process usually has. The engine refuses a
+/// policy that nests deeper than its stack holds, so one that passed its check must not meet less here.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
 /// One thread per CPU. What they were given goes on when nobody waits for it any more.
 pub(crate) struct Judges(Option<Runtime>);
 
@@ -20,6 +24,7 @@ impl Judges {
         let runtime = Builder::new_multi_thread()
             .worker_threads(cpus.max(AT_LEAST))
             .thread_name("judge")
+            .thread_stack_size(STACK_BYTES)
             .build()?;
         Ok(Self(Some(runtime)))
     }
