@@ -24,7 +24,7 @@ pub(crate) fn escalation_ttl_ms(settings: &Settings) -> i64 {
 }
 
 impl Service {
-    /// Closes the escalations whose time has run out. Called from time to time.
+    /// Closes the escalations whose time has run out, and says how many. Called from time to time.
     pub fn expire_escalations(&self) -> Result<usize, ServiceError> {
         let now = self.clock.now();
         let mut expired = 0usize;
@@ -33,8 +33,8 @@ impl Service {
             if due.is_empty() {
                 return Ok(expired);
             }
-            expired = expired.saturating_add(due.len());
-            self.expire(due.into_iter().map(|row| (self.entry_id(), row)).collect())?;
+            let due = due.into_iter().map(|row| (self.entry_id(), row));
+            expired = expired.saturating_add(self.expire(due.collect())?);
         }
     }
 
@@ -52,8 +52,10 @@ impl Service {
         Ok(due)
     }
 
-    fn expire(&self, due: Vec<(EntryId, EscalationRow)>) -> Result<(), ServiceError> {
-        self.ledger.commit(ReadSet::none(), move |step| {
+    /// How many were closed: others were answered meanwhile.
+    fn expire(&self, due: Vec<(EntryId, EscalationRow)>) -> Result<usize, ServiceError> {
+        let committed = self.ledger.commit(ReadSet::none(), move |step| {
+            let mut closed = 0usize;
             for (entry_id, escalation) in &due {
                 let state_key = key::escalation(escalation.decision);
                 // Answered meanwhile, or by another replica: then there is nothing to close.
@@ -72,9 +74,10 @@ impl Service {
                     outcome: None,
                 });
                 state::put(step, state_key, &row)?;
+                closed += 1;
             }
-            Ok(())
+            Ok(closed)
         })?;
-        Ok(())
+        Ok(committed.value)
     }
 }

@@ -3,11 +3,12 @@
 
 use std::fmt::Write as _;
 
+use countersign_core::json::pointer;
 use countersign_wire::{Shown, ShownBefore, ShownRule, ShownTarget};
 use serde_json::Value;
 
 use super::explanation::{sources, turn_within};
-use super::text::{indented, plain, short_ref, wrapped};
+use super::text::{indented, is_unsafe, plain, short_ref, wrapped};
 use super::trace::shortened;
 use crate::terminal::{Terminal, Tone};
 
@@ -22,7 +23,7 @@ pub(crate) fn review(terminal: &Terminal, shown: &Shown, call: &Value, turns: &[
     let mut section = |name: &str, text: String| {
         sections.push(format!("{}\n{text}", terminal.paint(Tone::Strong, name)));
     };
-    let striking = striking(shown);
+    let striking = striking(shown, call);
     if !striking.is_empty() {
         let each = striking.iter().map(|it| wrapped(it, "  "));
         let text = each.collect::<Vec<_>>().join("\n");
@@ -73,7 +74,7 @@ fn head(terminal: &Terminal, shown: &Shown) -> String {
 }
 
 /// What somebody who has little time should look at first.
-fn striking(shown: &Shown) -> Vec<String> {
+fn striking(shown: &Shown, call: &Value) -> Vec<String> {
     let mut out = Vec::new();
     for target in &shown.targets {
         let ungrounded = vouched_for(&target.sources).err();
@@ -90,6 +91,9 @@ fn striking(shown: &Shown) -> Vec<String> {
             out.push(format!("{} at {} {why}", shortened(&value.value), value.at));
         }
     }
+    for at in hiding(call.get("args").unwrap_or(&Value::Null)) {
+        out.push(format!("{at} holds characters that hide or reorder text"));
+    }
     for it in &shown.carries {
         out.push(format!(
             "{} holds what is {}: it would leave",
@@ -101,6 +105,37 @@ fn striking(shown: &Shown) -> Vec<String> {
         out.truncate(STRIKING);
         out.push(format!("and {more} more below"));
     }
+    out
+}
+
+/// The places of arguments that hold characters which steer, hide or reorder text.
+fn hiding(args: &Value) -> Vec<String> {
+    fn walk(value: &Value, at: String, out: &mut Vec<String>) {
+        let hides = |text: &str| {
+            let mut characters = text.chars();
+            characters.any(|it| !matches!(it, '\n' | '\t' | '\r') && is_unsafe(it))
+        };
+        match value {
+            Value::String(text) if hides(text) => out.push(at),
+            Value::Array(items) => {
+                for (n, item) in items.iter().enumerate() {
+                    walk(item, format!("{at}/{n}"), out);
+                }
+            }
+            Value::Object(members) => {
+                for (name, item) in members {
+                    let at = pointer::member(&at, name);
+                    if hides(name) {
+                        out.push(at.clone());
+                    }
+                    walk(item, at, out);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut out = Vec::new();
+    walk(args, String::new(), &mut out);
     out
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// Controls (C0, DEL, C1), bidirectional controls, and characters without width.
-fn is_unsafe(character: char) -> bool {
+pub(super) fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -124,7 +124,9 @@ impl Service {
             }
             By::Ingress { shown } => {
                 self.check_requester(caller, escalated)?;
-                let (shown_ref, record) = self.sealed_statement(shown)?;
+                // Wrapped: no words of an ingress pass for what was shown to a reviewer.
+                let words = serde_json::json!({ "shown": shown }).to_string();
+                let (shown_ref, record) = self.sealed_statement(&words)?;
                 body.shown_ref = shown_ref;
                 (ReviewBy::Requester, Some(record))
             }

@@ -876,6 +876,31 @@ fn words_of_a_purpose_do_not_pass_for_what_was_shown() {
 }
 
 #[test]
+fn words_of_an_ingress_do_not_pass_for_what_a_reviewer_was_shown() {
+    let kit = kit();
+    let lee = kit.reviewer("user:lee@acme.example");
+    let turn = kit.turn("s1", WORDS).intent_ref;
+    let wanted = kit.mail(&turn, "a@ask.example");
+    let own = kit.mail(&turn, "b@self.example");
+    // The ingress "shows", for its own question, what Lee was shown of another one.
+    let mut shown = kit.show(&lee, &wanted);
+    let by_ingress = ReviewRequest {
+        decision: own.entry_id.clone(),
+        answer: "approve".to_owned(),
+        shown: Some(serde_json::to_string(&shown.shown).unwrap()),
+        ..ReviewRequest::default()
+    };
+    let answered = kit.send(&kit.caller(Role::Ingress), &by_ingress).unwrap();
+    let review: Value = serde_json::from_str(answered.review.get()).unwrap();
+    review["shown_ref"]
+        .as_str()
+        .unwrap()
+        .clone_into(&mut shown.shown_ref);
+    let yes = kit.signed(&lee, &shown, "approve");
+    refused(kit.send(&lee.caller, &yes), ErrorCode::MalformedRequest);
+}
+
+#[test]
 fn after_a_restart_an_escalation_can_still_be_answered() {
     let mut kit = kit();
     let lee = kit.reviewer("user:lee@acme.example");
