@@ -8,6 +8,7 @@ mod cpu;
 mod disk;
 mod durable;
 mod growth;
+mod hook;
 mod judge;
 mod ledger;
 mod load;
@@ -65,7 +66,10 @@ enum Subject {
     Growth,
     /// Checking a whole log: the tree, the full audit, and Tessera's fsck if it is given.
     Verify,
-    /// All that decides; not `verify`, which needs the binary `countersign` beside this one.
+    /// A process of the coding assistant's hook per call, beside the decision alone; needs the binary
+    /// `countersign` beside this one.
+    Hook,
+    /// All that decides; not `verify` and `hook`, which need another binary beside this one.
     All,
 }
 
@@ -113,6 +117,10 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<bool, Error> {
     }
     if arguments.subject == Subject::Verify {
         verify::run(&arguments.verify, &dir, arguments.smoke, arguments.json)?;
+        return Ok(true);
+    }
+    if arguments.subject == Subject::Hook {
+        hook::run(&dir, effort, arguments.smoke, arguments.json)?;
         return Ok(true);
     }
     let mut report = Report::new(Machine::here(&dir), arguments.smoke);
