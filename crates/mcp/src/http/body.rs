@@ -32,7 +32,7 @@ pub(crate) struct Alive(
 );
 
 /// Ends when the client has the whole answer, or has gone.
-pub(crate) struct Gone(oneshot::Receiver<()>);
+pub(crate) struct Gone(Option<oneshot::Receiver<()>>);
 
 /// Where an exchange sends its answer.
 pub(crate) struct Outlet {
@@ -57,13 +57,16 @@ pub(crate) fn outlet() -> (Outlet, oneshot::Receiver<Response<Out>>) {
 /// The two ends of a client's presence.
 pub(crate) fn presence() -> (Alive, Gone) {
     let (alive, gone) = oneshot::channel();
-    (Alive(alive), Gone(gone))
+    (Alive(alive), Gone(Some(gone)))
 }
 
 impl Gone {
     /// Waits until the client has gone.
     pub(crate) async fn wait(&mut self) {
-        let _ = (&mut self.0).await;
+        if let Some(gone) = &mut self.0 {
+            let _ = gone.await;
+            self.0 = None;
+        }
     }
 }
 

@@ -197,10 +197,11 @@ impl Exchange {
         let ends_with_client = self.session.is_none();
         tokio::select! {
             biased;
-            ended = self.pump(bytes, server_id, outlet) => ended.map_err(Stop::Trouble),
+            // Who has gone already has nothing sent in its name.
             () = gone.wait(), if ends_with_client => Err(Stop::Gone),
             () = notified(cancel) => Err(Stop::Cancelled),
             () = self.app.stopped() => Err(Stop::Stopping),
+            ended = self.pump(bytes, server_id, outlet) => ended.map_err(Stop::Trouble),
         }
     }
 

@@ -65,3 +65,5 @@ pub(crate) const LINGER: Duration = Duration::from_secs(2);
 /// For how long an answer of the upstream's that is a stream is not yet one to the client, in case
 /// that it has only one message.
 pub(crate) const SOON: Duration = Duration::from_millis(100);
+/// How long the upstream may take for what the relay asks for itself: its revision, a session.
+pub(crate) const OWN_TIMEOUT: Duration = Duration::from_secs(20);

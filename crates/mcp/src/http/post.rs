@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 use serde_json::Value;
 
 use super::app::App;
-use super::body::{Out, empty, json as answer, outlet, plain, presence};
+use super::body::{Gone, Out, empty, json as answer, outlet, plain, presence};
 use super::checks::{Refused, bridged, cancelled, compared, mismatch, says_stateless, unsupported};
 use super::exchange::Exchange;
 use super::guard::{Owner, Turned, accepts, json_body};
@@ -91,10 +91,18 @@ pub(crate) async fn post(
         taken,
         _place: place,
     };
-    match era {
-        Era::Stateless => request.stateless().await,
-        Era::Session(session) => request.of_session(session).await,
-        Era::First => request.first().await,
+    // What was judged is seen to its end although its connection ends first.
+    let (alive, gone) = presence();
+    let work = tokio::spawn(async move {
+        match era {
+            Era::Stateless => request.stateless(gone).await,
+            Era::Session(session) => request.of_session(session, gone).await,
+            Era::First => request.first().await,
+        }
+    });
+    match work.await {
+        Ok(response) => response.map(|body| body.held(alive)),
+        Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
@@ -133,7 +141,7 @@ struct Request {
 }
 
 impl Request {
-    async fn stateless(mut self) -> Response<Out> {
+    async fn stateless(mut self, gone: Gone) -> Response<Out> {
         let authorization = self.app.forwarded(&self.headers);
         let side = match self.side(authorization.as_ref()).await {
             Ok(side) => side,
@@ -141,15 +149,16 @@ impl Request {
         };
         let conversation = self.app.relay.conversation();
         let considered = self.consider(&conversation, Arc::clone(&side), true).await;
-        self.go_on(considered, conversation, side, None).await
+        let from = (side, None);
+        self.go_on(considered, conversation, from, gone).await
     }
 
-    async fn of_session(mut self, session: Arc<Session>) -> Response<Out> {
+    async fn of_session(mut self, session: Arc<Session>, gone: Gone) -> Response<Out> {
         let conversation = session.conversation.clone();
         let side = Arc::clone(&session.side);
         let considered = self.consider(&conversation, Arc::clone(&side), false).await;
-        self.go_on(considered, conversation, side, Some(session))
-            .await
+        let from = (side, Some(session));
+        self.go_on(considered, conversation, from, gone).await
     }
 
     async fn side(&self, authorization: Option<&HeaderValue>) -> Result<Arc<Side>, Trouble> {
@@ -195,8 +204,8 @@ impl Request {
         self,
         considered: Result<Considered, Refused>,
         conversation: Conversation,
-        side: Arc<Side>,
-        session: Option<Arc<Session>>,
+        (side, session): (Arc<Side>, Option<Arc<Session>>),
+        gone: Gone,
     ) -> Response<Out> {
         let considered = match considered {
             Ok(considered) => considered,
@@ -219,16 +228,13 @@ impl Request {
             method,
         };
         let (outlet, response) = outlet();
-        let (alive, gone) = presence();
         tokio::spawn(async move {
             // The place and the memory are held for as long as it takes.
             let _held = self;
             exchange.run(considered.said, outlet, gone).await;
         });
-        match response.await {
-            Ok(response) => response.map(|body| body.held(alive)),
-            Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
-        }
+        let response = response.await;
+        response.unwrap_or_else(|_| empty(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
     /// A message that is not answered by another: only by a status.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::app::{App, Era};
 use super::bridge;
 use super::guard::Owner;
-use super::limits::{ERA_BELIEVED, EVENTS_PER_ANSWER, ID_BYTES, SESSIONS};
+use super::limits::{ERA_BELIEVED, EVENTS_PER_ANSWER, ID_BYTES, OWN_TIMEOUT, SESSIONS};
 use super::mirror::{HEADER_MISMATCH, LEGACY, LEGACY_ALL, METHOD, MODERN, SESSION, VERSION};
 use super::options::UpstreamRevision;
 use super::side::{Remote, Side};
@@ -46,7 +46,7 @@ impl App {
             Era::Sessions(until) if Instant::now() < *until => return Ok(None),
             Era::Sessions(_) | Era::Unknown => {}
         }
-        let discovered = self.discover(authorization).await?.map(Arc::new);
+        let discovered = in_time(self.discover(authorization)).await?.map(Arc::new);
         *era = match &discovered {
             Some(discovered) => Era::Stateless(Arc::clone(discovered)),
             None => Era::Sessions(Instant::now() + ERA_BELIEVED),
@@ -154,7 +154,7 @@ impl App {
         }
         let request = bridge::initialize();
         let id = bridge::own_id("initialize");
-        let remote = match self.initialize(request, &id, authorization).await? {
+        let remote = match in_time(self.initialize(request, &id, authorization)).await? {
             Initialized::Yes(remote, _) => remote,
             Initialized::No(status, _) => return Err(Trouble::Status(status)),
         };
@@ -181,6 +181,12 @@ impl App {
             }
         }
     }
+}
+
+/// Others wait meanwhile, so it may not take as long as an answer to a client.
+async fn in_time<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    let done = timeout(OWN_TIMEOUT, work).await;
+    done.unwrap_or(Err(Trouble::Slow(OWN_TIMEOUT)))
 }
 
 /// An answer that says nothing of revisions: the upstream is broken, or wants to know who asks.

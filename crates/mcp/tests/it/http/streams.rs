@@ -306,6 +306,38 @@ fn a_stateless_client_that_goes_cancels_its_call() {
 }
 
 #[test]
+fn no_approval_is_left_alone_by_clients_that_run_away() {
+    let world = World::new();
+    let upstream = Upstream::of_sessions(|seen, stream| say(seen, stream, "done"));
+    let relay = world.relay(&upstream);
+    let session = relay.initialize(&json!({}));
+    let of_session = [("mcp-session-id", session.as_str())];
+    let stateless = stateless("tools/call", Some("crm.lookup"));
+    for id in 0..40 {
+        let params = json!({"name": "crm.lookup", "arguments": lookup()});
+        let old = request(json!(id), "tools/call", &params);
+        let bytes = match id % 2 {
+            0 => relay.request("POST", &of_session, Some(old.as_bytes())),
+            _ => relay.request("POST", &stateless, Some(lookup_call(id).as_bytes())),
+        };
+        let mut stream = relay.connect();
+        stream.write_all(&bytes).unwrap();
+        // Some go at once, some while the call is judged, some while it is made.
+        std::thread::sleep(Duration::from_micros(u64::try_from(id).unwrap() * 500));
+    }
+    let begun = std::time::Instant::now();
+    while world.outcomes().len() != world.phases().len() {
+        let (outcomes, phases) = (world.outcomes().len(), world.phases().len());
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{outcomes} approved, {phases} ended"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(world.outcomes().iter().all(|outcome| outcome == "approved"));
+}
+
+#[test]
 fn an_older_client_cancels_a_call_at_a_newer_upstream() {
     let world = World::new();
     let (ended, at_end) = mpsc::channel::<usize>();
