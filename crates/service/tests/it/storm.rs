@@ -28,6 +28,8 @@ struct Storm {
     /// The newest turns that were registered, one of each session.
     turns: Mutex<HashMap<String, String>>,
     approved: Mutex<Vec<String>>,
+    /// What a tool's side would show of approved calls.
+    permits: Mutex<Vec<String>>,
     asking: AtomicUsize,
 }
 
@@ -106,6 +108,11 @@ impl Storm {
             };
             let claims = verifier.verify(permit, &expect).unwrap();
             assert_eq!(claims.entry_id.to_string(), answer.entry_id);
+            let shown = json!({
+                "permit": permit, "audience": audience, "tool": "email.send",
+                "args_sha256": args.digest().to_string(),
+            });
+            self.permits.lock().unwrap().push(shown.to_string());
             self.approved.lock().unwrap().push(answer.entry_id.clone());
         }
     }
@@ -165,6 +172,20 @@ impl Storm {
         let _ = service.set_bundle(&author, &request, Some(&bundles[n % 2]));
     }
 
+    /// Shows a permit twice at once, and again to whoever comes later: it is used up once at the most.
+    fn consume(&self) {
+        let (service, tool) = (self.kit.service(), self.kit.caller(Role::Tool));
+        let Some(shown) = self.permits.lock().unwrap().pop() else {
+            return;
+        };
+        let used: Vec<bool> = std::thread::scope(|scope| {
+            let both = [(); 2]
+                .map(|()| scope.spawn(|| service.consume_permit(&tool, shown.as_bytes()).is_ok()));
+            both.into_iter().map(|it| it.join().unwrap()).collect()
+        });
+        assert_ne!(used, [true, true]);
+    }
+
     fn report(&self) {
         let (service, tool) = (self.kit.service(), self.kit.caller(Role::Tool));
         let next = self.approved.lock().unwrap().pop();
@@ -191,6 +212,7 @@ fn whoever_asks_in_a_storm_is_answered_as_if_alone() {
         kit,
         turns: Mutex::default(),
         approved: Mutex::default(),
+        permits: Mutex::default(),
         asking: AtomicUsize::new(ASKING),
     };
     (0..SESSIONS.len()).for_each(|n| storm.register(n));
@@ -223,7 +245,8 @@ fn whoever_asks_in_a_storm_is_answered_as_if_alone() {
         change(97, Box::new(|n| storm.withdraw(n)));
         change(89, Box::new(|n| storm.close(n)));
         change(53, Box::new(|n| storm.change(n, bundles)));
-        change(1, Box::new(|_| storm.report()));
+        change(9, Box::new(|_| storm.report()));
+        change(1, Box::new(|_| storm.consume()));
         change(
             5,
             Box::new(|_| {
@@ -270,7 +293,7 @@ fn whoever_asks_in_a_storm_is_answered_as_if_alone() {
 fn check(kit: &Kit) {
     let (mut everything, mut actor) = (false, false);
     let mut revoked = std::collections::HashSet::new();
-    let (mut approved, mut rejected) = (0, 0);
+    let (mut approved, mut rejected, mut used, mut refused) = (0, 0, 0, 0);
     for entry in kit.log() {
         let AnyEntry::Known(entry) = entry else {
             continue;
@@ -298,11 +321,13 @@ fn check(kit: &Kit) {
                 assert!(!revoked.contains(&body.credential), "{}", entry.entry_id);
             }
             Body::Decision(_) => rejected += 1,
+            Body::Execution(body) => used += usize::from(body.permit.is_some()),
+            Body::PermitRefused(_) => refused += 1,
             _ => {}
         }
     }
     eprintln!(
-        "{approved} approved, {rejected} rejected, {} entries",
+        "{approved} approved, {rejected} rejected, {used} used, {refused} refused, {} entries",
         kit.size()
     );
     assert!(approved > 0, "{approved} approved, {rejected} not");
