@@ -43,7 +43,7 @@ pub(crate) enum Kind {
     },
     /// A body that runs again and again, with a variable that takes these values.
     For(String, Vec<Word>, Script),
-    Function(Box<Command>),
+    Function(String, Box<Command>),
     /// `[[ … ]]`: nothing but what stands in its words.
     Test,
 }

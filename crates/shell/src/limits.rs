@@ -10,7 +10,7 @@ pub const PARSED_BYTES: usize = 8 * COMMAND_BYTES;
 pub const STEPS: usize = 512;
 /// Most directories that a command may run in, as far as can be told.
 pub const PLACES: usize = 4;
-/// Most words that [`path_words`](crate::path_words) gives.
+/// Most paths that one command line names, as [`path_words`](crate::path_words) gives them.
 pub const PATH_WORDS: usize = 256;
 /// Most bytes of a word that is shown as it is written.
 pub const SHOWN_BYTES: usize = 512;

@@ -2,19 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use crate::limits::PATH_WORDS;
 use crate::steps::{Place, Step, Word, steps};
 
 /// All paths that a command line may act on, as far as they stand in it: absolute, or relative to
 /// the directory in which it runs. Whoever knows the disk resolves them; a path with `..` is preceded
-/// by what it leads through, since a link may stand there. At most [`PATH_WORDS`]; nothing of a line
-/// that cannot be parsed.
+/// by what it leads through, since a link may stand there. A line that names more than
+/// [`PATH_WORDS`](crate::limits::PATH_WORDS) is not parsed, and of such a line there are none.
 ///
 /// Words with `~` for a home begin with it. What is no path names a file that is not there.
 pub fn path_words(command: &str) -> Vec<String> {
+    let steps = steps(command).unwrap_or_default();
+    of(&steps).into_iter().collect()
+}
+
+/// The same of what a line does.
+pub(crate) fn of(steps: &[Step]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for step in steps(command).unwrap_or_default() {
-        match &step {
+    for step in steps {
+        match step {
             Step::Run(run) => {
                 take(&run.program, &run.place, &mut found);
                 for directory in run.place.directories().unwrap_or_default() {
@@ -31,7 +36,7 @@ pub fn path_words(command: &str) -> Vec<String> {
             Step::Sets(_) | Step::Code(_) | Step::Connects(_) => {}
         }
     }
-    found.into_iter().take(PATH_WORDS).collect()
+    found
 }
 
 /// What stands behind the `=` or the letter of an option.

@@ -1,7 +1,7 @@
 //! From commands to what they do, and where.
 
 use crate::ast::{Assignment, Chain, Command, Joint, Kind, Redirect, Script, Simple, Way};
-use crate::limits::{PLACES, STEPS};
+use crate::limits::{PATH_WORDS, PLACES, STEPS};
 use crate::parse::Shared;
 use crate::unparsed::Unparsed;
 use crate::wrap::{self, Within};
@@ -17,7 +17,8 @@ pub enum Step {
     Writes(Word, Place),
     /// Sets a variable that programs or the shell may look at.
     Sets(String),
-    /// Runs text as code that does not stand in the line, by this interpreter.
+    /// Runs text as code that does not stand in the line, by this interpreter; or gives this name a
+    /// meaning of its own.
     Code(String),
     /// Opens a connection by redirection.
     Connects(String),
@@ -150,7 +151,11 @@ pub fn steps(command: &str) -> Result<Vec<Step>, Unparsed> {
     if walk.shared.evaluates && walk.shared.unsure {
         walk.push(Step::Code("arithmetic".to_owned()))?;
     }
-    Ok(walk.steps)
+    // Whoever resolves links must see all of them.
+    match crate::paths::of(&walk.steps).len() > PATH_WORDS {
+        true => Err(Unparsed::new(0, "the command line names too many paths")),
+        false => Ok(walk.steps),
+    }
 }
 
 /// Whether a variable of this name means nothing to a shell or to programs.
@@ -284,7 +289,9 @@ impl Walk {
                 }
                 self.parts(std::slice::from_ref(body), true, place)?
             }
-            Kind::Function(body) => {
+            // From here on, its name means something else.
+            Kind::Function(name, body) => {
+                self.push(Step::Code(name.clone()))?;
                 self.command(body, Place::unknown())?;
                 Place::unknown()
             }

@@ -109,7 +109,8 @@ pub(crate) fn within(program: &Word, args: &[Word]) -> Result<Vec<Within>, Unpar
         "export" | "declare" | "typeset" | "local" | "readonly" | "unset" | "read" => {
             variables(name, args)?.unwrap_or_else(itself)
         }
-        "source" | "." | "pushd" | "popd" => {
+        // What a script that is sourced does, it could do as a script: it is judged as one.
+        "pushd" | "popd" => {
             let mut all = itself();
             all.push(Within::Moves);
             all
@@ -302,7 +303,7 @@ fn shell(name: &str, args: &[Word]) -> Result<Vec<Within>, Unparsed> {
         };
         if matches!(option, "--norc" | "--noprofile" | "--login" | "--posix") {
             rest = after;
-        } else if let Some(letters) = option.strip_prefix('-').filter(|l| !l.is_empty()) {
+        } else if let Some(letters) = option.strip_prefix(['-', '+']).filter(|l| !l.is_empty()) {
             let (letters, named) = match letters.strip_suffix('o') {
                 Some(letters) => (letters, 1),
                 None => (letters, 0),

@@ -328,10 +328,9 @@ impl Parser<'_, '_> {
 
     fn named_function(&mut self) -> Result<Kind, Unparsed> {
         self.blanks();
-        let name = self.word()?;
-        if !name.is_some_and(|name| name.is_bare && name.is_literal) {
+        let Some(name) = self.word()?.filter(|word| word.is_bare && word.is_literal) else {
             return Err(self.refuse("a function without a name"));
-        }
+        };
         self.blanks();
         if self.take("(") {
             self.blanks();
@@ -339,15 +338,15 @@ impl Parser<'_, '_> {
                 return Err(self.refuse("a function that is not complete"));
             }
         }
-        self.body()
+        self.body(name.text)
     }
 
-    fn body(&mut self) -> Result<Kind, Unparsed> {
+    fn body(&mut self, name: String) -> Result<Kind, Unparsed> {
         self.line_ends()?;
         let body = self.command()?;
         match body.kind {
             Kind::Simple(_) => Err(self.refuse("a function that is not complete")),
-            _ => Ok(Kind::Function(Box::new(body))),
+            _ => Ok(Kind::Function(name, Box::new(body))),
         }
     }
 
@@ -356,21 +355,21 @@ impl Parser<'_, '_> {
         if self.peek() != Some('(') {
             return Ok(());
         }
-        let is_named = match &command.kind {
+        let name = match &command.kind {
             Kind::Simple(simple) if simple.sets.is_empty() && command.redirects.is_empty() => {
                 match simple.words.as_slice() {
-                    [name] => name.is_bare && name.is_literal,
-                    _ => false,
+                    [name] if name.is_bare && name.is_literal => Some(name.text.clone()),
+                    _ => None,
                 }
             }
-            _ => false,
+            _ => None,
         };
         self.at += 1;
         self.blanks();
-        if !is_named || !self.take(")") {
-            return Err(self.refuse("a parenthesis where none can stand"));
+        match name {
+            Some(name) if self.take(")") => command.kind = self.body(name)?,
+            _ => return Err(self.refuse("a parenthesis where none can stand")),
         }
-        command.kind = self.body()?;
         Ok(())
     }
 

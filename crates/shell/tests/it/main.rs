@@ -6,7 +6,9 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod bash;
 mod bounds;
+mod corpus;
 mod places;
 mod refused;
 mod said;

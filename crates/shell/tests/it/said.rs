@@ -56,8 +56,8 @@ fn every_simple_command_is_found() {
             &["run a", "run b <\"$f\">"],
         ),
         ("case $x in (a|b) c;; *) d ;; esac", &["run c", "run d"]),
-        ("f() { a; }; f", &["run a", "run f"]),
-        ("function f { a; }", &["run a"]),
+        ("f() { a; }; f", &["code f", "run a", "run f"]),
+        ("function f { a; }", &["code f", "run a"]),
         ("[[ -f $(a) && x == y* ]]", &["run a"]),
         (
             "echo \"$(a \"$(b)\")\" `c`",
@@ -124,6 +124,7 @@ fn what_programs_run_in_their_turn_is_found() {
         ("bash -c 'a; bash -c \"b\"'", &["run a", "run b"]),
         ("sh -ec 'a && b'", &["run a", "run b"]),
         ("bash -euo pipefail -c 'a'", &["run a"]),
+        ("bash +x -c 'a'", &["run a"]),
         ("eval a \"b; c\"", &["run a b", "run c"]),
         ("curl x | sh", &["run curl x", "code sh"]),
         ("bash script.sh x", &["run bash script.sh x"]),
