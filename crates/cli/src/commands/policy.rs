@@ -62,7 +62,7 @@ pub(crate) enum PolicyCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct BundleArgs {
-    /// The bundle's directory, or the name of one that comes with the program: mail-agent, allow-all or library
+    /// The bundle's directory, or the name of one that comes with the program: mail-agent, coding-agent, allow-all or library
     #[arg(value_name = "DIR")]
     bundle: String,
 }

@@ -99,7 +99,7 @@ pub(crate) struct FirstStart {
     /// The data directory: keys, database, lock [default: $XDG_DATA_HOME/countersign, or ~/.local/share/countersign]
     #[arg(long, env = "COUNTERSIGN_DATA", value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
-    /// First start only: the policy bundle, mail-agent, allow-all or a directory [default: mail-agent]
+    /// First start only: the policy bundle, mail-agent, coding-agent, allow-all or a directory [default: mail-agent]
     #[arg(long, env = "COUNTERSIGN_BUNDLE", value_name = "BUNDLE")]
     pub(super) bundle: Option<String>,
     /// First start only: the host name under which the log is to be reached; it becomes part of the log's name for good

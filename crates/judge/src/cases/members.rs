@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use countersign_core::document::{Assurance, Author, EntityUid, PartBy, Source, TurnPart};
+use countersign_core::document::{
+    Assurance, Author, EntityUid, PartBy, Source, TurnPart, Workspace,
+};
 use countersign_core::names::{ActorName, ChannelName, PrincipalName, ReasonId};
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
@@ -22,6 +24,7 @@ pub(super) const OF_A_SCENE: &[&str] = &[
     "history",
     "now",
     "actor",
+    "workspace",
     "tool",
     "args",
     "args_json",
@@ -43,6 +46,7 @@ pub(super) struct Members {
     pub(super) rejected_before: Option<bool>,
     pub(super) now: Option<Timestamp>,
     pub(super) actor: Option<ActorName>,
+    pub(super) workspace: Option<Workspace>,
     pub(super) tool: Option<String>,
     pub(super) args: Map<String, Value>,
     pub(super) outcome: Option<Outcome>,
@@ -106,6 +110,7 @@ impl Members {
             "counters" => self.counters = counters(reader, value).unwrap_or_default(),
             "history" => self.history(reader, value),
             "now" => self.now = reader.time("now", value),
+            "workspace" => self.workspace = workspace(reader, value),
             "actor" => self.actor = reader.parsed("actor", value),
             "tool" => self.tool = reader.string("tool", value).map(str::to_owned),
             "args" => {
@@ -174,11 +179,31 @@ impl Members {
             rejected_before: self.rejected_before.or(base.rejected_before),
             now: self.now.or(base.now),
             actor: self.actor.or_else(|| base.actor.clone()),
+            workspace: self.workspace.or_else(|| base.workspace.clone()),
             tool: self.tool.or_else(|| base.tool.clone()),
             args,
             outcome: self.outcome.or(base.outcome),
             reasons: self.reasons.or_else(|| base.reasons.clone()),
             sources: joined(&base.sources, self.sources),
+        }
+    }
+}
+
+/// Where the caller works; without a `cwd`, in the directory of the project.
+fn workspace(reader: &mut Reader<'_>, value: &Placed<'_>) -> Option<Workspace> {
+    let Value::Object(mut members) = reader.json("workspace", value)? else {
+        reader.fault(value.span(), "`workspace` is no table");
+        return None;
+    };
+    if let (false, Some(root)) = (members.contains_key("cwd"), members.get("root").cloned()) {
+        members.insert("cwd".to_owned(), root);
+    }
+    match serde_json::from_value(Value::Object(members)) {
+        Ok(workspace) => Some(workspace),
+        Err(error) => {
+            let hint = "it is `{ root, cwd, links }`, all absolute paths";
+            reader.fault_hint(value.span(), format!("`workspace`: {error}"), hint);
+            None
         }
     }
 }

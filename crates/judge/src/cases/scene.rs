@@ -109,7 +109,7 @@ fn call(bundle: &CompiledBundle, members: &Members) -> Result<Call, String> {
         args,
         external_call_id: None,
         wire: None,
-        workspace: None,
+        workspace: members.workspace.clone(),
         definition: None,
         salt: salt(),
     })

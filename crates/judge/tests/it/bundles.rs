@@ -260,7 +260,7 @@ fn findings_of_files() {
 
 #[test]
 fn the_starter_bundles_have_no_findings() {
-    for name in ["mail-agent", "allow-all"] {
+    for name in ["mail-agent", "allow-all", "coding-agent"] {
         assert_eq!(findings(&starter(name)), "", "{name}");
     }
     let again = files(&repository().join("bundles/mail-agent"));

@@ -616,7 +616,7 @@ fn a_run_is_the_same_every_time() {
 #[test]
 fn the_cases_of_the_bundles_hold_and_cover_them() {
     let mut fell = Vec::new();
-    for name in ["allow-all", "library", "mail-agent"] {
+    for name in ["allow-all", "coding-agent", "library", "mail-agent"] {
         let path = repository().join("bundles").join(name);
         let files = files(&path);
         let bundle = compile(source::read(&files).unwrap_or_else(|found| panic!("{}", found[0])));

@@ -53,50 +53,29 @@ pub(super) fn draw(
     table: &CommandTable,
 ) -> Result<Drawn, DirectoryError> {
     let at = &table.declaration().at;
-    let stopped = |reason: BuiltinReason| Drawn {
-        actions: Vec::new(),
-        deeds: Err((reason, Some(at.clone()))),
-        unreadable: None,
+    let mut done = match of_line(table, drawing.inputs.call.args.pointer(at)) {
+        Ok(done) => done,
+        Err(reason) => {
+            return Ok(Drawn {
+                actions: Vec::new(),
+                deeds: Err((reason, Some(at.clone()))),
+                unreadable: None,
+            });
+        }
     };
-    let line = drawing.inputs.call.args.pointer(at);
-    let steps = match line {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::String(line)) => match steps(line) {
-            Ok(steps) => steps,
-            Err(_) => return Ok(stopped(BuiltinReason::UnparsedCommand)),
-        },
-        Some(_) => return Ok(stopped(BuiltinReason::SchemaMismatch)),
-    };
-    let mut doing = Doing {
-        table,
-        done: Vec::new(),
-        seen: BTreeSet::new(),
-    };
-    for step in &steps {
-        doing.step(step);
-    }
-    let mut done = doing.done;
     if done.is_empty() {
         done.push(Done {
             action: tool.action().clone(),
             to: Object::Nothing,
         });
     }
-    if done
-        .iter()
-        .filter(|done| done.to != Object::Nothing)
-        .count()
-        > TARGETS
-    {
-        return Ok(stopped(BuiltinReason::TooManyTargets));
-    }
+    let effect = |action: &ActionName| table.effect(action).unwrap_or(tool.manifest().effect);
     let mut actions: Vec<ActionName> = Vec::new();
     for each in &done {
         if !actions.contains(&each.action) {
             actions.push(each.action.clone());
         }
     }
-    let effect = |action: &ActionName| table.effect(action).unwrap_or(tool.manifest().effect);
     actions.sort_by_key(|action| match effect(action) {
         Effect::Irreversible => 0,
         Effect::Write => 1,
@@ -117,18 +96,36 @@ pub(super) fn draw(
             effect: effect(action).name(),
             targets,
         };
-        if bare {
-            deeds.push(deed(Vec::new()));
-        }
-        if !read.is_empty() {
-            deeds.push(deed(read));
-        }
+        deeds.extend(bare.then(|| deed(Vec::new())));
+        deeds.extend((!read.is_empty()).then(|| deed(read)));
     }
     Ok(Drawn {
         actions,
         deeds: Ok(deeds),
         unreadable: None,
     })
+}
+
+/// What the line at this place of the arguments does.
+fn of_line(table: &CommandTable, line: Option<&Value>) -> Result<Vec<Done>, BuiltinReason> {
+    let steps = match line {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::String(line)) => steps(line).map_err(|_| BuiltinReason::UnparsedCommand)?,
+        Some(_) => return Err(BuiltinReason::SchemaMismatch),
+    };
+    let mut doing = Doing {
+        table,
+        done: Vec::new(),
+        seen: BTreeSet::new(),
+    };
+    for step in &steps {
+        doing.step(step);
+    }
+    let targets = doing.done.iter().filter(|done| done.to != Object::Nothing);
+    match targets.count() > TARGETS {
+        true => Err(BuiltinReason::TooManyTargets),
+        false => Ok(doing.done),
+    }
 }
 
 /// What something is done to, as a target; `None` for nothing.
@@ -189,6 +186,12 @@ impl Doing<'_> {
 
     /// A word that names a path.
     fn path(&mut self, action: &ActionName, word: &Word, place: &Place) {
+        if matches!(
+            word.known(),
+            Some("/dev/null" | "/dev/stdout" | "/dev/stderr")
+        ) {
+            return;
+        }
         match place.paths(word) {
             Some(paths) => {
                 for path in paths {

@@ -13,6 +13,8 @@ pub(super) struct Given<'w> {
     /// What it does by an option's value.
     pub(super) done: Vec<(ActionName, To)>,
     pub(super) operands: Vec<&'w Word>,
+    /// Values of options that nothing is known of, where they look like paths that lead away.
+    pub(super) away: Vec<Word>,
     /// Whether the operands that come first stand there, and no option in their place.
     pub(super) skips: bool,
 }
@@ -30,6 +32,7 @@ pub(super) fn read<'w>(
             action: rule.does.clone(),
             done: Vec::new(),
             operands: Vec::new(),
+            away: Vec::new(),
             skips: true,
         },
     };
@@ -58,6 +61,11 @@ pub(super) fn read<'w>(
         }
     }
     Ok(reading.given)
+}
+
+/// Whether a text reads as a path that leads out of where it begins.
+pub(super) fn leads_away(text: &str) -> bool {
+    text.starts_with('/') || text.split('/').any(|name| name == "..")
 }
 
 /// Whether an option that nobody sees could change what the program does.
@@ -97,7 +105,7 @@ impl<'w> Reading<'_, 'w> {
             None => (option, None),
         };
         if let Some(meaning) = self.meaning(name)? {
-            return self.take(&meaning, value, rest);
+            return self.take(&meaning, name, value, rest);
         }
         if option.starts_with("--") {
             // A long option may be given by its beginning.
@@ -111,6 +119,7 @@ impl<'w> Reading<'_, 'w> {
             if changes || lists.iter().any(|list| begins(list)) || self.rule.flags.is_some() {
                 return Err(Otherwise);
             }
+            self.unknown(value);
             return Ok(rest);
         }
         self.letters(option, rest)
@@ -124,17 +133,27 @@ impl<'w> Reading<'_, 'w> {
         }
         for (at, letter) in letters.char_indices() {
             let behind = letters.get(at + letter.len_utf8()..).unwrap_or("");
-            match self.meaning(&format!("-{letter}"))? {
+            let name = format!("-{letter}");
+            match self.meaning(&name)? {
                 Some(Meaning::Flag) => {}
                 Some(meaning) => {
                     let value = (!behind.is_empty()).then_some(behind);
-                    return self.take(&meaning, value, rest);
+                    return self.take(&meaning, &name, value, rest);
                 }
                 None if self.rule.flags.is_some() => return Err(Otherwise),
-                None => {}
+                None => self.unknown(Some(behind)),
             }
         }
         Ok(rest)
+    }
+
+    /// The value of an option that the rule does not name.
+    fn unknown(&mut self, value: Option<&str>) {
+        match value {
+            Some(value) if value.starts_with('~') => self.given.away.push(Word::unknown(value)),
+            Some(value) if leads_away(value) => self.given.away.push(Word::literal(value)),
+            _ => {}
+        }
     }
 
     /// What the rule says of an option, if it names it.
@@ -168,6 +187,7 @@ impl<'w> Reading<'_, 'w> {
     fn take(
         &mut self,
         meaning: &Meaning,
+        name: &str,
         value: Option<&str>,
         rest: &'w [Word],
     ) -> Result<&'w [Word], Otherwise> {
@@ -186,6 +206,10 @@ impl<'w> Reading<'_, 'w> {
                 None => return Ok(rest),
             },
         };
+        // `-d @file` sends a file.
+        if word.text.starts_with('@') && self.rule.changes.contains_key(name) {
+            return Err(Otherwise);
+        }
         match meaning {
             Meaning::Reads => self
                 .given

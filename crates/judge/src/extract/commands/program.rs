@@ -119,6 +119,7 @@ fn apply(
         action,
         mut done,
         operands,
+        away,
         skips,
     } = options::read(rule, does, args)?;
     let skip = if skips { usize::from(rule.skip) } else { 0 };
@@ -136,58 +137,88 @@ fn apply(
     if operands.len() > most || operands.iter().any(is_odd) {
         return Err(Otherwise);
     }
-    let operands = match rule.take {
-        Some(take) => operands.get(..usize::from(take)).unwrap_or(operands),
-        None => operands,
-    };
-    match rule.on {
-        CommandOperands::Nothing => done.push((action, To::Object(Object::Nothing))),
-        CommandOperands::Here => done.push((action, To::Here)),
-        CommandOperands::Program => {
-            done.push((action, To::Object(Object::Program(key.to_owned()))));
+    let take = rule.take.map_or(usize::MAX, usize::from);
+    // `-` is what comes to the program, which is read where it comes from.
+    let is_file = |word: &&&Word| rule.on != CommandOperands::Paths || word.text != "-";
+    let operands: Vec<&Word> = operands
+        .iter()
+        .take(take)
+        .filter(is_file)
+        .copied()
+        .collect();
+    if matches!(rule.on, CommandOperands::Here | CommandOperands::Paths) {
+        done.extend(
+            away.into_iter()
+                .map(|word| (action.clone(), To::Word(word))),
+        );
+    }
+    done.extend(on(rule, key, &action, &operands)?);
+    Ok(done)
+}
+
+/// What an action of a rule is taken on.
+fn on(
+    rule: &CommandRule,
+    key: &str,
+    action: &ActionName,
+    operands: &[&Word],
+) -> Result<Doings, Otherwise> {
+    let to = |to: To| (action.clone(), to);
+    let object = |object: Object| to(To::Object(object));
+    Ok(match rule.on {
+        CommandOperands::Nothing => vec![object(Object::Nothing)],
+        CommandOperands::Program => vec![object(Object::Program(key.to_owned()))],
+        CommandOperands::Here => {
+            // It works here, whatever its operands are; but not on what lies elsewhere.
+            let is_away =
+                |word: &&&Word| word.is_tilde || word.known().is_some_and(options::leads_away);
+            let away = operands.iter().filter(is_away);
+            let away = away.map(|word| to(To::Word((*word).clone())));
+            away.chain([to(To::Here)]).collect()
         }
         CommandOperands::Paths | CommandOperands::Urls | CommandOperands::Names
             if operands.is_empty() =>
         {
             // A URL or a name that does not stand there may stand anywhere.
             match (&rule.bare, rule.on) {
-                (Some(bare), _) => done.push((bare.clone(), To::Here)),
-                (None, CommandOperands::Paths) => {}
+                (Some(bare), _) => vec![(bare.clone(), To::Here)],
+                (None, CommandOperands::Paths) => Vec::new(),
                 (None, _) => return Err(Otherwise),
             }
         }
         CommandOperands::Paths => {
-            let last = operands.len() - 1;
-            for (n, word) in operands.iter().enumerate() {
-                let action = match &rule.last {
-                    Some(to) if n == last => to,
-                    _ => &action,
-                };
-                done.push((action.clone(), To::Word((*word).clone())));
-            }
+            let count = operands.len();
+            let each = operands.iter().enumerate().map(|(n, word)| {
+                let last = rule.last.as_ref().filter(|_| n + 1 == count);
+                let action = last.unwrap_or(action).clone();
+                (action, To::Word((*word).clone()))
+            });
+            each.collect()
         }
         CommandOperands::Urls => {
-            for word in operands {
+            let url = |word: &&Word| {
                 let url = word
                     .known()
                     .filter(|url| parse(TargetType::Url, url).is_some());
-                let url = url.ok_or(Otherwise)?.to_owned();
-                done.push((action.clone(), To::Object(Object::Url(url))));
-            }
+                Ok(object(Object::Url(url.ok_or(Otherwise)?.to_owned())))
+            };
+            operands.iter().map(url).collect::<Result<_, _>>()?
         }
         CommandOperands::Names => {
-            for word in operands {
+            let name = |word: &&Word| {
                 let name = word.known().ok_or(Otherwise)?.to_owned();
-                done.push((action.clone(), To::Object(Object::Program(name))));
-            }
+                Ok(object(Object::Program(name)))
+            };
+            operands.iter().map(name).collect::<Result<_, _>>()?
         }
-    }
-    Ok(done)
+    })
 }
 
 fn check_script(language: CommandScript, skipped: &[&Word]) -> Result<(), Otherwise> {
     for word in skipped {
-        let text = word.known().ok_or(Otherwise)?;
+        // Of an empty one, some take the next word for the script.
+        let text = word.known().filter(|text| !text.is_empty());
+        let text = text.ok_or(Otherwise)?;
         let is_plain = match language {
             CommandScript::Sed => script::is_plain_sed(text),
             CommandScript::Awk => script::is_plain_awk(text),
