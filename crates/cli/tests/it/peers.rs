@@ -1,7 +1,10 @@
 //! Other people's servers and clients, with the relay between them, as `.ci/mcp-peers` installs them.
 
+use std::io::{BufRead as _, BufReader};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rmcp::ServiceExt as _;
 use rmcp::model::CallToolRequestParams;
@@ -19,6 +22,14 @@ fn installed(name: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// What lies in the repository for these tests.
+fn tool(name: &str) -> String {
+    format!(
+        "{}/../../tools/mcp-peers/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    )
+}
+
 /// A server of tools behind a relay, and Countersign under the bundle that was guessed for it.
 struct World {
     home: Home,
@@ -32,19 +43,24 @@ impl World {
         std::fs::create_dir(home.path("docs")).unwrap();
         std::fs::write(home.path("docs/plan.txt"), "The plan is to wait.\n").unwrap();
         let server = server(&home);
-        let words: Vec<&str> = server.iter().map(String::as_str).collect();
-        let written = home.ok(&[
-            &["manifest", "from-mcp", "--out", "bundle", "--"],
-            &words[..],
-        ]
-        .concat());
-        eprintln!("{written}\n");
+        let mut source = vec!["--"];
+        source.extend(server.iter().map(String::as_str));
+        Self {
+            server: server.clone(),
+            ..Self::with(home, &source)
+        }
+    }
+
+    /// Under the bundle that is guessed for a server.
+    fn with(home: Home, source: &[&str]) -> Self {
+        let args = [&["manifest", "from-mcp", "--out", "bundle"], source].concat();
+        eprintln!("{}\n", home.ok(&args));
         home.ok(&["policy", "check", "bundle"]);
-        home.ok(&["policy", "test", "bundle", "--min-coverage", "100"]);
+        home.ok(&["policy", "test", "bundle"]);
         let serving = home.serve(&["--bundle", "bundle"]);
         Self {
             home,
-            server,
+            server: Vec::new(),
             _serving: serving,
         }
     }
@@ -85,6 +101,62 @@ impl World {
         })
     }
 
+    /// A server of tools on HTTP, with its process, and Countersign for it.
+    fn clocks() -> (Self, Ended, String) {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let child = Command::new(installed("venv/bin/python"))
+            .args([tool("clocks.py"), port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let child = Ended(child);
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "the clocks do not listen"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let url = format!("http://127.0.0.1:{port}/mcp");
+        let world = Self::with(Home::new(), &["--url", &url]);
+        (world, child, url)
+    }
+
+    /// A relay over HTTP, and its address.
+    fn listening(&self, turn: Option<&str>, upstream: &str) -> (Ended, String) {
+        let mut args = vec![
+            "mcp",
+            "--review-wait",
+            "0",
+            "--listen",
+            "127.0.0.1:0",
+            "--upstream",
+            upstream,
+        ];
+        args.extend(turn.iter().flat_map(|turn| ["--turn", turn]));
+        let mut command = self.home.command(&args);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap_or_else(|| panic!("{line}"));
+        (Ended(child), url.to_owned())
+    }
+
     /// The command of a relay before the server. Without a turn, calls are nobody's.
     fn relay(&self, turn: Option<&str>) -> Vec<String> {
         let mut words = vec![
@@ -116,16 +188,18 @@ impl World {
     }
 
     /// What a client of the Python SDK gets, line by line.
-    fn python(&self, era: &str, turn: Option<&str>, calls: &Value) -> Vec<Value> {
-        let client = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../tools/mcp-peers/client.py"
-        );
-        let mut args = vec![client.to_owned(), era.to_owned(), calls.to_string()];
-        args.extend(self.relay(turn));
+    fn python(&self, mode: &str, turn: Option<&str>, calls: &Value) -> Vec<Value> {
+        self.python_at(mode, &self.relay(turn), calls)
+    }
+
+    /// The same of a server by its command, or by its address.
+    fn python_at(&self, mode: &str, server: &[String], calls: &Value) -> Vec<Value> {
+        let mut args = vec![tool("client.py"), mode.to_owned(), calls.to_string()];
+        args.extend(server.iter().cloned());
         let Ran { code, out, err } = self.foreign(&installed("venv/bin/python"), &args);
         assert_eq!(code, 0, "{out}\n{err}");
-        out.lines()
+        let lines = out.lines();
+        lines
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
     }
@@ -203,6 +277,16 @@ impl World {
     }
 }
 
+/// A process that is ended with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn first_text(result: &Value) -> &str {
     result["content"][0]["text"].as_str().unwrap_or_default()
 }
@@ -268,7 +352,7 @@ fn a_memory_for_the_python_sdk() {
         ["read_graph", {}],
         ["wipe_everything", {}],
     ]);
-    let said = world.python("sessions", Some("Please remember Ada as a person"), &calls);
+    let said = world.python("legacy", Some("Please remember Ada as a person"), &calls);
     assert_eq!(said[0]["revision"], "2025-11-25");
     assert_eq!(said[0]["tools"].as_array().unwrap().len(), 9);
     assert!(said[1]["isError"] != true, "{}", said[1]);
@@ -281,7 +365,7 @@ fn a_memory_for_the_python_sdk() {
     assert_eq!(said[4]["isError"], true, "{}", said[4]);
     // A newer client finds out that the server is an older one.
     let newer = world.python(
-        "newest",
+        "auto",
         Some("What do you remember?"),
         &json!([["read_graph", {}]]),
     );
@@ -305,7 +389,7 @@ fn a_memory_for_the_python_sdk() {
 fn the_time_for_the_python_sdk_in_both_revisions_and_for_rmcp() {
     let world = World::time();
     let zone = json!([["get_current_time", {"timezone": "Etc/UTC"}]]);
-    for (era, revision) in [("sessions", "2025-11-25"), ("newest", "2026-07-28")] {
+    for (era, revision) in [("legacy", "2025-11-25"), ("auto", "2026-07-28")] {
         let said = world.python(era, Some("What time is it?"), &zone);
         assert_eq!(said[0]["revision"], revision);
         assert!(first_text(&said[1]).contains("Etc/UTC"), "{}", said[1]);
@@ -324,6 +408,60 @@ fn the_time_for_the_python_sdk_in_both_revisions_and_for_rmcp() {
         [approved, rejected, approved, rejected, approved, rejected]
     );
     world.verifies(3);
+}
+
+#[test]
+#[ignore = "needs other people's servers: .ci/mcp-peers"]
+fn clocks_over_http_for_the_python_sdk_and_inspector() {
+    let (world, _clocks, upstream) = World::clocks();
+    let calls = json!([
+        ["read_clock", {"city_name": "Oslo"}],
+        ["set_clock", {"city_name": "Oslo", "hour": 3}],
+        ["set_clock", {"city_name": "Rome", "hour": 3}],
+    ]);
+    let (_relay, url) = world.listening(Some("Set the clock of Oslo"), &upstream);
+    for (mode, revision) in [("legacy", "2025-11-25"), ("auto", "2026-07-28")] {
+        let said = world.python_at(mode, std::slice::from_ref(&url), &calls);
+        assert_eq!(said[0]["revision"], revision);
+        assert_eq!(said[0]["tools"], json!(["read_clock", "set_clock"]));
+        assert_eq!(first_text(&said[1]), "It is noon in Oslo.");
+        assert_eq!(first_text(&said[2]), "It is 3 in Oslo.");
+        assert!(
+            first_text(&said[3]).contains("asked-unless-named"),
+            "{}",
+            said[3]
+        );
+    }
+    let args = [
+        "--cli",
+        &url,
+        "--transport",
+        "http",
+        "--method",
+        "tools/call",
+        "--tool-name",
+        "read_clock",
+        "--tool-arg",
+        "city_name=Oslo",
+    ];
+    let mut words = vec![installed("node_modules/.bin/mcp-inspector")];
+    words.extend(args.map(str::to_owned));
+    let Ran { code, out, err } = world.foreign("node", &words);
+    assert!(
+        code == 0 && out.contains("It is noon in Oslo."),
+        "{out}\n{err}"
+    );
+    let each = [
+        "approved clock.read reads-are-free",
+        "approved clock.set changes-for-a-turn",
+        "escalated clock.set asked-unless-named",
+    ];
+    // The same call, asked again while nobody has answered, is the same question.
+    assert_eq!(
+        world.decisions(),
+        [&each[..], &each[..2], &each[..1]].concat()
+    );
+    world.verifies(5);
 }
 
 fn rmcp(world: &World) {

@@ -247,7 +247,9 @@ fn hello(result: &RawObject<'_>, revision: String) -> Hello {
     };
     let mut info = value("serverInfo");
     if info.is_null() {
-        info = value("_meta")["io.modelcontextprotocol/serverInfo"].take();
+        let meta = value("_meta");
+        let stated = meta.get("io.modelcontextprotocol/serverInfo");
+        info = stated.cloned().unwrap_or_default();
     }
     let text = |name: &str| {
         info.get(name)

@@ -2,11 +2,14 @@
 
 mod again;
 mod ask;
+mod files;
 mod fresh;
 mod http;
 mod listed;
+mod merged;
 mod process;
 mod text;
+mod update;
 
 use std::path::PathBuf;
 use std::time::Duration;
