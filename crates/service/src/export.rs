@@ -40,7 +40,8 @@ impl Service {
         Ok(done)
     }
 
-    /// Every ref of an intent, call, facts, reasoning, result or changeset that stands in an entry.
+    /// Every ref of an intent, call, facts, reasoning, result, changeset, or of what was shown for a
+    /// review, that stands in an entry.
     fn document_refs(&self) -> Result<Vec<Sha256>, ServiceError> {
         let size = self.ledger.size().get();
         let mut refs = Vec::new();
@@ -73,6 +74,7 @@ fn refs_of(body: &Body) -> Vec<Sha256> {
         .into_iter()
         .flatten()
         .collect(),
+        Body::Review(review) => vec![review.shown_ref.into()],
         Body::Directory(directory) => vec![directory.changeset_ref.into()],
         Body::Execution(execution) => execution.result_ref.map(Sha256::from).into_iter().collect(),
         _ => Vec::new(),

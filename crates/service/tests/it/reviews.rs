@@ -901,6 +901,26 @@ fn words_of_an_ingress_do_not_pass_for_what_a_reviewer_was_shown() {
 }
 
 #[test]
+fn a_replay_takes_answers_as_they_were_given() {
+    let kit = kit();
+    let lee = kit.reviewer("user:lee@acme.example");
+    let (one, other) = (kit.escalated("a@ask.example"), "reject");
+    kit.answer(&lee, &one, "approve");
+    kit.answer(&lee, &kit.escalated("a@ask.example"), other);
+    let mut content = asking();
+    content.description = "the same rules".to_owned();
+    let same = kit.store(&content);
+    let request = countersign_wire::ReplayRequest {
+        policy_ref: Some(same),
+        purpose: "before publishing".to_owned(),
+        ..countersign_wire::ReplayRequest::default()
+    };
+    let reader = kit.caller(Role::VaultReader);
+    let page = kit.service().replay_decisions(&reader, &request).unwrap();
+    assert_eq!((page.judged, page.unchanged), (4, 4), "{page:?}");
+}
+
+#[test]
 fn after_a_restart_an_escalation_can_still_be_answered() {
     let mut kit = kit();
     let lee = kit.reviewer("user:lee@acme.example");
