@@ -10,7 +10,7 @@ use countersign_core::document::{
 };
 use countersign_core::entry::{Body, Decision, Role};
 use countersign_core::ids::EntryId;
-use countersign_core::names::{BuiltinReason, ReasonId};
+use countersign_core::names::{ActionName, BuiltinReason, ReasonId};
 use countersign_core::refs::{IntentRef, Sha256};
 use countersign_core::time::Timestamp;
 use countersign_judge::{CompiledBundle, Held, SourceTest, trace};
@@ -115,6 +115,9 @@ impl Service {
         if let Some(review) = decision.links.review {
             notes.extend(self.answered_note(review)?);
         }
+        if let Some(delegation) = decision.links.delegation {
+            notes.extend(self.given_note(delegation)?);
+        }
         if decision.intent_ref.is_none() && decision.call_ref.is_some() {
             let unlooked = is(BuiltinReason::Stopped) || is(BuiltinReason::Contended);
             notes.push(match decision.claimed_intent_ref {
@@ -159,6 +162,24 @@ impl Service {
             .map_or_else(String::new, |id| format!(" `{id}`"));
         Ok(Some(format!(
             "{whose} `{answer}` to the escalation{asked}; that is entry `{review}`"
+        )))
+    }
+
+    /// By whom the turn came to an actor that it does not name.
+    fn given_note(&self, delegation: EntryId) -> Result<Option<String>, ServiceError> {
+        let entry = self.known_entry(delegation)?;
+        let Some(Body::Delegation(given)) = entry.as_ref().and_then(|(_, entry)| entry.body())
+        else {
+            return Ok(None);
+        };
+        let actions: Vec<&str> = given.actions.iter().map(ActionName::as_str).collect();
+        let what = match actions.is_empty() {
+            true => "all that it may do".to_owned(),
+            false => actions.join(", "),
+        };
+        Ok(Some(format!(
+            "the turn does not name the actor: `{}` gave it {what}, until {} (entry {delegation})",
+            given.from, given.expires_at
         )))
     }
 

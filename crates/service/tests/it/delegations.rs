@@ -104,6 +104,11 @@ fn a_helper_acts_on_what_it_was_given_and_the_decision_says_by_which_delegation(
     let answer = team.mail(HELPER, &turn);
     assert_eq!(answer.outcome, "approved", "{:?}", answer.reasons);
     assert_eq!(team.last(), (true, Some(given.entry_id.clone())));
+    let auditor = team.kit.caller(Role::Auditor);
+    let id = answer.entry_id.parse().unwrap();
+    let explained = team.kit.service().explain(&auditor, id, None).unwrap();
+    let notes = explained.notes.join("\n");
+    assert!(notes.contains(&format!("`{LEAD}` gave it")), "{notes}");
     // It grounds nothing that the turn does not say, and the giver's own calls rest on the turn.
     let mut request = mail_request(&turn, "other@b.example");
     request["actor"] = json!(HELPER);
