@@ -5,6 +5,8 @@ mod cases;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod delegating;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod docs;
