@@ -27,7 +27,7 @@ pub const OPEN_QUESTIONS: usize = 1_024;
 /// the minute after which usual clients give up.
 pub const REVIEW_WAIT: Duration = Duration::from_secs(55);
 /// How long the relay goes on trying, at its end, to record what is not recorded yet.
-pub const LAST_TRIES: Duration = Duration::from_secs(10);
+pub const LAST_TRIES: Duration = Duration::from_secs(5);
 /// Most escalated calls that are remembered, so that the same call made again asks nobody anew.
 pub const OPEN_ESCALATIONS: usize = 1_024;
 /// Most bytes of a call that is remembered so; a longer one is escalated anew.
@@ -46,3 +46,5 @@ pub const REVIEW_POLL: Duration = Duration::from_millis(500);
 pub const LIST_WAIT: Duration = Duration::from_secs(5);
 /// Most pages of such a list.
 pub const LIST_PAGES: usize = 16;
+/// Most results that a client has before they are recorded; further ones are recorded first.
+pub const RECORDING: usize = 16;

@@ -13,6 +13,7 @@ mod judge;
 mod ledger;
 mod load;
 mod machine;
+mod mcp;
 mod opaque;
 mod peers;
 mod report;
@@ -66,10 +67,13 @@ enum Subject {
     Growth,
     /// Checking a whole log: the tree, the full audit, and Tessera's fsck if it is given.
     Verify,
+    /// A call over MCP stdio, alone and behind the relay; needs the binaries `countersign` and
+    /// `mcp-scripted` beside this one.
+    Mcp,
     /// A process of the coding assistant's hook per call, beside the decision alone; needs the binary
     /// `countersign` beside this one.
     Hook,
-    /// All that decides; not `verify` and `hook`, which need another binary beside this one.
+    /// All that decides; not `verify`, `mcp` and `hook`, which need other binaries beside this one.
     All,
 }
 
@@ -121,6 +125,10 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<bool, Error> {
     }
     if arguments.subject == Subject::Hook {
         hook::run(&dir, effort, arguments.smoke, arguments.json)?;
+        return Ok(true);
+    }
+    if arguments.subject == Subject::Mcp {
+        mcp::run(&dir, effort, arguments.smoke, arguments.json)?;
         return Ok(true);
     }
     let mut report = Report::new(Machine::here(&dir), arguments.smoke);

@@ -10,9 +10,9 @@ use countersign_wire::{TurnPartRequest, TurnRequest, VisibleRequest};
 use serde_json::Value;
 use ulid::Ulid;
 
-use super::observe::{Reported, Reports};
 use super::open::OpenCalls;
 use super::refusal::Form;
+use super::reports::{Reported, Reports};
 use super::review::Signal;
 use super::tasks::Tasks;
 use super::tools::Definitions;
@@ -23,6 +23,8 @@ use crate::jsonrpc::Id;
 #[derive(Clone)]
 pub struct Relay {
     shared: Arc<Shared>,
+    /// Whether results may be recorded while the client has them.
+    is_behind: bool,
 }
 
 struct Shared {
@@ -167,6 +169,7 @@ impl Relay {
                 tasks: Mutex::default(),
                 open: Mutex::default(),
             }),
+            is_behind: false,
         })
     }
 
@@ -228,6 +231,35 @@ impl Relay {
             .catch_up(tool, &|text| self.notice(text))
     }
 
+    /// Lets the client have results while they are recorded, where nobody else can rest on them:
+    /// calls of this relay are judged after that, and the session of a turn that the relay registered
+    /// itself is its own. It spares the client the wait for a second durable entry.
+    #[must_use]
+    pub fn recording_behind(mut self) -> Self {
+        self.is_behind = true;
+        self
+    }
+
+    /// Records an execution whose result the client is about to have; false if it never will be.
+    pub(super) fn report_result(
+        &self,
+        report: countersign_wire::ExecutionRequest,
+        is_own_session: bool,
+    ) -> bool {
+        if !(self.is_behind && is_own_session && self.shared.reports.begin()) {
+            return self.report(report);
+        }
+        let relay = self.clone();
+        std::thread::spawn(move || {
+            let decision = report.decision.clone();
+            let tool = &relay.shared.options.clients.tool;
+            if let Err(error) = relay.shared.reports.settle(tool, report) {
+                relay.late(&decision, &error);
+            }
+        });
+        true
+    }
+
     /// Records an execution; false if it never will be.
     pub(super) fn report(&self, report: countersign_wire::ExecutionRequest) -> bool {
         let decision = report.decision.clone();
@@ -235,9 +267,7 @@ impl Relay {
         match self.shared.reports.report(tool, report) {
             Reported::Recorded => true,
             Reported::Late(error) => {
-                self.notice(&format!(
-                    "the execution of `{decision}` is not recorded yet, and no call is let through until it is: {error}"
-                ));
+                self.late(&decision, &error);
                 true
             }
             Reported::Refused(error) => {
@@ -247,6 +277,12 @@ impl Relay {
                 false
             }
         }
+    }
+
+    fn late(&self, decision: &str, error: &ClientError) {
+        self.notice(&format!(
+            "the execution of `{decision}` is not recorded yet, and no call is let through until it is: {error}"
+        ));
     }
 
     /// Which of these tools of the server any policy could permit to the actor.

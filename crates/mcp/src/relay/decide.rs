@@ -17,7 +17,7 @@ use super::conversation::{Asked, Capabilities, InFlight};
 use super::methods::{JudgedMethod, is_reserved};
 use super::open::is_own;
 use super::refusal::{Form, Refusal};
-use super::{Conversation, FromClient, Relay, Revision};
+use super::{Conversation, FromClient, Relay, Revision, TurnSource};
 use crate::jsonrpc::{self, Id, Message, Unreadable, code};
 
 /// The member of `_meta` by which a client names the turn that a call follows from.
@@ -105,8 +105,13 @@ impl Call {
         })
     }
 
-    pub(super) fn form(&self) -> Form {
+    pub(super) fn form(&self, relay: &Relay) -> Form {
+        let is_named_elsewhere = matches!(
+            relay.options().turn,
+            TurnSource::OfSession(_) | TurnSource::Noted(_)
+        );
         Form {
+            is_own_session: !is_named_elsewhere && !self.names_turn(),
             method: self.method,
             is_task: self.is_task,
             revision: self.revision,
@@ -200,7 +205,7 @@ impl Conversation {
         }
         let asked = Asked::Judged {
             decision: decision.to_owned(),
-            form: waiting.form(),
+            form: waiting.form(&self.relay),
         };
         let mut flight = InFlight::new(asked, waiting.revision);
         flight.answer_to = (judged.id != waiting.id).then(|| waiting.id.clone());
@@ -209,7 +214,7 @@ impl Conversation {
     }
 
     pub(super) fn refuse(&self, call: &Call, refusal: &Refusal) -> FromClient {
-        FromClient::Answer(refusal.answer(&call.id, call.form()))
+        FromClient::Answer(refusal.answer(&call.id, call.form(&self.relay)))
     }
 
     /// Refuses what is no call that can be relayed, and has the ledger say so.

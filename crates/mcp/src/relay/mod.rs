@@ -24,6 +24,7 @@ mod observe;
 mod open;
 mod options;
 mod refusal;
+mod reports;
 mod review;
 mod server;
 mod tasks;

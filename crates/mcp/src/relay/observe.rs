@@ -1,130 +1,14 @@
-//! What tools returned, as executions: recorded before the client has it, and never lost silently.
+//! What tools returned, as executions.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
-
-use countersign_client::{Client, ClientError};
 use countersign_core::json::{self, StrictErrorKind};
 use countersign_wire::ExecutionRequest;
 use serde_json::Value;
 
 use crate::jsonrpc::RawObject;
-use crate::limits::{LAST_TRIES, LATE_BYTES, RESULT_BYTES};
+use crate::limits::RESULT_BYTES;
 
 /// Most bytes of a report, as a Countersign server takes them.
 const REPORT_BYTES: usize = 8 * 1024 * 1024;
-/// How long to wait between two tries at the end.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
-
-/// Executions on their way into the ledger.
-#[derive(Default)]
-pub(super) struct Reports {
-    /// Those that could not be recorded yet, oldest first.
-    late: Mutex<VecDeque<ExecutionRequest>>,
-    /// How long their results are, about.
-    late_bytes: AtomicUsize,
-}
-
-/// What became of a report.
-pub(super) enum Reported {
-    /// It is in the ledger.
-    Recorded,
-    /// It will be tried again, before the next call is judged.
-    Late(ClientError),
-    /// The server does not take it.
-    Refused(ClientError),
-}
-
-impl Reports {
-    /// Reports an execution.
-    pub(super) fn report(&self, tool: &Client, report: ExecutionRequest) -> Reported {
-        match post(tool, &report) {
-            Err(error) if is_final(&error) => Reported::Refused(error),
-            Err(error) => {
-                let mut late = self.late();
-                let bytes = report
-                    .result
-                    .as_ref()
-                    .map_or(0, |result| result.to_string().len());
-                let all = self
-                    .late_bytes
-                    .load(Ordering::Relaxed)
-                    .saturating_add(bytes);
-                if all > LATE_BYTES {
-                    return Reported::Refused(error);
-                }
-                self.late_bytes.store(all, Ordering::Relaxed);
-                late.push_back(report);
-                Reported::Late(error)
-            }
-            Ok(()) => Reported::Recorded,
-        }
-    }
-
-    /// Tries again what is late. While anything is, no call may be judged: what it would rest on is
-    /// not in the ledger.
-    pub(super) fn catch_up(&self, tool: &Client, notice: &dyn Fn(&str)) -> Result<(), ClientError> {
-        let mut late = self.late();
-        while let Some(report) = late.front() {
-            match post(tool, report) {
-                Err(error) if is_final(&error) => {
-                    notice(&format!(
-                        "the execution of `{}` is not recorded: {error}",
-                        report.decision
-                    ));
-                }
-                Err(error) => return Err(error),
-                Ok(()) => {}
-            }
-            late.pop_front();
-        }
-        self.late_bytes.store(0, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// The last tries; how many are lost.
-    pub(super) fn close(&self, tool: &Client, notice: &dyn Fn(&str)) -> usize {
-        let begun = Instant::now();
-        while let Err(error) = self.catch_up(tool, notice) {
-            if begun.elapsed() >= LAST_TRIES {
-                let late = self.late();
-                for report in late.iter() {
-                    notice(&format!(
-                        "the execution of `{}` is not recorded: {error}",
-                        report.decision
-                    ));
-                }
-                return late.len();
-            }
-            std::thread::sleep(PAUSE);
-        }
-        0
-    }
-
-    fn late(&self) -> std::sync::MutexGuard<'_, VecDeque<ExecutionRequest>> {
-        self.late.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn post(tool: &Client, report: &ExecutionRequest) -> Result<(), ClientError> {
-    match tool.report_execution(report) {
-        // It was reported before, by a try whose answer was lost.
-        Err(error) if error.code() == Some("conflict") => Ok(()),
-        Err(error) => Err(error),
-        Ok(_) => Ok(()),
-    }
-}
-
-/// Whether trying again would not help.
-fn is_final(error: &ClientError) -> bool {
-    match error {
-        ClientError::Problem { problem, .. } => problem.status < 500 && !error.is_retryable(),
-        ClientError::Request(_) => true,
-        _ => false,
-    }
-}
 
 /// An execution of which nothing is known.
 pub(super) fn unknown(decision: &str) -> ExecutionRequest {

@@ -18,6 +18,8 @@ pub(super) struct Form {
     /// Whether the client waits for a task and not for a result.
     pub(super) is_task: bool,
     pub(super) revision: Revision,
+    /// Whether no other relay or surface acts in the session of the call.
+    pub(super) is_own_session: bool,
 }
 
 /// A refusal: what it says, and the entry that says it, too.

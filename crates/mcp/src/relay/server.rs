@@ -246,11 +246,12 @@ impl Conversation {
         form: Form,
         to: &Id,
     ) -> Vec<u8> {
-        let withheld = match report.map(|report| self.relay.report(report)) {
-            Ok(true) => return message.under(to),
-            Ok(false) => "what it returned could not be recorded".to_owned(),
-            Err(reason) => reason,
-        };
+        let withheld =
+            match report.map(|report| self.relay.report_result(report, form.is_own_session)) {
+                Ok(true) => return message.under(to),
+                Ok(false) => "what it returned could not be recorded".to_owned(),
+                Err(reason) => reason,
+            };
         self.relay.notice(&format!(
             "the result of `{decision}` was withheld: {withheld}"
         ));
@@ -264,6 +265,7 @@ impl Conversation {
             method: JudgedMethod::Call,
             is_task: true,
             revision: Revision::Sessions,
+            is_own_session: false,
         };
         let known = self.relay.with_tasks(|tasks| tasks.of(task));
         let Some(known) = known else {

@@ -114,7 +114,7 @@ pub(crate) fn run(
     }
     match upstream {
         Some(upstream) => http::run(&args.http, upstream, relay, terminal),
-        None => stdio::run(&args.command, &relay, terminal),
+        None => stdio::run(&args.command, &relay.recording_behind(), terminal),
     }
 }
 

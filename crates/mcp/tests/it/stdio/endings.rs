@@ -122,6 +122,60 @@ fn a_result_that_cannot_be_recorded_yet_holds_up_the_next_call_and_is_not_lost()
 }
 
 #[test]
+fn a_result_that_the_client_has_already_is_recorded_before_the_next_call_is_judged() {
+    let world = World::new();
+    let mut wire = Wire::behind(&world, "quick");
+    for _ in 0..5 {
+        let answer = wire.call("crm.lookup", &json!({ "contact": NAMED }));
+        assert_eq!(answer["result"]["isError"], false);
+    }
+    let (_, ended) = wire.close();
+    assert_eq!(ended.lost, 0);
+    let kinds: Vec<String> = world.kinds(10);
+    let pair = ["decision", "execution"];
+    assert_eq!(kinds, pair.repeat(5));
+}
+
+#[test]
+fn a_result_that_the_client_has_already_is_not_lost_while_the_ledger_is_away() {
+    let mut world = World::new();
+    let mut wire = Wire::behind(&world, "late");
+    let id = wire.begin(
+        "tools/call",
+        &json!({ "name": "crm.lookup", "arguments": { "contact": NAMED } }),
+    );
+    while world.outcomes().is_empty() {
+        std::thread::yield_now();
+    }
+    world.stop();
+    wire.say(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#);
+    assert_eq!(wire.hear()["id"], id);
+    let text = refusal(&wire.call("crm.lookup", &json!({ "contact": NAMED })));
+    assert!(text.contains("could not decide"), "{text}");
+    world.start_again();
+    assert!(refusal(&wire.call("email.send", &mail("mallory@evil.example"))).contains("rejected"));
+    assert_eq!(world.phases(), ["finished"]);
+}
+
+#[test]
+fn an_execution_that_stays_unrecorded_is_counted_at_the_end() {
+    let mut world = World::new();
+    let mut wire = Wire::behind(&world, "late");
+    let id = wire.begin(
+        "tools/call",
+        &json!({ "name": "crm.lookup", "arguments": { "contact": NAMED } }),
+    );
+    while world.outcomes().is_empty() {
+        std::thread::yield_now();
+    }
+    world.stop();
+    wire.say(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#);
+    assert_eq!(wire.hear()["id"], id);
+    let (_, ended) = wire.close();
+    assert_eq!(ended.lost, 1);
+}
+
+#[test]
 fn a_cancelled_call_is_recorded_and_not_answered() {
     let world = World::new();
     let mut wire = Wire::new(&world, "late");

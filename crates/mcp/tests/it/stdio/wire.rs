@@ -48,6 +48,13 @@ impl Wire {
         wire
     }
 
+    /// The same where results are recorded while the client has them.
+    pub(crate) fn behind(world: &World, what: &str) -> Self {
+        let mut wire = Self::with(world.relay(|_| {}).recording_behind(), what);
+        wire.shake_hands(&json!({}));
+        wire
+    }
+
     pub(crate) fn with(relay: Relay, what: &str) -> Self {
         let (input, to) = std::io::pipe().unwrap();
         let (from, output) = std::io::pipe().unwrap();

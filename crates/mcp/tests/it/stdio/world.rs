@@ -126,6 +126,22 @@ impl World {
             .collect()
     }
 
+    /// The kinds of the newest entries, oldest first.
+    pub(crate) fn kinds(&self, most: usize) -> Vec<String> {
+        let query = EntriesQuery {
+            limit: Some(100),
+            order: Some("oldest".to_owned()),
+            ..EntriesQuery::default()
+        };
+        let page = self.client("auditor").entries(&query).unwrap();
+        let entries = page.entries.iter();
+        let entries: Vec<Value> = entries
+            .map(|entry| serde_json::to_value(&entry.entry).unwrap())
+            .collect();
+        let kinds = texts(&entries, "kind");
+        kinds[kinds.len().saturating_sub(most)..].to_vec()
+    }
+
     pub(crate) fn outcomes(&self) -> Vec<String> {
         texts(&self.entries("decision"), "outcome")
     }
