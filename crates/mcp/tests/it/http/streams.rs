@@ -674,6 +674,37 @@ fn a_client_with_a_session_is_asked_on_the_stream_of_its_call() {
     assert_eq!(upstream.asked("tools/call").len(), 1);
 }
 
+#[test]
+fn an_answer_in_another_session_approves_nothing() {
+    let world = World::new();
+    let upstream = Upstream::of_sessions(|seen, stream| say(seen, stream, "closed"));
+    let relay = world.relay(&upstream);
+    let one = relay.initialize(&json!({"elicitation": {}}));
+    let two = relay.initialize(&json!({"elicitation": {}}));
+    let params = json!({"name": "ticket.update", "arguments": ticket()});
+    let body = request(json!(1), "tools/call", &params);
+    let own = [("mcp-session-id", one.as_str())];
+    let mut stream = relay.connect();
+    stream
+        .write_all(&relay.request("POST", &own, Some(body.as_bytes())))
+        .unwrap();
+    let mut reader = BufReader::new(stream);
+    assert_eq!(read_head(&mut reader).unwrap().0, 200);
+    let question = next_message(&mut reader);
+    let answer = |action: &str| {
+        json!({"jsonrpc": "2.0", "id": question["id"],
+            "result": {"action": action, "content": {"answer": "approve"}}})
+        .to_string()
+    };
+    let other = [("mcp-session-id", two.as_str())];
+    assert_eq!(relay.post(&other, &answer("accept")).status, 202);
+    assert_eq!(relay.post(&own, &answer("decline")).status, 202);
+    let reply = next_message(&mut reader);
+    assert_eq!(reply["result"]["isError"], true, "{reply}");
+    assert_eq!(world.outcomes(), ["escalated", "rejected"]);
+    assert!(upstream.asked("tools/call").is_empty());
+}
+
 /// Makes a call that is asked about, and answers on a connection of its own: the question, and the
 /// call's answer.
 fn asked(relay: &Relayed, session: &str, action: &str) -> (Value, Value) {
