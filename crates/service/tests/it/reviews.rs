@@ -793,6 +793,49 @@ fn an_answer_and_the_deadline_at_once_close_it_once() {
 }
 
 #[test]
+fn an_answer_and_what_takes_its_ground_away_at_once_leave_no_lie() {
+    // Whatever comes first: the audit of each log finds an approval that its ground had left.
+    let pull: [fn(&Kit, &str); 4] = [
+        |kit, turn| {
+            let ingress = kit.caller(Role::Ingress);
+            let revoked = kit.service().revoke_turn(&ingress, turn.parse().unwrap());
+            revoked.map(|_| ()).unwrap();
+        },
+        |kit, _| {
+            let mut content = asking();
+            content.description = "another".to_owned();
+            kit.enforce(&content);
+        },
+        |kit, _| {
+            kit.turn("s1", "Stop, do not write to them");
+        },
+        |kit, _| {
+            let agent = kit.caller(Role::Agent).id();
+            let admin = kit.caller(Role::Admin);
+            kit.service()
+                .revoke_credential(&admin, agent)
+                .map(|_| ())
+                .unwrap();
+        },
+    ];
+    for (n, pull) in pull.into_iter().cycle().take(12).enumerate() {
+        let kit = kit();
+        let lee = kit.reviewer("user:lee@acme.example");
+        let turn = kit.turn("s1", WORDS).intent_ref;
+        let escalated = kit.mail(&turn, "a@ask.example");
+        let yes = kit.signed(&lee, &kit.show(&lee, &escalated), "approve");
+        let answered = thread::scope(|scope| {
+            let answering = scope.spawn(|| kit.send(&lee.caller, &yes).unwrap());
+            scope.spawn(|| pull(&kit, &turn));
+            answering.join().unwrap()
+        });
+        let outcome = answered.decision.outcome;
+        let voided = if n % 4 == 1 { "escalated" } else { "rejected" };
+        assert!(outcome == "approved" || outcome == voided, "{n}: {outcome}");
+    }
+}
+
+#[test]
 fn a_bundle_in_shadow_knows_of_no_answer() {
     let kit = kit();
     let lee = kit.reviewer("user:lee@acme.example");
