@@ -700,6 +700,9 @@ const CALLS: &[(&str, Check, Lie)] = &[
         let id = s.id("approved");
         body!(s, "flag", Flag).entries[0] = id;
     }),
+    ("a flag of a tool that did not change", Check::Flag, |s| {
+        body!(s, "flag", Flag).detector = Detector::ToolChanged;
+    }),
     ("a flag out of order", Check::Flag, |s| {
         body!(s, "flag", Flag).entries.swap(0, 1)
     }),
@@ -765,6 +768,27 @@ fn who_goes_back_to_the_first_bundle_alone_is_found() {
     let mut said = report.findings.iter();
     let is_found = said.any(|finding| finding.expected.contains("two persons publish"));
     assert!(is_found, "{}", told(&report));
+}
+
+/// The same flag over calls that were rejected because their tool had changed is no lie.
+#[test]
+fn a_flag_of_a_tool_that_changed_is_no_lie() {
+    let mut story = story();
+    body!(story, "flag", Flag).detector = Detector::ToolChanged;
+    let flagged: Vec<_> = [
+        body!(story, "flag", Flag).entries.clone(),
+        body!(story, "flag grown", FlagUpdate).entries.clone(),
+    ]
+    .concat();
+    for (_, entry) in &mut story.entries {
+        if let Body::Decision(body) = &mut entry.body
+            && flagged.contains(&entry.entry_id)
+        {
+            body.reasons = vec![x("countersign.tool-changed")];
+        }
+    }
+    let report = audit(&publish(&story.leaves()), trust());
+    assert_eq!(report.word, Word::Unanchored, "{}", told(&report));
 }
 
 /// What the agent reports beside the tool is no lie.
