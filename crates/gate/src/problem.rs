@@ -100,6 +100,11 @@ impl Problem {
         let mut headers = HeaderMap::new();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 section 15.5.2 wants a challenge.
+            let challenge = HeaderValue::from_static("Countersign-Permit");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Answer {
             status: self.status,

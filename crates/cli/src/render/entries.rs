@@ -136,7 +136,11 @@ fn what(terminal: &Terminal, entry: &Value) -> Cell {
         "revocation" => Cell::new(format!("{} {}", of("effect"), of("scope"))),
         "policy" => Cell::new(format!("{} {}", of("phase"), short_ref(&of("policy_ref")))),
         "credential" => Cell::new(format!("{} {}", of("change"), list("roles"))),
-        "execution" => Cell::new(of("phase")),
+        "execution" => match of("permit").is_empty() {
+            true => Cell::new(of("phase")),
+            false => Cell::new(format!("{} on its permit", of("phase"))),
+        },
+        "permit-refused" => terminal.cell(Tone::Bad, &of("reason")),
         "review" => Cell::new(format!("{} of {}", of("answer"), link("review"))),
         "expired" => Cell::new(format!("nobody answered {}", link("resolves"))),
         "key" => Cell::new(format!("{} {}", of("change"), of("purpose"))),

@@ -169,6 +169,7 @@ fn a_call_without_a_permit_or_with_one_that_has_ended_does_not_leave() {
         (reply.status, reply.code().as_str()),
         (401, "permit-missing")
     );
+    assert!(reply.field("www-authenticate").is_some());
     let permit = world.mail_permit();
     world.turn_clock(61_000);
     let reply = world.send(&permit);
