@@ -354,4 +354,23 @@ mod tests {
         assert!(!ping.names_judged);
         assert!(of("[]").names_judged);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_is_what_another_reader_reads(text in r#"\{("(jsonrpc|id|method|params|result|error|x)" ?: ?("2.0"|"ping"|7|-1|null|\{\}|\[1\]|1\.5),?){0,5}\}"#) {
+            if let Ok(message) = read(&text) {
+                let other: serde_json::Value = serde_json::from_str(&text).unwrap();
+                proptest::prop_assert_eq!(&other["jsonrpc"], "2.0");
+                proptest::prop_assert_eq!(message.method(), other["method"].as_str());
+                let id = message.id().map(|id| serde_json::to_value(id).unwrap());
+                proptest::prop_assert_eq!(id.unwrap_or_default(), other["id"].clone());
+                proptest::prop_assert_eq!(message.into_bytes(), text.into_bytes());
+            }
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let _ = Message::read(bytes);
+        }
+    }
 }

@@ -194,4 +194,23 @@ mod tests {
         assert_eq!((found.id, found.method.as_deref()), (None, Some("a")));
         assert_eq!(scan("[[[{\"id\":1}]]]", 3).id, None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_found_is_what_a_reader_finds(text in r#"\{("(id|method|a)":("x\\\\"|"\\"y"|7|\{"id":1\}|\["id",\{\}\]),){0,4}"z":0\}"#, piece in 1_usize..9) {
+            let found = scan(&text, piece);
+            if let Ok(object) = super::super::raw::RawObject::read(&text) {
+                proptest::prop_assert_eq!(found.id, object.value("id").and_then(Id::read));
+                let method = object.value("method").and_then(|method| serde_json::from_str::<String>(method).ok());
+                proptest::prop_assert_eq!(found.method, method);
+            }
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let mut scanner = Scanner::default();
+            scanner.feed(&bytes);
+            let _ = scanner.end();
+        }
+    }
 }
