@@ -330,6 +330,12 @@ fn a_server_that_misbehaves_is_told_of_and_nothing_is_written() {
         "{}",
         ran.err
     );
+    // A server hears nothing of tokens.
+    let told = "echo \"<$COUNTERSIGN_TOKEN>\" >&2";
+    let mut command = home.command(&["manifest", "from-mcp", "--", "sh", "-c", told]);
+    let output = command.env("COUNTERSIGN_TOKEN", "secret").output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("it wrote: <>"), "{err}");
     let ran = home.run(&["manifest", "from-mcp", "--", "./no-such-program"]);
     assert!(
         ran.code == 2 && ran.err.contains("no-such-program"),

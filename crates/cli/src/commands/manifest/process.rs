@@ -16,8 +16,12 @@ use crate::render::plain;
 
 /// How long the child may take to end once nobody speaks to it any more.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long its last words are waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Most bytes of what the child wrote to its standard error that are shown.
 const SAID: usize = 2_048;
+/// What variables of this command begin with; some hold tokens.
+const OWN: &str = "COUNTERSIGN_";
 /// How many messages wait to be read.
 const WAITING: usize = 64;
 
@@ -28,6 +32,8 @@ pub(super) struct Process {
     lines: Receiver<Result<Vec<u8>, String>>,
     /// The end of what it wrote to its standard error.
     said: Arc<Mutex<Vec<u8>>>,
+    /// Nothing comes by it; it is cut when the standard error has been read to its end.
+    silent: Receiver<()>,
 }
 
 impl Process {
@@ -36,7 +42,13 @@ impl Process {
         let Some((program, args)) = command.split_first() else {
             return Err(CliError::usage("a command is needed"));
         };
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(OWN.as_bytes()) {
+                command.env_remove(name);
+            }
+        }
+        let mut child = command
             .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -49,9 +61,11 @@ impl Process {
         if let Some(stdout) = child.stdout.take() {
             std::thread::spawn(move || read_lines(BufReader::new(stdout), &to));
         }
+        let (talking, silent) = sync_channel(0);
         if let Some(mut stderr) = child.stderr.take() {
             let said = Arc::clone(&said);
             std::thread::spawn(move || {
+                let _talking = talking;
                 let mut buffer = [0_u8; 4096];
                 while let Ok(n @ 1..) = stderr.read(&mut buffer) {
                     let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,10 +80,13 @@ impl Process {
             child,
             lines,
             said,
+            silent,
         })
     }
 
     fn gone(&self, what: &str) -> CliError {
+        // What it wrote last helps most; where it goes on running, nobody waits for more.
+        let _ = self.silent.recv_timeout(LAST_WORDS);
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let said = String::from_utf8_lossy(&said);
         let error = CliError::usage(format!("the server {what}"));
