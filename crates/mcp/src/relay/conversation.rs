@@ -13,7 +13,7 @@ use ulid::Ulid;
 use super::open::OpenCalls;
 use super::refusal::Form;
 use super::reports::{Reported, Reports};
-use super::review::Signal;
+use super::signal::Signal;
 use super::tasks::Tasks;
 use super::tools::Definitions;
 use super::{RelayError, RelayOptions, TurnSource};

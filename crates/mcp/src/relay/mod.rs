@@ -23,10 +23,12 @@ mod methods;
 mod observe;
 mod open;
 mod options;
+mod question;
 mod refusal;
 mod reports;
 mod review;
 mod server;
+mod signal;
 mod tasks;
 mod tools;
 

@@ -1,7 +1,5 @@
 //! Calls that wait: for a person, or for the server's list of tools.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine as _;
@@ -15,7 +13,9 @@ use ulid::Ulid;
 use super::conversation::{Asked, InFlight};
 use super::decide::{Call, Resumed};
 use super::open::Escalated;
+use super::question;
 use super::refusal::Refusal;
+use super::signal::{Event, Signal};
 use super::tools::Definitions;
 use super::{Conversation, FromClient, Revision, TurnSource};
 use crate::jsonrpc::{self, Id, code};
@@ -121,7 +121,9 @@ impl Held {
             match self.signal.wait(left.min(REVIEW_POLL)) {
                 Event::Cancelled(why) => return self.cancelled(why),
                 Event::Answered(said) => {
-                    if let (Some(answer), Some(shown)) = (said.as_ref().and_then(said_yes), shown) {
+                    if let (Some(answer), Some(shown)) =
+                        (said.as_ref().and_then(question::said_yes), shown)
+                    {
                         self.conversation.post_review(&decision, answer, shown);
                     }
                 }
@@ -202,7 +204,7 @@ impl Conversation {
         self.relay
             .with_open(|open| open.remember(&answer.entry_id, &call));
         let shown = self.may_ask(&call, &answer).then(|| {
-            question_text(
+            question::text(
                 &call.tool(&self.relay),
                 &call.args,
                 &self.relay.options().actor,
@@ -216,7 +218,7 @@ impl Conversation {
                 .relay
                 .with_open(|open| open.ask(&answer.entry_id, &call, shown.clone()));
             if let Some(state) = state {
-                let asked = json!({ "method": "elicitation/create", "params": form(shown, true) });
+                let asked = json!({ "method": "elicitation/create", "params": question::form(shown, true) });
                 let result = json!({
                     "resultType": "input_required",
                     "inputRequests": { QUESTION: asked },
@@ -245,7 +247,7 @@ impl Conversation {
             .answers
             .as_ref()
             .and_then(|answers| answers.get(QUESTION));
-        if let Some(answer) = said.and_then(said_yes) {
+        if let Some(answer) = said.and_then(question::said_yes) {
             self.post_review(&question.decision, answer, &question.shown);
         }
         match agent.decision(&question.decision, None) {
@@ -293,7 +295,7 @@ impl Conversation {
         let signal = Signal::default();
         let question = shown.map(|shown| {
             let id = Id::Text(format!("countersign-{}", Ulid::generate()));
-            let ask = jsonrpc::request(&id, "elicitation/create", &form(&shown, false));
+            let ask = jsonrpc::request(&id, "elicitation/create", &question::form(&shown, false));
             Question { id, ask, shown }
         });
         let wait = self.relay.options().review_wait;
@@ -431,124 +433,6 @@ impl Conversation {
     }
 }
 
-/// What wakes a call that waits.
-#[derive(Clone, Default)]
-pub(super) struct Signal(Arc<(Mutex<Events>, Condvar)>);
-
-#[derive(Default)]
-struct Events {
-    answers: VecDeque<Option<Value>>,
-    cancelled: Option<Option<&'static str>>,
-}
-
-enum Event {
-    Answered(Option<Value>),
-    /// By the client, or for a reason that it is told.
-    Cancelled(Option<&'static str>),
-    Nothing,
-}
-
-impl Signal {
-    pub(super) fn answer(&self, answer: Option<Value>) {
-        self.change(|events| events.answers.push_back(answer));
-    }
-
-    pub(super) fn cancel(&self) {
-        self.change(|events| events.cancelled = Some(None));
-    }
-
-    pub(super) fn cancel_with(&self, reason: &'static str) {
-        self.change(|events| {
-            events.cancelled.get_or_insert(Some(reason));
-        });
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Events)) {
-        let (events, woken) = &*self.0;
-        change(&mut events.lock().unwrap_or_else(PoisonError::into_inner));
-        woken.notify_all();
-    }
-
-    fn wait(&self, at_most: Duration) -> Event {
-        let (events, woken) = &*self.0;
-        let events = events.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_quiet =
-            |events: &mut Events| events.answers.is_empty() && events.cancelled.is_none();
-        let waited = woken.wait_timeout_while(events, at_most, is_quiet);
-        let (mut events, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if let Some(why) = events.cancelled {
-            return Event::Cancelled(why);
-        }
-        match events.answers.pop_front() {
-            Some(answer) => Event::Answered(answer),
-            None => Event::Nothing,
-        }
-    }
-}
-
-/// What a person answered: yes, no, or nothing.
-fn said_yes(answer: &Value) -> Option<bool> {
-    let word = answer
-        .get("content")
-        .and_then(|content| content.get("answer"));
-    match (
-        answer.get("action")?.as_str()?,
-        word.and_then(Value::as_str),
-    ) {
-        ("accept", Some("approve")) => Some(true),
-        ("accept", Some("reject")) | ("decline", _) => Some(false),
-        _ => None,
-    }
-}
-
-fn form(message: &str, names_mode: bool) -> Value {
-    let mut params = json!({
-        "message": message,
-        "requestedSchema": {
-            "type": "object",
-            "properties": { "answer": {
-                "type": "string",
-                "title": "May this call be made?",
-                "enum": ["approve", "reject"],
-            }},
-            "required": ["answer"],
-        },
-    });
-    if let (true, Some(params)) = (names_mode, params.as_object_mut()) {
-        params.insert("mode".to_owned(), json!("form"));
-    }
-    params
-}
-
-/// What a person is shown. Arguments are the agent's words: on one line, nothing hidden.
-fn question_text(tool: &str, args: &Value, actor: &str, answer: &DecisionAnswer) -> String {
-    let reasons: Vec<String> = answer
-        .reasons
-        .iter()
-        .map(|reason| format!("- {} (rule {})", reason.text, reason.id))
-        .collect();
-    format!(
-        "{actor} wants to make a call that needs your approval.\nTool: {}\nArguments: {}\nWhy you are asked:\n{}\nApprove only what you \
-         asked for. Ledger entry: {}",
-        visible(tool),
-        visible(&args.to_string()),
-        reasons.join("\n"),
-        answer.entry_id
-    )
-}
-
-/// A text with everything written out that does not show, or that changes how the rest shows.
-fn visible(text: &str) -> String {
-    let mut out = String::new();
-    for character in text.chars() {
-        match character {
-            '"' | '\'' | '\\' => out.push(character),
-            other => out.extend(other.escape_debug()),
-        }
-    }
-    out
-}
-
 /// Whether an ingress may answer for a turn that it registered.
 fn is_listed(ingress: &Client, decision: &str) -> bool {
     let listed: Result<_, ClientError> = ingress.reviews();
@@ -575,39 +459,6 @@ fn is_fresh(permit: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_clear_word_is_an_answer() {
-        let said = |text: &str| said_yes(&serde_json::from_str(text).unwrap());
-        assert_eq!(
-            said(r#"{"action":"accept","content":{"answer":"approve"}}"#),
-            Some(true)
-        );
-        assert_eq!(
-            said(r#"{"action":"accept","content":{"answer":"reject"}}"#),
-            Some(false)
-        );
-        assert_eq!(said(r#"{"action":"decline"}"#), Some(false));
-        for unclear in [
-            r#"{"action":"accept"}"#,
-            r#"{"action":"accept","content":{}}"#,
-            r#"{"action":"accept","content":{"answer":true}}"#,
-            r#"{"action":"accept","content":{"answer":"Approve"}}"#,
-            r#"{"action":"cancel","content":{"answer":"approve"}}"#,
-            r#"{"content":{"answer":"approve"}}"#,
-            "{}",
-            "null",
-        ] {
-            assert_eq!(said(unclear), None, "{unclear}");
-        }
-    }
-
-    #[test]
-    fn what_is_shown_hides_nothing() {
-        let shown = visible("{\"to\":\"a\u{202e}b\u{200b}c\"}\nTool: harmless");
-        assert!(!shown.contains(['\u{202e}', '\u{200b}', '\n']), "{shown}");
-        assert!(shown.contains("{\"to\":\"a"), "{shown}");
-    }
 
     #[test]
     fn a_permit_that_has_ended_is_none() {

@@ -294,7 +294,7 @@ impl Conversation {
         &self,
         message: &Message,
         is_error: bool,
-        done: super::review::Signal,
+        done: super::signal::Signal,
         pages: usize,
     ) -> FromServer {
         if !is_error {
