@@ -147,6 +147,7 @@ pub struct Service {
     publication: OnceLock<Publication>,
     /// Up to which key idle sessions were looked for.
     sessions_looked_at: Mutex<Option<StateKey>>,
+    changed_tools: tools::ChangedTools,
     closing: AtomicBool,
 }
 

@@ -251,6 +251,7 @@ impl Service {
             permits,
             refusals: Refusals::default(),
             sessions_looked_at: Mutex::default(),
+            changed_tools: crate::tools::ChangedTools::default(),
             publication: OnceLock::new(),
             closing: AtomicBool::new(false),
         })

@@ -1,6 +1,7 @@
 //! Which tools an agent needs to be shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use countersign_core::entry::Role;
 use countersign_core::limits::TOOL_NAME_BYTES;
@@ -18,9 +19,16 @@ pub const VISIBLE_TOOLS: usize = 1_024;
 /// Most bytes of a request.
 pub const VISIBLE_BODY_BYTES: usize = 512 * 1024;
 
+/// Most changed tools of one list that are recorded.
+const CHANGED_RECORDED: usize = 16;
+/// How many are remembered as recorded.
+const CHANGED_KNOWN: usize = 4_096;
+
 impl Service {
     /// Which of these tools some call could be permitted of, for an actor of the caller, under the
-    /// bundle in force. Nothing is recorded: it says no more than the policies do.
+    /// bundle in force. It says no more than the policies do, and is no decision; but a tool that is
+    /// listed otherwise than it was confirmed is recorded, once while this process runs, as the
+    /// rejection that any call of it would be: so a flag is raised before anybody calls it.
     ///
     /// Role `agent`.
     pub fn visible_tools(
@@ -68,6 +76,30 @@ impl Service {
             };
             list.push(tool.clone());
         }
+        for tool in answer.changed.iter().take(CHANGED_RECORDED) {
+            if let Some(now) = definitions.get(tool.as_str())
+                && self.changed_tools.is_new(&actor, tool, *now)
+            {
+                self.record_changed_tool(caller, &actor, tool, *now)?;
+            }
+        }
         Ok(answer)
+    }
+}
+
+/// The changed tools that were recorded, so that a list that is asked for often is not.
+#[derive(Default)]
+pub(crate) struct ChangedTools(Mutex<HashSet<Sha256>>);
+
+impl ChangedTools {
+    /// Whether this definition of the tool was not met before for this actor; from now on it was.
+    fn is_new(&self, actor: &ActorName, tool: &str, definition: Sha256) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= CHANGED_KNOWN {
+            known.clear();
+        }
+        known.insert(Sha256::of(
+            format!("{actor}\n{definition}\n{tool}").as_bytes(),
+        ))
     }
 }

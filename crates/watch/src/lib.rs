@@ -18,6 +18,8 @@
 //!   stopped or contended were refused before anybody looked for an intent and do not count.
 //! - **tool-changed**: calls by one actor that were rejected because the tool's server lists another
 //!   definition of it than the one that a person confirmed. The first one raises the flag.
+//!   A rejection without facts is that of a list in which a changed tool was met, and no attempt of
+//!   anybody: it counts for this detector only.
 //!
 //! # Incidents
 //!

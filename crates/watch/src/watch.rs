@@ -136,7 +136,8 @@ impl Watch {
             actor: decision.actor.clone(),
             intent: decision.intent_ref,
         };
-        if decision.outcome == Outcome::Rejected {
+        let is_attempt = !is_listing(decision);
+        if decision.outcome == Outcome::Rejected && is_attempt {
             let terms = terms(settings.burst_rejections, settings.burst_window_s);
             // The intent first: whether it has an incident decides whether the actor needs one.
             if let Some(intent) = decision.intent_ref {
@@ -144,7 +145,7 @@ impl Watch {
             }
             drafts.extend(self.count(Subject::burst_of(&seen.actor), &seen, terms));
         }
-        if is_unmandated(decision) {
+        if is_unmandated(decision) && is_attempt {
             let terms = terms(settings.unmandated_calls, settings.unmandated_window_s);
             drafts.extend(self.count(Subject::unmandated(&seen.actor), &seen, terms));
         }
@@ -320,6 +321,11 @@ impl Watch {
 fn has_changed_tool(decision: &Decision) -> bool {
     let changed = ReasonId::builtin(BuiltinReason::ToolChanged);
     decision.outcome == Outcome::Rejected && decision.reasons.contains(&changed)
+}
+
+/// Whether nobody called the tool: its changed definition was met in a list.
+fn is_listing(decision: &Decision) -> bool {
+    has_changed_tool(decision) && decision.facts_ref.is_none()
 }
 
 /// Whether nobody was behind the call. A call that was stopped, or whose state kept changing, was

@@ -27,7 +27,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 ///
 /// Role `agent`. Body at most 512 KiB. For whoever relays a list of tools: the hidden ones are those
 /// that no policy in force could permit to the actor, whatever the arguments, and those that are
-/// listed otherwise than they were confirmed. It is no decision, and nothing is recorded.
+/// listed otherwise than they were confirmed. It is no decision; of the latter each is recorded once, as
+/// the rejection that any call of it would be.
 #[utoipa::path(
     post, path = "/v1/tools/visible", tag = "decisions",
     request_body = VisibleRequest,
@@ -44,7 +45,7 @@ async fn visible_tools(
     let request: VisibleRequest =
         json::parse_as(&body, VISIBLE_BODY_BYTES).map_err(ServiceError::from)?;
     let answer = app
-        .run(Lane::Read, move |service| {
+        .run(Lane::Commit, move |service| {
             service.visible_tools(&caller, request)
         })
         .await?;

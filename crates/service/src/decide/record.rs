@@ -1,12 +1,15 @@
 //! Committing a decision: everything in one transaction with the new tree head.
 
 use countersign_core::entry::{Decision, Links, Mode, Role, Surface};
-use countersign_core::names::BuiltinReason;
+use countersign_core::names::{ActorName, BuiltinReason};
 use countersign_core::pseudonym::Pseudonym;
+use countersign_core::refs::Sha256;
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 use countersign_judge::judge_version;
 use countersign_ledger::{CommitError, CommittedEntry, ReadSet, Step, StepError};
+use countersign_wire::DecisionRequest;
+use serde_json::json;
 
 use super::prepare::{Prepared, rejected};
 use super::request::CallRequest;
@@ -130,6 +133,31 @@ impl Service {
             Ok(prepared)
         };
         self.recorded(error, prepare()).await
+    }
+
+    /// Records that a tool is listed otherwise than it was confirmed, as the rejection that any
+    /// call of it would be; nobody needs to have called it for somebody to be told.
+    pub(crate) fn record_changed_tool(
+        &self,
+        caller: &Caller,
+        actor: &ActorName,
+        tool: &str,
+        definition: Sha256,
+    ) -> Result<(), ServiceError> {
+        let body = serde_json::to_vec(&DecisionRequest {
+            tool: tool.to_owned(),
+            args: json!({}),
+            actor: actor.to_string(),
+            definition: Some(definition.to_string()),
+            ..DecisionRequest::default()
+        })?;
+        let request = CallRequest::read(&body, None)?;
+        let surface = caller.surface(Surface::Api);
+        let reason = BuiltinReason::ToolChanged;
+        let prepared = self.prepare_refusal(caller, &request, surface, reason)?;
+        wait(self.commit_decision(prepared))?;
+        self.watcher.wake();
+        Ok(())
     }
 
     async fn recorded(

@@ -2,6 +2,7 @@
 
 use countersign_core::entry::{Body, Detector, Role};
 use countersign_core::refs::Sha256;
+use countersign_core::verdict::Outcome;
 use countersign_service::{ErrorCode, VISIBLE_TOOLS};
 use countersign_wire::{VisibleAnswer, VisibleRequest};
 use serde_json::json;
@@ -93,7 +94,20 @@ fn a_tool_that_changes_is_hidden_its_call_rejected_and_a_flag_raised() {
     assert!(listed(&confirmed).changed.is_empty());
 
     let other = Sha256::of(b"and now it sends all mail to eve");
+    let before = kit.size();
     let answer = listed(&other);
+    assert_eq!(
+        kit.size(),
+        before + 1,
+        "it is recorded though nobody called it"
+    );
+    assert_eq!(kit.last_decision().outcome, Outcome::Rejected);
+    assert_eq!(kit.last_decision().facts_ref, None);
+    kit.service().settle_watch().unwrap();
+    let after = kit.size();
+    assert_eq!(after, before + 2, "and flagged");
+    listed(&other);
+    assert_eq!(kit.size(), after, "once");
     assert_eq!(answer.visible, ["inbox.read"]);
     assert_eq!(
         (&answer.hidden, &answer.changed),
@@ -115,6 +129,7 @@ fn a_tool_that_changes_is_hidden_its_call_rejected_and_a_flag_raised() {
     assert_eq!(flags.len(), 1);
     assert_eq!(
         (flags[0].detector, flags[0].count),
-        (Detector::ToolChanged, 1)
+        (Detector::ToolChanged, 1),
+        "raised by the list; the call belongs to the same incident"
     );
 }

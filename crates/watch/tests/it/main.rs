@@ -219,6 +219,17 @@ fn the_first_call_of_a_tool_that_has_changed_is_flagged() {
 }
 
 #[test]
+fn a_list_in_which_changed_tools_are_met_is_no_attempt_of_anybody() {
+    // Rejections without facts: thresholds of the other detectors are as low as they can be.
+    let mut server = Server::new(settings(2, 600, 1));
+    for _ in 0..5 {
+        server.changed("a", None, 1);
+    }
+    let detectors: Vec<Detector> = server.flags().iter().map(|flag| flag.detector).collect();
+    assert_eq!(detectors, [Detector::ToolChanged]);
+}
+
+#[test]
 fn rejections_without_an_intent_are_a_burst_too() {
     let mut server = Server::new(settings(3, 600, 1));
     for _ in 0..3 {
