@@ -148,7 +148,7 @@ fn a_well_formed_call_that_may_not_be_made_is_a_rejection_with_its_reason() {
     short["expires_in_s"] = json!(1);
     short["session"] = json!("sess-3");
     let expired = world.post("ingress", "/v1/turns", &short).expect(201)["intent_ref"].clone();
-    world.clock.turn(1_500);
+    world.clock().turn(1_500);
     let with = |member: &str, value: Value| {
         let mut body = good.clone();
         body[member] = value;
@@ -368,7 +368,7 @@ fn turns_with_anything_amiss_are_refused_and_leave_no_entry() {
 fn a_clock_that_runs_backwards_stops_deciding_and_says_so() {
     let world = World::new();
     let body = call(&world.intent_ref(), "billing@customer.example");
-    world.clock.turn(-60_000);
+    world.clock().turn(-60_000);
     let reply = world.post("agent", "/v1/decisions", &body);
     reply.problem(503, "clock-behind");
     let health = world.ask("GET", "/healthz", None, &[], None).expect(503);
@@ -377,7 +377,7 @@ fn a_clock_that_runs_backwards_stops_deciding_and_says_so() {
         health["reasons"][0].as_str().unwrap().contains("clock"),
         "{health}"
     );
-    world.clock.turn(60_000);
+    world.clock().turn(60_000);
     assert_eq!(
         world.post("agent", "/v1/decisions", &body).expect(200)["outcome"],
         "approved"

@@ -390,7 +390,7 @@ fn who_waits_for_an_escalation_learns_how_it_was_closed() {
     assert_eq!(open["resolution"], Value::Null);
     let closed = thread::scope(|scope| {
         let waiting = scope.spawn(|| world.get("agent", &format!("{path}?wait_s=30")).expect(200));
-        world.clock.turn(16 * 60 * 1_000);
+        world.clock().turn(16 * 60 * 1_000);
         assert_eq!(world.service().expire_escalations().unwrap(), 1);
         waiting.join().unwrap()
     });

@@ -119,17 +119,17 @@ fn a_full_queue_is_answered_503_and_urgent_requests_pass_it() {
         &[],
         Some(stop.as_bytes()),
     );
-    world.clock.close();
+    world.clock().close();
     thread::scope(|scope| {
         let first = scope.spawn(|| exchange(&mut world.connect(), &request));
-        world.clock.await_waiting(1);
+        world.clock().await_waiting(1);
         let busy = exchange(&mut world.connect(), &request);
         busy.problem(503, "busy");
         assert_eq!(busy.header("retry-after"), Some("1"));
         // It has a thread of its own, and waits for the time as the first one does.
         let urgent = scope.spawn(|| exchange(&mut world.connect(), &stop));
-        world.clock.await_waiting(2);
-        world.clock.open();
+        world.clock().await_waiting(2);
+        world.clock().open();
         assert_eq!(first.join().unwrap().expect(200)["outcome"], "approved");
         urgent.join().unwrap().expect(200);
     });
@@ -189,20 +189,20 @@ fn a_server_that_stops_finishes_what_it_is_at_and_takes_nothing_new() {
         &[],
         Some(body.as_bytes()),
     );
-    let address = world.address;
+    let address = world.address();
     let mut idle = world.connect();
     exchange(
         &mut idle,
         &world.request("GET", "/v1/head", None, &[], None),
     )
     .expect(200);
-    world.clock.close();
+    world.clock().close();
     let asking = thread::spawn(move || exchange(&mut connect(address), &request));
-    world.clock.await_waiting(1);
+    world.clock().await_waiting(1);
     world.begin_stop();
     assert!(is_closed(&mut idle), "an idle connection is kept");
     assert!(!world.is_stopped(), "stopped with a request in work");
-    world.clock.open();
+    world.clock().open();
     assert_eq!(asking.join().unwrap().expect(200)["outcome"], "approved");
     world.await_stop();
     assert!(
@@ -250,9 +250,9 @@ fn work_that_takes_too_long_is_answered_as_unknown_and_still_ends() {
             Some(body.as_bytes()),
         )
     };
-    world.clock.close();
+    world.clock().close();
     ask().problem(504, "timed-out");
-    world.clock.open();
+    world.clock().open();
     assert_eq!(ask().expect(200)["outcome"], "approved");
     let page = world
         .get("auditor", "/v1/entries?kind=decision")
@@ -285,14 +285,14 @@ fn a_large_call_is_decided_as_a_small_one_and_small_ones_need_not_wait_for_it() 
         assert_eq!(decide(&"x".repeat(bytes)), "approved", "{bytes}");
     }
     // As many that take long as judge at a time do not keep a request from its answer.
-    world.clock.close();
+    world.clock().close();
     std::thread::scope(|scope| {
         let stuck: Vec<_> = (0..8).map(|_| scope.spawn(|| decide("slow"))).collect();
-        world.clock.await_waiting(2);
+        world.clock().await_waiting(2);
         world
             .ask("GET", "/openapi.json", None, &[], None)
             .expect(200);
-        world.clock.open();
+        world.clock().open();
         for stuck in stuck {
             assert_eq!(stuck.join().unwrap(), "approved");
         }
