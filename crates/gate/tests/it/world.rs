@@ -2,32 +2,20 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use countersign_api::{Server, ServerConfig};
-use countersign_client::{Client, Options, Token};
-use countersign_core::document::BundleContent;
+use countersign_client::Client;
 use countersign_core::entry::{AnyEntry, Body, Execution, ExecutionPhase, PermitRefused, Role};
 use countersign_core::refs::Sha256;
-use countersign_core::time::{Clock, Timestamp};
 use countersign_gate::{Gate, GateOptions, GateServer, Routes, Upstream, UpstreamOptions};
-use countersign_host::{Beginning, DataDir, Host};
-use countersign_service::{Service, SystemClock};
-use countersign_wire::{DecisionRequest, NewCredential, TurnRequest, WireRequest};
-use secrecy::ExposeSecret as _;
+use countersign_testing::{AGENT, Running, Setup, TestServer, http};
+use countersign_wire::{DecisionRequest, TurnRequest, WireRequest};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
 use crate::tool::Tool;
 
-/// Nothing that a test waits for takes longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) use countersign_testing::PATIENCE;
+
 const WORDS: &str = "Write to pat@acme.example, and read the inbox";
-const AGENT: &str = "agent:support";
 
 pub(crate) const ROUTES: &str = r#"
 [[route]]
@@ -43,41 +31,12 @@ tool = "inbox.read"
 query = { message = "string", limit = "integer" }
 "#;
 
-/// The machine's clock, which tests turn.
-#[derive(Default)]
-struct TestClock(AtomicI64);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        SystemClock.now().plus_millis(self.0.load(Ordering::SeqCst))
-    }
-}
-
-/// A thread with a runtime, ended when it is dropped.
-struct Running {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.take();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 pub(crate) struct World {
     pub(crate) gate: SocketAddr,
     pub(crate) tool: Tool,
-    clock: Arc<TestClock>,
-    tokens: Vec<(Role, String)>,
-    server: Client,
-    gate_thread: Option<Running>,
-    server_thread: Option<Running>,
-    host: Host,
-    _dir: tempfile::TempDir,
+    // The gate goes before the ledger that it asks.
+    running: Running,
+    server: TestServer,
 }
 
 impl World {
@@ -86,68 +45,45 @@ impl World {
     }
 
     pub(crate) fn with(tool: Tool, routes: &str, options: &UpstreamOptions) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let data = DataDir::new(dir.path().join("data"));
-        let beginning = Beginning {
-            tenant: "acme".parse().unwrap(),
-            public_name: None,
-            bundle: bundle("mail-agent"),
-            credentials: Role::ALL.iter().map(|role| credential(*role)).collect(),
-        };
-        let (first_host, first) = data.begin(beginning).unwrap();
-        drop(first_host);
-        let clock = Arc::new(TestClock::default());
-        let host = data.open_at(Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
-        let tokens: Vec<(Role, String)> = first
-            .iter()
-            .map(|it| (it.roles[0], it.token.expose_secret().to_owned()))
-            .collect();
-        let service = Arc::clone(host.service());
-        let (address, server_thread) = serve(service);
-        let server: countersign_client::ServerUrl = format!("http://{address}").parse().unwrap();
-        let server = Client::new(server, Options::default()).unwrap();
-        let token = &tokens
-            .iter()
-            .find(|(role, _)| *role == Role::Tool)
-            .unwrap()
-            .1;
+        let server = TestServer::start(Setup::default());
         let gate = Gate::new(GateOptions {
-            client: server.with_token(Token::new(token)),
+            client: server.client("tool"),
             routes: Routes::parse(routes, |_| None).unwrap(),
             upstream: Upstream::new(&tool.url(), options).unwrap(),
         });
         gate.prepare().unwrap();
-        let (gate, gate_thread) = stand(gate);
+        let (gate, running) = Running::start(PATIENCE, move |sender, stopped| async move {
+            let address = "127.0.0.1:0".parse().unwrap();
+            let server = GateServer::bind(gate, address, Some(64 * 1024), Some(8))
+                .await
+                .unwrap();
+            sender.send(server.local_addr()).unwrap();
+            server.run(stopped).await;
+        });
         Self {
             gate,
             tool,
-            clock,
-            tokens,
             server,
-            gate_thread: Some(gate_thread),
-            server_thread: Some(server_thread),
-            host,
-            _dir: dir,
+            running,
         }
     }
 
     pub(crate) fn client(&self, role: Role) -> Client {
-        let token = &self.tokens.iter().find(|(has, _)| *has == role).unwrap().1;
-        self.server.with_token(Token::new(token))
+        self.server.client(role.name())
     }
 
     pub(crate) fn turn_clock(&self, millis: i64) {
-        self.clock.0.fetch_add(millis, Ordering::SeqCst);
+        self.server.clock().turn(millis);
     }
 
     /// Ends the ledger's server; the gate goes on.
     pub(crate) fn end_server(&mut self) {
-        self.server_thread = None;
+        self.server.stop();
     }
 
     /// Ends the gate, which finishes what it is at.
     pub(crate) fn end_gate(&mut self) {
-        self.gate_thread = None;
+        self.running.stop();
     }
 
     /// Asks for an approval of a call that the turn names.
@@ -225,13 +161,11 @@ impl World {
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.gate).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
+        http::connect(self.gate)
     }
 
     pub(crate) fn log(&self) -> Vec<Body> {
-        let service: &Arc<Service> = self.host.service();
+        let service = self.server.service();
         let size = service.ledger().size().get();
         let mut bodies = Vec::new();
         while (bodies.len() as u64) < size {
@@ -338,95 +272,6 @@ pub(crate) fn length(head: &str) -> usize {
     lengths
         .next()
         .map_or(0, |(_, value)| value.trim().parse().unwrap())
-}
-
-fn serve(service: Arc<Service>) -> (SocketAddr, Running) {
-    let config = ServerConfig {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        ..ServerConfig::default()
-    };
-    on_thread(move |sender, stopped| async move {
-        let server = Server::bind(service, config).await.unwrap();
-        sender.send(server.local_addr()).unwrap();
-        server.run(stopped).await;
-    })
-}
-
-fn stand(gate: Gate) -> (SocketAddr, Running) {
-    on_thread(move |sender, stopped| async move {
-        let address = "127.0.0.1:0".parse().unwrap();
-        let server = GateServer::bind(gate, address, Some(64 * 1024), Some(8))
-            .await
-            .unwrap();
-        sender.send(server.local_addr()).unwrap();
-        server.run(stopped).await;
-    })
-}
-
-type Stopped = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
-
-fn on_thread<F: Future<Output = ()>>(
-    run: impl FnOnce(mpsc::Sender<SocketAddr>, Stopped) -> F + Send + 'static,
-) -> (SocketAddr, Running) {
-    let (sender, receiver) = mpsc::channel();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
-        let stopped = Box::pin(async move {
-            let _ = stopped.await;
-        });
-        runtime.block_on(run(sender, stopped));
-    });
-    let running = Running {
-        stop: Some(stop),
-        thread: Some(thread),
-    };
-    (receiver.recv().unwrap(), running)
-}
-
-fn credential(role: Role) -> NewCredential {
-    let speaks = matches!(role, Role::Agent | Role::Ingress);
-    NewCredential {
-        roles: vec![role.name().to_owned()],
-        actors: speaks.then(|| AGENT.to_owned()).into_iter().collect(),
-        ..NewCredential::default()
-    }
-}
-
-fn bundle(name: &str) -> BundleContent {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../bundles")
-        .join(name);
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(&root).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            files.push(path);
-        } else {
-            files.extend(
-                std::fs::read_dir(path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
-        }
-    }
-    let files: Vec<(String, String)> = files
-        .iter()
-        .map(|path| {
-            let name = path
-                .strip_prefix(&root)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
-            (name, std::fs::read_to_string(path).unwrap())
-        })
-        .collect();
-    countersign_judge::source::read(&files).unwrap()
 }
 
 /// An answer of a tool.
