@@ -28,7 +28,7 @@ pub(crate) fn digest(
         }
     }
     query(route, target, &mut args)?;
-    read_body(&route.body, headers, body, &mut args)?;
+    read_body(route, headers, body, &mut args)?;
     let canonical = CanonicalJson::of(&args.0)
         .map_err(|error| Problem::bad(format!("the arguments: {error}")))?;
     match canonical.as_bytes().len() {
@@ -99,7 +99,7 @@ fn read(kind: Kind, text: &str, what: impl Fn() -> String) -> Result<Value, Prob
 }
 
 fn read_body(
-    mode: &BodyMode,
+    route: &Route,
     headers: &HeaderMap,
     body: &[u8],
     args: &mut Args,
@@ -109,21 +109,23 @@ fn read_body(
             "a body with a `Content-Encoding` is not read",
         ));
     }
-    match mode {
-        BodyMode::None if body.is_empty() => Ok(()),
-        BodyMode::None => Err(Problem::bad("this route takes no body")),
-        BodyMode::Object => match strict(headers, body)? {
+    if route.body == BodyMode::None {
+        return match body.is_empty() {
+            true => Ok(()),
+            false => Err(Problem::bad("this route takes no body")),
+        };
+    }
+    media_type(route, headers)?;
+    match &route.body {
+        BodyMode::None => Ok(()),
+        BodyMode::Object => match strict(body)? {
             Value::Object(members) => members
                 .into_iter()
                 .try_for_each(|(name, value)| args.put(&name, value)),
             _ => Err(Problem::bad("the body is no json object")),
         },
-        BodyMode::Json(name) => args.put(name, strict(headers, body)?),
+        BodyMode::Json(name) => args.put(name, strict(body)?),
         BodyMode::Text(name) => {
-            let kind = content_type(headers)?;
-            if !kind.starts_with("text/") || !is_utf8(&kind) {
-                return Err(Problem::media("the body must be text in utf-8"));
-            }
             let text = str::from_utf8(body).map_err(|_| Problem::bad("the body is not utf-8"))?;
             args.put(name, Value::String(text.to_owned()))
         }
@@ -131,18 +133,27 @@ fn read_body(
     }
 }
 
-fn strict(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
-    let kind = content_type(headers)?;
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    let is_json = essence == "application/json"
-        || (essence.starts_with("application/") && essence.ends_with("+json"));
-    if !is_json || !is_utf8(&kind) {
-        return Err(Problem::media(
-            "the body must be `application/json` in utf-8",
-        ));
-    }
+fn strict(body: &[u8]) -> Result<Value, Problem> {
     json::parse(body, CALL_ARGS_BYTES)
         .map_err(|error| Problem::bad(format!("the body is not strict json: {error}")))
+}
+
+/// The same bytes are another request under another media type, and no permit names it: so a route
+/// takes one.
+fn media_type(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
+    let is_any = matches!(route.body, BodyMode::Digest(_));
+    if is_any && !headers.contains_key(CONTENT_TYPE) {
+        return Ok(());
+    }
+    let kind = content_type(headers)?;
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    match essence == route.media_type && is_utf8(&kind) {
+        true => Ok(()),
+        false => Err(Problem::media(format!(
+            "the body must be `{}`, in utf-8 where it is text",
+            route.media_type
+        ))),
+    }
 }
 
 /// The one `Content-Type`, in lower case.
@@ -199,9 +210,21 @@ mod tests {
         body = { sha256 = "content" }
         [[route]]
         method = "PUT"
+        path = "/image"
+        tool = "image"
+        body = { sha256 = "content" }
+        media_type = "image/png"
+        [[route]]
+        method = "PUT"
         path = "/json"
         tool = "json"
         body = { json = "content" }
+        [[route]]
+        method = "PATCH"
+        path = "/json"
+        tool = "patch"
+        body = { json = "content" }
+        media_type = "application/merge-patch+json"
         [[route]]
         method = "DELETE"
         path = "/none"
@@ -246,11 +269,22 @@ mod tests {
         assert_eq!(found.unwrap(), of(&expected));
         let text = asked(("PUT", "/text", "text/plain"), "grüezi".as_bytes());
         assert_eq!(text.unwrap(), of(&json!({"content": "grüezi"})));
-        let any = asked(("PUT", "/any", "image/png"), b"\xff\x00");
         let sum = Sha256::of(b"\xff\x00").to_string();
-        assert_eq!(any.unwrap(), of(&json!({"content": sum})));
-        let json = asked(("PUT", "/json", "application/ld+json"), b"[1]");
-        assert_eq!(json.unwrap(), of(&json!({"content": [1]})));
+        for (path, kind) in [
+            ("/any", "application/octet-stream"),
+            ("/any", ""),
+            ("/image", "Image/PNG"),
+        ] {
+            let any = asked(("PUT", path, kind), b"\xff\x00");
+            assert_eq!(any.unwrap(), of(&json!({"content": sum})));
+        }
+        for (method, kind) in [
+            ("PUT", "application/json"),
+            ("PATCH", "application/merge-patch+json"),
+        ] {
+            let json = asked((method, "/json", kind), b"[1]");
+            assert_eq!(json.unwrap(), of(&json!({"content": [1]})));
+        }
         assert_eq!(asked(("DELETE", "/none", ""), b"").unwrap(), of(&json!({})));
     }
 
@@ -282,6 +316,12 @@ mod tests {
             (("PUT", "/text", "text/plain; charset=latin1"), b"a"),
             (("PUT", "/text", "application/json"), b"a"),
             (("PUT", "/text", "text/plain"), b"\xff"),
+            (("PUT", "/text", "text/html"), b"a"),
+            (("PUT", "/json", "application/ld+json"), b"1"),
+            (("PATCH", "/json", "application/json-patch+json"), b"[]"),
+            (("PATCH", "/json", "application/json"), b"[]"),
+            (("PUT", "/any", "application/x-www-form-urlencoded"), b"a=b"),
+            (("PUT", "/image", "multipart/form-data; boundary=a"), b"a"),
             (("DELETE", "/none", ""), b"a"),
         ] {
             assert!(asked(what, body).is_err(), "{what:?} {body:?}");

@@ -47,8 +47,11 @@ impl Seen {
 fn ambiguity(head: &[u8]) -> Option<&'static str> {
     let mut lengths = 0usize;
     let mut codings: Vec<&[u8]> = Vec::new();
-    for line in head.split(|byte| *byte == b'\n').skip(1) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let lines = head.split(|byte| *byte == b'\n');
+    let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    // Empty lines before the request are passed over (RFC 9112 section 2.2).
+    let lines = lines.skip_while(|line| line.is_empty()).skip(1);
+    for line in lines {
         if line.is_empty() {
             break;
         }

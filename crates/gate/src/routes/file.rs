@@ -74,6 +74,7 @@ struct RouteTable {
     #[serde(default)]
     query: BTreeMap<String, String>,
     body: Option<toml::Value>,
+    media_type: Option<String>,
     #[serde(default)]
     fixed: toml::Table,
 }
@@ -158,6 +159,7 @@ fn route(table: RouteTable) -> Result<Route, String> {
         query.insert(name, known);
     }
     let body = body(table.body)?;
+    let media_type = media_type(&body, table.media_type)?;
     // RFC 9110 sections 9.3.1, 9.3.2, 9.3.5
     let may_have_body = [Method::POST, Method::PUT, Method::PATCH].contains(&method);
     if body != BodyMode::None && !may_have_body {
@@ -191,6 +193,7 @@ fn route(table: RouteTable) -> Result<Route, String> {
         audience,
         query,
         body,
+        media_type,
         fixed,
         tool: table.tool,
     })
@@ -224,6 +227,41 @@ fn body(value: Option<toml::Value>) -> Result<BodyMode, String> {
             }
         }
         _ => Err(wrong()),
+    }
+}
+
+/// The one media type of a body. Its parameters are not for a routes file to say.
+fn media_type(body: &BodyMode, stated: Option<String>) -> Result<String, String> {
+    let usual = match body {
+        BodyMode::None if stated.is_some() => {
+            return Err("`media_type` is for a route with a body".to_owned());
+        }
+        BodyMode::None => "",
+        BodyMode::Object | BodyMode::Json(_) => "application/json",
+        BodyMode::Text(_) => "text/plain",
+        BodyMode::Digest(_) => "application/octet-stream",
+    };
+    let Some(stated) = stated else {
+        return Ok(usual.to_owned());
+    };
+    let stated = stated.to_ascii_lowercase();
+    let is_token = |text: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        !text.is_empty() && text.bytes().all(fits)
+    };
+    let is_one = stated
+        .split_once('/')
+        .is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
+    let fits = match body {
+        BodyMode::Object | BodyMode::Json(_) => stated.ends_with("json"),
+        BodyMode::Text(_) => stated.starts_with("text/"),
+        BodyMode::None | BodyMode::Digest(_) => true,
+    };
+    match is_one && fits {
+        true => Ok(stated),
+        false => Err(format!(
+            "`media_type` is `{stated}`; of this body it is one such as `{usual}`, without parameters"
+        )),
     }
 }
 
@@ -375,6 +413,15 @@ mod tests {
             ("query = { \"a[]\" = \"string\" }", "query.a[]"),
             ("query = { a = \"float\" }", "allowed are"),
             ("body = { text = \"a\", json = \"b\" }", "`body` is"),
+            ("media_type = \"text/plain\"", "with a body"),
+            (
+                "body = \"object\"\nmedia_type = \"text/plain\"",
+                "`media_type` is",
+            ),
+            (
+                "body = \"object\"\nmedia_type = \"application/json; x=1\"",
+                "`media_type` is",
+            ),
             ("fixed = { at = 2020-01-01 }", "write them as text"),
             (
                 "fixed = { at = 1 }\nquery = { at = \"string\" }",

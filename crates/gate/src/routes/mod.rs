@@ -37,6 +37,8 @@ pub(crate) struct Route {
     pub(crate) audience: String,
     pub(crate) query: BTreeMap<String, Kind>,
     pub(crate) body: BodyMode,
+    /// The only media type of a body, in lower case.
+    pub(crate) media_type: String,
     /// Arguments that the request does not state.
     pub(crate) fixed: Map<String, Value>,
 }

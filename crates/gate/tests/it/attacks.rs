@@ -27,6 +27,23 @@ fn a_request_of_two_readings_is_refused_and_the_permit_is_still_good() {
             head("POST /v1/send", &format!("{whole}{whole}")) + MAIL,
         ),
         (
+            "two lengths after empty lines",
+            format!(
+                "\r\n\n\r\n{}{MAIL}",
+                head("POST /v1/send", &format!("{whole}{whole}"))
+            ),
+        ),
+        (
+            "a length and chunks after empty lines",
+            format!(
+                "\r\n\r\n{}{chunked}",
+                head(
+                    "POST /v1/send",
+                    &format!("{whole}transfer-encoding: chunked\r\n"),
+                )
+            ),
+        ),
+        (
             "a length and chunks",
             head(
                 "POST /v1/send",
