@@ -153,6 +153,7 @@ fn seen(returned: Option<&str>) -> SessionResults {
         args: Some(json!({})),
         by_agent: false,
         is_error: false,
+        duration_ms: None,
         result: json!(text),
         salt: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
             .parse()

@@ -1,6 +1,6 @@
 //! The tool's side: permits that are used up, and the ends of calls.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use countersign_wire::{ConsumeRequest, Consumed, ExecutionRequest};
 use serde_json::Value;
@@ -53,6 +53,7 @@ impl Client {
         Ok(Execution {
             client: self.clone(),
             consumed,
+            since: Instant::now(),
             is_over: false,
         })
     }
@@ -64,6 +65,7 @@ impl Client {
 pub struct Execution {
     client: Client,
     consumed: Consumed,
+    since: Instant,
     is_over: bool,
 }
 
@@ -97,6 +99,7 @@ impl Execution {
             phase: phase.to_owned(),
             result,
             is_error,
+            duration_ms: is_error.map(|_| millis(self.since.elapsed())),
         };
         let mut rests = RESTS.iter();
         let mut may_be_there = false;
@@ -118,6 +121,10 @@ impl Execution {
             }
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Execution {

@@ -225,6 +225,7 @@ impl Live<'_> {
             },
             by_agent: false,
             is_error,
+            duration_ms: None,
             result: self.as_reported(&call.tool, value),
             salt: fixed::salt(),
         };

@@ -75,9 +75,11 @@ impl Service {
         let request: ExecutionRequest = json::parse_as(body, EXECUTION_BODY_BYTES)?;
         let phase: ExecutionPhase = word(&request.phase, "phase", "started, finished and unknown")?;
         let finished = phase == ExecutionPhase::Finished;
-        if !finished && (request.result.is_some() || request.is_error.is_some()) {
+        let tells_end =
+            request.result.is_some() || request.is_error.is_some() || request.duration_ms.is_some();
+        if !finished && tells_end {
             return Err(ServiceError::malformed(
-                "`result` and `is_error` come with the phase `finished` only",
+                "`result`, `is_error` and `duration_ms` come with the phase `finished` only",
             ));
         }
         let decision_id: EntryId = name(&request.decision)?;
@@ -94,6 +96,7 @@ impl Service {
                 args: short(call.args)?,
                 by_agent,
                 is_error: request.is_error.unwrap_or(false),
+                duration_ms: request.duration_ms,
                 result: as_hashed(result)?.1,
                 salt: Salt::fresh(&*self.random),
             };

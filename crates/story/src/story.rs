@@ -571,6 +571,7 @@ fn turns_and_calls(story: &mut Story) {
         args: None,
         by_agent: false,
         is_error: false,
+        duration_ms: None,
         result: json!("sent"),
         salt: salt(8),
     });

@@ -131,7 +131,7 @@ pub struct ResolutionView {
 }
 
 /// What the tool's side reports of one approved call. Only a `tool` credential may.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExecutionRequest {
     /// The `entry_id` of the decision.
@@ -144,6 +144,9 @@ pub struct ExecutionRequest {
     /// Whether the tool says that it failed; for `finished`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_error: Option<bool>,
+    /// How long it took, in milliseconds; sealed with the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
 }
 
 /// An execution that is in the ledger.

@@ -190,6 +190,7 @@ impl Scene {
                 args: Some(json!({"folder": format!("folder-{n}")})),
                 by_agent: false,
                 is_error: false,
+                duration_ms: None,
                 result: setting::result(n),
                 salt: Salt::fresh(&SystemRandom),
             };

@@ -150,8 +150,7 @@ impl<'a> Driver<'a> {
         let mut execution = ExecutionRequest {
             decision: answer.entry_id.clone(),
             phase: "unknown".to_owned(),
-            result: None,
-            is_error: None,
+            ..ExecutionRequest::default()
         };
         if step.executed {
             execution.phase = "finished".to_owned();

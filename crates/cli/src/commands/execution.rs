@@ -26,6 +26,9 @@ pub(crate) struct ExecutionArgs {
     /// The tool says that it failed
     #[arg(long = "error")]
     is_error: bool,
+    /// How long it took, in milliseconds
+    #[arg(long, value_name = "MS")]
+    duration_ms: Option<u64>,
 }
 
 pub(crate) fn run(
@@ -43,6 +46,7 @@ pub(crate) fn run(
         phase: args.phase.clone(),
         result,
         is_error: (args.phase == "finished").then_some(args.is_error),
+        duration_ms: args.duration_ms,
     };
     let client = connection.open(terminal)?.with_role(&["tool"])?;
     let answer = client.report_execution(&request)?;

@@ -118,6 +118,7 @@ impl ToolSide {
             phase: phase.to_owned(),
             result,
             is_error,
+            ..ExecutionRequest::default()
         };
         self.client.report_execution(&report).map(drop)
     }

@@ -108,6 +108,9 @@ pub struct ToolResult {
     pub by_agent: bool,
     /// Whether the tool says that it failed.
     pub is_error: bool,
+    /// How long it took, in milliseconds, where the surface that reports has measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
     /// What it returned: JSON, or a string of text.
     pub result: Value,
     /// Keeps the result from being guessed.

@@ -548,6 +548,7 @@ pub(crate) fn documents() -> Vec<(&'static str, &'static str, Vec<u8>, Sha256)> 
                 args: Some(json!({"query": "billing"})),
                 by_agent: true,
                 is_error: false,
+                duration_ms: Some(38),
                 result: json!({"contact": {"email": "billing@customer.example", "status": "churned"}}),
                 salt: salt(6),
             },

@@ -106,6 +106,7 @@ fn at_point(handler: &Handler, context: &Context<'_>) -> Result<Value, HookError
                 args: call.args,
                 result: result.value,
                 is_error: result.is_error,
+                duration_ms: None,
                 ran: true,
             })?;
             Ok(verdict::allow())

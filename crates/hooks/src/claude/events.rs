@@ -91,9 +91,15 @@ fn finished(handler: &Handler, input: &Input<'_>, session: &str) -> Result<Outpu
         args: input.tool_input.unwrap_or(&nothing),
         result: input.tool_response.unwrap_or(&nothing),
         is_error: false,
+        duration_ms: duration_ms(input),
         ran: true,
     })?;
     Ok(Output::no_opinion())
+}
+
+/// How long the call ran, if the client says it as a whole number.
+fn duration_ms(input: &Input<'_>) -> Option<u64> {
+    input.duration_ms.and_then(|text| text.get().parse().ok())
 }
 
 fn failed(handler: &Handler, input: &Input<'_>, session: &str) -> Result<Output, HookError> {
@@ -105,6 +111,7 @@ fn failed(handler: &Handler, input: &Input<'_>, session: &str) -> Result<Output,
         args: input.tool_input.unwrap_or(&nothing),
         result: input.error.unwrap_or(&nothing),
         is_error: true,
+        duration_ms: duration_ms(input),
         // A call that its person kept back has no time that it ran.
         ran: input.duration_ms.is_some(),
     })?;

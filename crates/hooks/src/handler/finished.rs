@@ -35,6 +35,7 @@ impl Handler {
             phase: "finished".to_owned(),
             result: Some(bounded(finished.result.get())),
             is_error: Some(finished.is_error),
+            duration_ms: finished.duration_ms,
         };
         let tool = self.tool();
         match tool.report_execution(&request) {
@@ -63,8 +64,7 @@ impl Handler {
             let request = ExecutionRequest {
                 decision: note.decision.clone(),
                 phase: "unknown".to_owned(),
-                result: None,
-                is_error: None,
+                ..ExecutionRequest::default()
             };
             self.tool().report_execution(&request)?;
         }

@@ -133,6 +133,8 @@ pub struct Finished<'a> {
     pub result: &'a RawValue,
     /// Whether it failed.
     pub is_error: bool,
+    /// How long it took, in milliseconds, where the client says so.
+    pub duration_ms: Option<u64>,
     /// Whether it certainly ran: then, where the person was asked, the answer was yes.
     pub ran: bool,
 }

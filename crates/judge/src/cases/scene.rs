@@ -178,6 +178,7 @@ fn returned(bundle: &CompiledBundle, returned: &Returned) -> ToolResult {
         args: returned.args.clone(),
         by_agent: returned.by_agent,
         is_error: returned.is_error,
+        duration_ms: None,
         result: returned.result.clone(),
         salt: salt(),
     }

@@ -70,6 +70,7 @@ impl SeenResult {
             args: self.result.args.clone(),
             by_agent: self.result.by_agent,
             is_error: self.result.is_error,
+            duration_ms: None,
             result: serde_json::Value::Null,
             salt: self.result.salt,
         };

@@ -39,6 +39,7 @@ fn result(value: Value) -> ToolResult {
         args: None,
         by_agent: false,
         is_error: false,
+        duration_ms: None,
         result: value,
         salt: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
             .parse::<Salt>()
@@ -211,6 +212,7 @@ fn what_an_agent_reports_or_a_failure_says_nobody_vouches_for() {
         let result = ToolResult {
             by_agent,
             is_error,
+            duration_ms: None,
             ..result(value.clone())
         };
         let seen = Arc::new(SeenResult::of(

@@ -156,6 +156,7 @@ impl Scene {
             args: Some(args),
             by_agent: false,
             is_error: false,
+            duration_ms: None,
             result,
             salt: salt(),
         });

@@ -1,5 +1,7 @@
 //! What tools returned, as executions.
 
+use std::time::Duration;
+
 use countersign_core::json::{self, StrictErrorKind};
 use countersign_wire::ExecutionRequest;
 use serde_json::Value;
@@ -24,8 +26,7 @@ fn of_phase(decision: &str, phase: &str) -> ExecutionRequest {
     ExecutionRequest {
         decision: decision.to_owned(),
         phase: phase.to_owned(),
-        result: None,
-        is_error: None,
+        ..ExecutionRequest::default()
     }
 }
 
@@ -35,6 +36,7 @@ pub(super) fn finished(
     decision: &str,
     returned: &str,
     is_failure: bool,
+    took: Option<Duration>,
 ) -> Result<ExecutionRequest, String> {
     if returned.len() > RESULT_BYTES {
         return Err(format!(
@@ -71,6 +73,7 @@ pub(super) fn finished(
         phase: "finished".to_owned(),
         result: Some(result),
         is_error: Some(is_failure || is_error),
+        duration_ms: took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
     };
     // Escapes can make a text many times as long.
     let written = serde_json::to_vec(&report).map_or(usize::MAX, |body| body.len());
@@ -113,7 +116,7 @@ mod tests {
     use serde_json::json;
 
     fn result_of(returned: &str) -> Value {
-        finished("d", returned, false).unwrap().result.unwrap()
+        finished("d", returned, false, None).unwrap().result.unwrap()
     }
 
     #[test]
@@ -146,26 +149,26 @@ mod tests {
     fn numbers_that_json_cannot_hold_leave_the_text_as_it_is() {
         let big =
             r#"{"content":[{"type":"text","text":"x"}],"n":18446744073709551616,"isError":true}"#;
-        let report = finished("d", big, false).unwrap();
+        let report = finished("d", big, false, None).unwrap();
         assert_eq!(report.result, Some(json!(big)));
         assert_eq!(report.is_error, Some(true));
     }
 
     #[test]
     fn what_readers_differ_on_or_what_is_too_long_is_not_taken() {
-        assert!(finished("d", r#"{"content":[],"content":[1]}"#, false).is_err());
-        assert!(finished("d", r#"{"content":[{"text":"\ud800"}]}"#, false).is_err());
+        assert!(finished("d", r#"{"content":[],"content":[1]}"#, false, None).is_err());
+        assert!(finished("d", r#"{"content":[{"text":"\ud800"}]}"#, false, None).is_err());
         let long = format!(
             r#"{{"content":[{{"text":"{}"}}]}}"#,
             "x".repeat(RESULT_BYTES)
         );
-        assert!(finished("d", &long, false).is_err());
+        assert!(finished("d", &long, false, None).is_err());
         let escaped = format!(
             r#"{{"n":1e400,"content":[{{"text":"{}"}}]}}"#,
             "\\\\".repeat(RESULT_BYTES / 2 - 64)
         );
         assert!(
-            finished("d", &escaped, false).is_err(),
+            finished("d", &escaped, false, None).is_err(),
             "it doubles when it is written"
         );
     }

@@ -1,5 +1,7 @@
 //! Messages of the server.
 
+use std::time::Duration;
+
 use super::client::shown;
 use super::conversation::{Asked, InFlight};
 use super::methods::{Capability, JudgedMethod, ServerMethod};
@@ -202,7 +204,7 @@ impl Conversation {
                 Err(bad) => jsonrpc::error(Some(to), code::INTERNAL, &bad.0, None),
             },
             Asked::Judged { decision, form } => {
-                self.returned(&message, &decision, form, to, is_error)
+                self.returned(&message, (&decision, begun.elapsed()), form, to, is_error)
             }
             Asked::Task { task } => self.task_returned(&message, &task, to, is_error),
         };
@@ -217,7 +219,7 @@ impl Conversation {
     fn returned(
         &self,
         message: &Message,
-        decision: &str,
+        (decision, took): (&str, Duration),
         form: Form,
         to: &Id,
         is_error: bool,
@@ -231,7 +233,7 @@ impl Conversation {
                     Err("it began a task under a name that is taken, or one too many".to_owned())
                 }
             },
-            None if is_fit => observe::finished(decision, content, is_error),
+            None if is_fit => observe::finished(decision, content, is_error, Some(took)),
             None => Err("what it returned is no object".to_owned()),
         };
         self.hand_on(message, decision, report, form, to)
@@ -285,7 +287,7 @@ impl Conversation {
         };
         self.relay.with_tasks(|tasks| tasks.recorded(task));
         let is_failure = object.value("status").is_some() && object.value("error").is_some();
-        let report = observe::finished(&known.decision, returned, is_failure);
+        let report = observe::finished(&known.decision, returned, is_failure, None);
         self.hand_on(message, &known.decision, report, form, to)
     }
 

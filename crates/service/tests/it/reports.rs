@@ -242,3 +242,28 @@ fn a_result_that_is_not_of_its_call_or_reporter_is_found() {
         assert!(checks.contains(&Check::DocumentContent), "{checks:?}");
     }
 }
+
+#[test]
+fn how_long_a_call_took_is_sealed_with_its_result() {
+    let kit = Kit::new();
+    let turn = kit.turn("s1", WORDS).intent_ref;
+    let sent = kit.mail(&turn, NAMED).entry_id;
+    let tool = kit.caller(Role::Tool);
+    let report = |phase: &str, duration: Value| {
+        let body =
+            json!({"decision": sent, "phase": phase, "result": "sent", "duration_ms": duration});
+        kit.service()
+            .report_execution(&tool, body.to_string().as_bytes())
+            .map(drop)
+            .map_err(|error| error.code)
+    };
+    for odd in [json!(-1), json!(1.5), json!("38")] {
+        assert_eq!(report("finished", odd), Err(ErrorCode::MalformedRequest));
+    }
+    assert_eq!(
+        report("started", json!(38)),
+        Err(ErrorCode::MalformedRequest)
+    );
+    report("finished", json!(38)).unwrap();
+    assert_eq!(kit.last_result().1.duration_ms, Some(38));
+}
