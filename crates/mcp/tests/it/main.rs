@@ -10,3 +10,4 @@
 
 mod http;
 mod stdio;
+mod world;

@@ -6,7 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::world::{Upstream, World, lookup, mail, read_reply, request, say, stateless, with_meta};
+use super::world::{
+    Upstream, World, error_code, is_refused_call, lookup, mail, read_reply, request, say,
+    stateless, with_meta,
+};
 
 fn tools_call(id: i64, tool: &str) -> String {
     let args = match tool {
@@ -49,12 +52,12 @@ fn headers_that_differ_from_the_body_are_refused() {
     for headers in cases {
         let reply = relay.post(&headers, &body);
         assert_eq!(reply.status, 400, "{headers:?}: {reply:?}");
-        assert_eq!(reply.error_code(), -32020, "{headers:?}: {reply:?}");
+        assert_eq!(error_code(&reply), -32020, "{headers:?}: {reply:?}");
     }
     let other = [("mcp-protocol-version", "2026-07-29"), method, name];
     let reply = relay.post(&other, &body);
     assert_eq!(
-        (reply.status, reply.error_code()),
+        (reply.status, error_code(&reply)),
         (400, -32022),
         "{reply:?}"
     );
@@ -63,7 +66,7 @@ fn headers_that_differ_from_the_body_are_refused() {
     assert!(world.outcomes().is_empty());
     let right = format!("=?base64?{}?=", STANDARD.encode("email.send"));
     let reply = relay.post(&stateless("tools/call", Some(&right)), &body);
-    assert!(reply.is_refused_call(), "{reply:?}");
+    assert!(is_refused_call(&reply), "{reply:?}");
     assert_eq!(world.outcomes(), ["rejected"]);
 }
 
@@ -90,7 +93,7 @@ fn bodies_that_two_readers_could_take_differently_never_leave() {
     ];
     for body in &cases {
         let reply = relay.post(&[("mcp-session-id", &session)], body);
-        let refused = reply.status == 400 || reply.is_refused_call();
+        let refused = reply.status == 400 || is_refused_call(&reply);
         assert!(refused, "{body}: {reply:?}");
     }
     // A call without an id cannot be answered, and does not leave either.

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::world::{Upstream, World, lookup, mail, request, say, stateless, with_meta};
+use super::world::{
+    Upstream, World, error_code, is_refused_call, lookup, mail, request, say, stateless, with_meta,
+};
 
 #[test]
 fn a_session_is_relayed_and_its_calls_are_judged() {
@@ -14,7 +16,7 @@ fn a_session_is_relayed_and_its_calls_are_judged() {
     let reply = relay.call(&session, 1, "crm.lookup", &lookup());
     assert_eq!(reply.json()["result"]["content"][0]["text"], "found");
     let refused = relay.call(&session, 2, "email.send", &mail("jane@former.example"));
-    assert!(refused.is_refused_call(), "{refused:?}");
+    assert!(is_refused_call(&refused), "{refused:?}");
     assert_eq!(world.outcomes(), ["approved", "rejected"]);
     world.await_phases(&["finished"]);
     let calls = upstream.asked("tools/call");
@@ -55,7 +57,7 @@ fn a_stateless_client_before_a_stateless_upstream() {
     assert_eq!(call.header("mcp-name"), Some("crm.lookup"));
     // The tool has been listed by now: it mirrors an argument, and the header has to be there.
     let missing = relay.call_stateless(2, "crm.lookup", params.clone());
-    assert_eq!((missing.status, missing.error_code()), (400, -32020));
+    assert_eq!((missing.status, error_code(&missing)), (400, -32020));
     let mut headers = stateless("tools/call", Some("crm.lookup"));
     headers.push(("mcp-param-contact", "billing@customer.example"));
     let body = request(json!(3), "tools/call", &with_meta(params, &json!({})));
@@ -178,7 +180,7 @@ fn an_unreachable_upstream_is_an_error_and_nothing_is_judged() {
     let relay = world.relay_with("http://127.0.0.1:1/mcp", |_| {});
     let params = json!({"name": "crm.lookup", "arguments": lookup()});
     let reply = relay.call_stateless(1, "crm.lookup", params);
-    assert_eq!(reply.error_code(), -32011, "{reply:?}");
+    assert_eq!(error_code(&reply), -32011, "{reply:?}");
     let body = request(
         json!(1),
         "initialize",
@@ -186,7 +188,7 @@ fn an_unreachable_upstream_is_an_error_and_nothing_is_judged() {
         "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}),
     );
     let reply = relay.post(&[], &body);
-    assert_eq!(reply.error_code(), -32011, "{reply:?}");
+    assert_eq!(error_code(&reply), -32011, "{reply:?}");
     assert_eq!(reply.header("mcp-session-id"), None);
     assert!(world.outcomes().is_empty());
 }

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::world::{
     JSON, PATIENCE, Relayed, Reply, Seen, Upstream, World, answer, begin, chunk, content, end,
-    lookup, raw, read_chunk, read_head, read_reply, request, say, stateless, with_meta,
+    error_code, is_refused_call, lookup, raw, read_chunk, read_head, read_reply, request, say,
+    stateless, with_meta,
 };
 
 fn response(seen: &Seen, text: &str) -> String {
@@ -87,14 +88,14 @@ fn an_upstream_behind_tls_is_who_its_certificate_says() {
     let other = format!("https://127.0.0.2:{port}/mcp");
     let other = world.relay_with(&other, |options| options.upstream_ca = Some(ca.clone()));
     for relay in [unknown, other] {
-        assert_eq!(relay.post(&headers, &lookup_call(1)).error_code(), -32011);
+        assert_eq!(error_code(&relay.post(&headers, &lookup_call(1))), -32011);
     }
     assert_eq!(upstream.seen().len(), before);
 }
 
 /// Whether a call that was let through came to nothing, and the client was told.
 fn is_broken(reply: &Reply) -> bool {
-    reply.is_refused_call() || reply.json()["error"].is_object()
+    is_refused_call(reply) || reply.json()["error"].is_object()
 }
 
 #[test]
@@ -577,7 +578,7 @@ fn an_upstream_that_wants_to_know_who_asks_is_heard_by_the_client() {
     }
     // Where the authorization is the relay's own, the challenge is not the client's business.
     let relay = world.relay(&upstream);
-    assert_eq!(relay.post(&headers, &lookup_call(1)).error_code(), -32011);
+    assert_eq!(error_code(&relay.post(&headers, &lookup_call(1))), -32011);
     assert!(world.outcomes().is_empty());
 }
 

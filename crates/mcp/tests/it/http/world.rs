@@ -1,233 +1,47 @@
-//! A Countersign server over a data directory of its own, a relay before it, an upstream that says
-//! what a test wants, and a client that sends any bytes.
+//! A relay before a Countersign server, an upstream that says what a test wants, and a client that
+//! sends any bytes.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use countersign_api::{Server, ServerConfig};
-use countersign_client::{Client, EntriesQuery, Options, Token};
-use countersign_core::document::BundleContent;
-use countersign_core::entry::Role;
-use countersign_host::{Beginning, DataDir, Host};
 use countersign_mcp::http::{HttpOptions, HttpRelay};
-use countersign_mcp::relay::{Clients, Relay, RelayOptions, TurnSource};
-use countersign_wire::NewCredential;
-use secrecy::ExposeSecret as _;
+use countersign_testing::Running;
+use countersign_testing::http::{Fields, read_fields};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
-pub(crate) const AGENT: &str = "agent:support";
-/// Nothing that a test waits for takes longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) use crate::world::{PATIENCE, World};
+pub(crate) use countersign_testing::http::{Reply, connect, read_chunk, read_head, read_reply};
 
-/// What a ticket is asked about before it is touched, by a rule of these tests.
-const ASKED: &str = r#"
-@id("tickets-are-asked-about")
-@reason("Is this ticket meant?")
-@escalate("requester")
-forbid (principal, action == Action::"ticket.update", resource);
-"#;
-
-pub(crate) struct World {
-    pub(crate) server: SocketAddr,
-    tokens: BTreeMap<&'static str, String>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-    host: Option<Host>,
-    _dir: tempfile::TempDir,
-}
+/// What a relay's work that waits may take to end once it has stopped: less than for a review.
+const LINGER: Duration = Duration::from_secs(1);
 
 impl World {
-    pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let data = DataDir::new(dir.path().join("data"));
-        let beginning = Beginning {
-            tenant: "acme".parse().unwrap(),
-            public_name: None,
-            bundle: bundle(),
-            credentials: Role::ALL.iter().map(|role| credential(*role)).collect(),
-        };
-        let (host, first) = data.begin(beginning).unwrap();
-        let tokens = first
-            .iter()
-            .map(|first| {
-                let token = first.token.expose_secret().to_owned();
-                (first.roles[0].name(), token)
-            })
-            .collect();
-        let service = Arc::clone(host.service());
-        let (address, server, stop) = in_a_runtime(async move {
-            let config = ServerConfig {
-                listen: "127.0.0.1:0".parse().unwrap(),
-                ..ServerConfig::default()
-            };
-            let server = Server::bind(service, config).await.unwrap();
-            let address = server.local_addr();
-            (address, move |stop: oneshot::Receiver<()>| async move {
-                server
-                    .run(async {
-                        let _ = stop.await;
-                    })
-                    .await;
-            })
-        });
-        Self {
-            server: address,
-            tokens,
-            stop: Some(stop),
-            thread: Some(server),
-            host: Some(host),
-            _dir: dir,
-        }
-    }
-
-    pub(crate) fn client(&self, role: &str) -> Client {
-        let url = format!("http://{}", self.server).parse().unwrap();
-        let client = Client::new(url, Options::default()).unwrap();
-        client.with_token(Token::new(&self.tokens[role]))
-    }
-
-    pub(crate) fn relay_core(&self, edit: impl FnOnce(&mut RelayOptions)) -> Relay {
-        let mut options = RelayOptions {
-            actor: AGENT.to_owned(),
-            turn: TurnSource::Text {
-                text: "Look up billing@customer.example, send them the confirmation, close ticket 4821"
-                    .to_owned(),
-                principal: "user:lead@acme.example".to_owned(),
-                channel: "support-inbox".to_owned(),
-            },
-            server_name: "tools".to_owned(),
-            prefix: String::new(),
-            clients: Clients {
-                agent: self.client("agent"),
-                tool: self.client("tool"),
-                ingress: Some(self.client("ingress")),
-            },
-            review_wait: Duration::from_secs(20),
-            calls: None,
-            notices: Arc::new(|text| eprintln!("notice: {text}")),
-        };
-        edit(&mut options);
-        Relay::new(options).unwrap()
-    }
-
     pub(crate) fn relay(&self, upstream: &Upstream) -> Relayed {
         self.relay_with(&upstream.url(), |_| {})
     }
 
     pub(crate) fn relay_with(&self, url: &str, edit: impl FnOnce(&mut HttpOptions)) -> Relayed {
-        let core = self.relay_core(|_| {});
+        let core = self.core(|_| {});
         let mut options = HttpOptions::new("127.0.0.1:0".parse().unwrap(), url.parse().unwrap());
         edit(&mut options);
-        let (address, thread, stop) = in_a_runtime(async move {
+        let (address, running) = Running::start(LINGER, move |sender, stopped| async move {
             let relay = HttpRelay::bind(core, options).await.unwrap();
-            let address = relay.local_addr();
-            (address, move |stop: oneshot::Receiver<()>| async move {
-                relay
-                    .run(async {
-                        let _ = stop.await;
-                    })
-                    .await;
-            })
+            sender.send(relay.local_addr()).unwrap();
+            relay.run(stopped).await;
         });
         Relayed {
             address,
-            stop: Some(stop),
-            thread: Some(thread),
+            _running: running,
         }
     }
-
-    /// The entries of a kind, oldest first.
-    pub(crate) fn entries(&self, kind: &str) -> Vec<Value> {
-        let query = EntriesQuery {
-            kind: Some(kind.to_owned()),
-            order: Some("oldest".to_owned()),
-            limit: Some(100),
-            ..EntriesQuery::default()
-        };
-        let page = self.client("auditor").entries(&query).unwrap();
-        let entries = page.entries.iter();
-        entries
-            .map(|entry| serde_json::to_value(&entry.entry).unwrap())
-            .collect()
-    }
-
-    pub(crate) fn outcomes(&self) -> Vec<String> {
-        let decisions = self.entries("decision");
-        let outcomes = decisions.iter().map(|entry| text(&entry["outcome"]));
-        outcomes.collect()
-    }
-
-    pub(crate) fn phases(&self) -> Vec<String> {
-        let executions = self.entries("execution");
-        let phases = executions.iter().map(|entry| text(&entry["phase"]));
-        phases.collect()
-    }
-
-    /// Waits until the executions have these phases.
-    pub(crate) fn await_phases(&self, phases: &[&str]) {
-        let begun = std::time::Instant::now();
-        while self.phases() != phases {
-            assert!(begun.elapsed() < PATIENCE, "{:?}", self.phases());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
-        if let Some(host) = self.host.take() {
-            let _ = host.service().close();
-        }
-    }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-/// Runs a server in a runtime of its own: its address, its thread, and what stops it.
-fn in_a_runtime<F, R>(
-    start: impl Future<Output = (SocketAddr, F)> + Send + 'static,
-) -> (SocketAddr, JoinHandle<()>, oneshot::Sender<()>)
-where
-    F: FnOnce(oneshot::Receiver<()>) -> R,
-    R: Future<Output = ()>,
-{
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let (stop, stopped) = oneshot::channel();
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let (address, run) = start.await;
-            sender.send(address).unwrap();
-            run(stopped).await;
-        });
-        runtime.shutdown_timeout(Duration::from_secs(1));
-    });
-    (receiver.recv().unwrap(), thread, stop)
 }
 
 /// A relay that listens.
 pub(crate) struct Relayed {
     pub(crate) address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _running: Running,
 }
 
 impl Relayed {
@@ -312,17 +126,6 @@ impl Relayed {
     }
 }
 
-impl Drop for Relayed {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
-    }
-}
-
 /// The headers of a request of revision 2026-07-28.
 pub(crate) fn stateless<'a>(method: &'a str, name: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
     let mut headers = vec![
@@ -355,123 +158,21 @@ pub(crate) fn mail(to: &str) -> Value {
     json!({"to": [to], "subject": "Confirmation", "body": "Done."})
 }
 
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+/// The code of a JSON-RPC error.
+pub(crate) fn error_code(reply: &Reply) -> i64 {
+    reply.json()["error"]["code"].as_i64().unwrap_or_default()
 }
 
-impl Reply {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.headers.iter();
-        let found = headers.find(|(found, _)| found == name);
-        found.map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    /// The last message, whatever form the answer has.
-    pub(crate) fn json(&self) -> Value {
-        let messages = self.messages();
-        let last = messages.last();
-        last.unwrap_or_else(|| panic!("no message: {self:?}"))
-            .clone()
-    }
-
-    /// All messages.
-    pub(crate) fn messages(&self) -> Vec<Value> {
-        let is_stream = self.header("content-type") == Some("text/event-stream");
-        if !is_stream {
-            let parsed = serde_json::from_slice(&self.body);
-            return vec![parsed.unwrap_or_else(|error| panic!("{error}: {self:?}"))];
-        }
-        let text = self.text();
-        let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
-        let data = data.filter(|data| !data.is_empty());
-        data.map(|data| serde_json::from_str(data).unwrap())
-            .collect()
-    }
-
-    pub(crate) fn error_code(&self) -> i64 {
-        self.json()["error"]["code"].as_i64().unwrap_or_default()
-    }
-
-    /// Whether it is the refusal of a call in words.
-    pub(crate) fn is_refused_call(&self) -> bool {
-        self.json()["result"]["isError"] == true
-    }
-}
-
-pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    stream
-}
-
-/// Reads one response; `None` if the connection ends before one begins.
-pub(crate) fn read_reply(reader: &mut BufReader<TcpStream>) -> Option<Reply> {
-    let (status, headers) = read_head(reader)?;
-    let find = |name: &str| headers.iter().find(|(found, _)| found == name);
-    let mut body = Vec::new();
-    if find("transfer-encoding").is_some() {
-        while let Some(chunk) = read_chunk(reader) {
-            body.extend_from_slice(&chunk);
-        }
-    } else {
-        let length = find("content-length").map_or(0, |(_, value)| value.parse().unwrap());
-        body.resize(length, 0);
-        reader.read_exact(&mut body).ok()?;
-    }
-    Some(Reply {
-        status,
-        headers,
-        body,
-    })
-}
-
-type Head = (u16, Vec<(String, String)>);
-
-pub(crate) fn read_head(reader: &mut BufReader<TcpStream>) -> Option<Head> {
-    let mut line = String::new();
-    if reader.read_line(&mut line).ok()? == 0 {
-        return None;
-    }
-    let status = line.split(' ').nth(1)?.parse().ok()?;
-    Some((status, read_fields(reader)))
-}
-
-fn read_fields(reader: &mut BufReader<TcpStream>) -> Vec<(String, String)> {
-    let mut headers = Vec::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        let Some((name, value)) = line.trim_end().split_once(':') else {
-            return headers;
-        };
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
-}
-
-/// The next chunk of a chunked body; `None` at its end.
-pub(crate) fn read_chunk(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let size = usize::from_str_radix(line.trim(), 16).ok()?;
-    let mut chunk = vec![0; size + 2];
-    reader.read_exact(&mut chunk).ok()?;
-    chunk.truncate(size);
-    (size > 0).then_some(chunk)
+/// Whether it is the refusal of a call in words.
+pub(crate) fn is_refused_call(reply: &Reply) -> bool {
+    reply.json()["result"]["isError"] == true
 }
 
 /// What an upstream was sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) method: String,
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: Fields,
     pub(crate) body: String,
 }
 
@@ -681,35 +382,4 @@ pub(crate) fn tools() -> Value {
         tool("ticket.update", json!({"ticket": text(), "status": text()})),
         tool("unknown.tool", json!({})),
     ]})
-}
-
-fn credential(role: Role) -> NewCredential {
-    let speaks = matches!(role, Role::Agent | Role::Ingress);
-    let actors = if speaks {
-        vec![AGENT.to_owned()]
-    } else {
-        Vec::new()
-    };
-    NewCredential {
-        roles: vec![role.name().to_owned()],
-        actors,
-        surface: (role == Role::Agent).then(|| "relay".to_owned()),
-        ..NewCredential::default()
-    }
-}
-
-fn bundle() -> BundleContent {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bundles/mail-agent");
-    let mut files = vec![("policies/asked.cedar".to_owned(), ASKED.to_owned())];
-    for directory in ["", "policies", "tools"] {
-        for entry in std::fs::read_dir(root.join(directory)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
-                let text = std::fs::read_to_string(&path).unwrap();
-                files.push((name.to_owned(), text));
-            }
-        }
-    }
-    countersign_judge::source::read(&files).unwrap()
 }

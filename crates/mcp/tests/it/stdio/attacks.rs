@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::wire::{Wire, mail, refusal, returned};
-use super::world::World;
+use crate::world::World;
 
 const NAMED: &str = "billing@customer.example";
 

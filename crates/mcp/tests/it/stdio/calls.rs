@@ -6,7 +6,7 @@ use countersign_wire::{TurnPartRequest, TurnRequest};
 use serde_json::json;
 
 use super::wire::{Wire, mail, refusal, returned};
-use super::world::{AGENT, World};
+use crate::world::{AGENT, World};
 
 const NAMED: &str = "billing@customer.example";
 
@@ -81,7 +81,7 @@ fn a_list_shows_what_could_be_permitted_and_is_for_nobody_else() {
 #[test]
 fn a_tool_that_was_never_listed_is_looked_up_before_it_is_judged() {
     let world = World::new();
-    let mut wire = Wire::with(world.relay(|_| {}), "");
+    let mut wire = Wire::with(world.core(|_| {}), "");
     let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
     wire.ask("initialize", &params);
     wire.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);

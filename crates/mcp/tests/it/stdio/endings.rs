@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::wire::{Wire, mail, refusal};
-use super::world::{PATIENCE, World};
+use crate::world::{PATIENCE, World};
 
 const NAMED: &str = "billing@customer.example";
 

@@ -5,4 +5,3 @@ mod calls;
 mod endings;
 mod people;
 mod wire;
-mod world;

@@ -6,7 +6,7 @@ use countersign_wire::ReviewRequest;
 use serde_json::{Value, json};
 
 use super::wire::{Wire, refusal, returned};
-use super::world::World;
+use crate::world::World;
 
 fn close() -> Value {
     json!({ "name": "ticket.update", "arguments": { "ticket": "4821", "status": "solved" } })

@@ -8,7 +8,7 @@ use countersign_mcp::relay::{Relay, RelayOptions};
 use countersign_mcp::stdio::{self, Ended, ServerCommand};
 use serde_json::{Value, json};
 
-use super::world::{PATIENCE, World};
+use crate::world::{PATIENCE, World};
 
 /// A relay that runs, with the client's side of it.
 pub(crate) struct Wire {
@@ -31,7 +31,7 @@ pub(crate) fn scripted(what: &str) -> ServerCommand {
 impl Wire {
     /// A relay whose client has shaken hands.
     pub(crate) fn new(world: &World, what: &str) -> Self {
-        let mut wire = Self::with(world.relay(|_| {}), what);
+        let mut wire = Self::with(world.core(|_| {}), what);
         wire.shake_hands(&json!({}));
         wire
     }
@@ -43,14 +43,14 @@ impl Wire {
         capabilities: &Value,
         edit: impl FnOnce(&mut RelayOptions),
     ) -> Self {
-        let mut wire = Self::with(world.relay(edit), what);
+        let mut wire = Self::with(world.core(edit), what);
         wire.shake_hands(capabilities);
         wire
     }
 
     /// The same where results are recorded while the client has them.
     pub(crate) fn behind(world: &World, what: &str) -> Self {
-        let mut wire = Self::with(world.relay(|_| {}).recording_behind(), what);
+        let mut wire = Self::with(world.core(|_| {}).recording_behind(), what);
         wire.shake_hands(&json!({}));
         wire
     }
