@@ -39,6 +39,10 @@ pub fn judge(bundle: &CompiledBundle, facts: &Facts) -> Verdict {
             .unwrap_or(BuiltinReason::EvaluationError);
         return rejected(reason);
     }
+    bundle.evaluating(|| judged(bundle, facts))
+}
+
+fn judged(bundle: &CompiledBundle, facts: &Facts) -> Verdict {
     let judgements = judgements(bundle, facts);
     let verdict = |request: &CedarRequest| match judgements.get(request.action.as_str()) {
         Some(Some(judgement)) => judgement.target(request),

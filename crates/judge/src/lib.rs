@@ -19,6 +19,7 @@ mod mention;
 mod rejudge;
 mod result;
 pub mod source;
+mod stack;
 mod value;
 mod version;
 

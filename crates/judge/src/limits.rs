@@ -28,6 +28,11 @@ pub const UNKNOWN_CHARS: usize = 200;
 pub const COUNTER_DECIMALS: u8 = 9;
 /// Longest window of a counter, in seconds: 366 days.
 pub const COUNTER_WINDOW_S: u32 = 366 * 24 * 3600;
+/// Deepest nesting of the expressions of one policy: each operator of a chain such as `a || b || c`,
+/// each member, call, bracket and `when` is a level.
+pub const EXPRESSION_DEPTH: usize = 256;
+/// Deepest nesting of a policy that is read at all, also of a bundle that the log holds; of types in a schema, too.
+pub const READ_DEPTH: usize = 4 * EXPRESSION_DEPTH;
 /// Most bytes of one policy file, schema or manifest.
 pub const FILE_BYTES: usize = 1024 * 1024;
 /// Most pairs of a policy and a kind of request that it can apply to, which validation visits.

@@ -19,10 +19,11 @@ use crate::finding::{Finding, Severity};
 use crate::limits::{FILE_BYTES, NAMED_ENTITIES, SCHEMA_DEPTH, VALIDATION_PAIRS};
 use crate::value;
 
-/// Checks and compiles a bundle; `None` if an error was found that leaves nothing to go on with.
+/// Checks and compiles a bundle whose policies nest so deep; `None` if an error was found that leaves nothing to go on with.
 pub(super) fn build(
     bundle: Bundle,
     way: Way,
+    depth: usize,
     findings: &mut Vec<Finding>,
 ) -> Option<CompiledBundle> {
     let policy_ref = sized(&bundle, findings)?;
@@ -84,6 +85,7 @@ pub(super) fn build(
         actor: ACTOR.parse().ok()?,
         kinds,
         findings: Vec::new(),
+        depth,
         whole: way.whole,
         extractor: way.extractor,
         other: OnceLock::new(),

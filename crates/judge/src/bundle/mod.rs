@@ -11,6 +11,7 @@ mod directory;
 mod lint;
 mod literals;
 mod nearest;
+mod nesting;
 mod open_objects;
 mod policies;
 mod reads;
@@ -37,6 +38,7 @@ use serde_json::{Map, Value};
 
 use crate::finding::{Finding, Severity};
 use crate::limits::FINDINGS;
+use crate::stack::with_room_for;
 use crate::value;
 use crate::version::EXTRACTOR;
 use actions::Members;
@@ -72,6 +74,8 @@ pub struct CompiledBundle {
     /// How the values that an entity type stands for are read.
     kinds: BTreeMap<String, TargetType>,
     findings: Vec<Finding>,
+    /// How deep its policies nest.
+    depth: usize,
     /// Whether everything is evaluated and checked the long way: the oracle of the short one.
     whole: bool,
     /// Whose facts it judges.
@@ -154,7 +158,11 @@ impl CompiledBundle {
 
     fn compile_with(bundle: Bundle, way: Way) -> Result<Self, BundleError> {
         let mut findings = Vec::new();
-        let compiled = build::build(bundle, way, &mut findings);
+        let depth = policies::deepest(&bundle.content, way.publishing, &mut findings);
+        let compiled = depth.and_then(|depth| {
+            let compile = || build::build(bundle, way, depth, &mut findings);
+            with_room_for(depth, compile)
+        });
         let failed = findings.iter().any(|f| f.severity == Severity::Error);
         findings.sort();
         findings.dedup();
@@ -306,6 +314,11 @@ impl CompiledBundle {
 
     pub(crate) fn action_named(&self, name: &str) -> Option<&Action> {
         self.actions.get(name)
+    }
+
+    /// Runs what evaluates its policies, with the stack that they can take.
+    pub(crate) fn evaluating<T>(&self, run: impl FnOnce() -> T) -> T {
+        with_room_for(self.depth, run)
     }
 
     /// The extractor whose facts it judges.

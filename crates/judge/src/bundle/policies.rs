@@ -6,13 +6,15 @@ use cedar_policy::{
     Effect, Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode,
     ValidationWarning, Validator,
 };
-use countersign_core::document::PolicyFile;
+use countersign_core::document::{BundleContent, PolicyFile};
 use countersign_core::names::ReasonId;
 
 use super::diagnostic;
 use super::nearest::nearest;
+use super::nesting;
+use super::schema::FRAGMENT_FILE;
 use crate::finding::Finding;
-use crate::limits::{FILE_BYTES, POLICIES, REASON_BYTES};
+use crate::limits::{EXPRESSION_DEPTH, FILE_BYTES, POLICIES, READ_DEPTH, REASON_BYTES};
 
 /// One policy and what its author says of it.
 pub(crate) struct ReadPolicy {
@@ -34,6 +36,37 @@ pub struct PolicyText {
     pub line: u32,
     /// Its text.
     pub text: String,
+}
+
+/// How deep the policies nest; `None` if one nests so deep that it cannot be read. Nothing is parsed
+/// before that is known. `publishing`: they are held to what may be published.
+pub(crate) fn deepest(
+    content: &BundleContent,
+    publishing: bool,
+    findings: &mut Vec<Finding>,
+) -> Option<usize> {
+    let mut deepest = nesting::deepest(&content.schema).map_or(0, |it| it.depth);
+    if deepest > READ_DEPTH {
+        let text = format!("the schema nests {deepest} levels, more than {READ_DEPTH}");
+        findings.push(Finding::error(FRAGMENT_FILE, text));
+    }
+    for file in &content.policies {
+        for nesting::Nesting { start, depth } in nesting::statements(&file.text) {
+            deepest = deepest.max(depth);
+            if depth <= EXPRESSION_DEPTH {
+                continue;
+            }
+            let text = format!("the policy nests {depth} levels, more than {EXPRESSION_DEPTH}");
+            let finding = Finding::error(&file.name, text)
+                .at(&file.text, start)
+                .hint("each operator of a chain is a level: write `[…].contains(x)` for many `==`, or several policies");
+            findings.push(match publishing || depth > READ_DEPTH {
+                true => finding,
+                false => finding.into_warning(),
+            });
+        }
+    }
+    (deepest <= READ_DEPTH).then_some(deepest)
 }
 
 /// Reads all files.

@@ -23,6 +23,10 @@ impl CompiledBundle {
     /// Whether some call of each of these tools could be approved for this actor, or put to a
     /// person. `false` is certain, `true` is not.
     pub fn could_permit(&self, actor: &ActorName, tools: &[&str]) -> Vec<bool> {
+        self.evaluating(|| self.could_permit_each(actor, tools))
+    }
+
+    fn could_permit_each(&self, actor: &ActorName, tools: &[&str]) -> Vec<bool> {
         let rules: Vec<Rule<'_>> = self
             .policies
             .values()

@@ -149,12 +149,12 @@ pub struct Had {
 
 /// Takes the verdict apart, target by target. Empty if no policy was asked.
 pub fn trace(bundle: &CompiledBundle, facts: &Facts) -> Vec<TargetTrace> {
-    trace_as(bundle, facts, true)
+    bundle.evaluating(|| trace_as(bundle, facts, true))
 }
 
 /// The same without the conditions, of which there may be many: only which policies held.
 pub(crate) fn outline(bundle: &CompiledBundle, facts: &Facts) -> Vec<TargetTrace> {
-    trace_as(bundle, facts, false)
+    bundle.evaluating(|| trace_as(bundle, facts, false))
 }
 
 fn trace_as(bundle: &CompiledBundle, facts: &Facts, conditions: bool) -> Vec<TargetTrace> {

@@ -13,6 +13,7 @@ mod cases;
 mod combining;
 mod commands;
 mod corpus;
+mod depth;
 mod docs;
 mod entities;
 mod evasion;
