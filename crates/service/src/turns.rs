@@ -179,7 +179,7 @@ impl Service {
             None => None,
         };
         caller.check_own_session(newest.as_ref())?;
-        self.check_mandate(turn, principal.known(), now, &mut reads)?;
+        self.check_mandate(caller, turn, principal.known(), now, &mut reads)?;
         let intent = Intent {
             tenant: self.tenant.clone(),
             intent_id: IntentId::fresh(now, &*self.random),
@@ -254,6 +254,7 @@ impl Service {
     /// principal that is in force.
     fn check_mandate(
         &self,
+        caller: &Caller,
         turn: &NewTurn,
         principal: Option<Pseudonym>,
         now: Timestamp,
@@ -272,6 +273,13 @@ impl Service {
                 && turn.actors.iter().all(|actor| row.actors.contains(actor))
         };
         match row {
+            // Who speaks in no session but its own draws on nobody's words in another one either.
+            Some(row) if caller.is_bound_to_own_sessions() && row.registered_by != caller.id() => {
+                Err(ServiceError::new(
+                    ErrorCode::OutOfBounds,
+                    "the credential may rest turns only on instructions that it registered itself",
+                ))
+            }
             Some(row) if stands(&row) && self.goes_on(&row, reads)? => {
                 reads.limit(row.expires_at.plus_millis(-1));
                 Ok(())

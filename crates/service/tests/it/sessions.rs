@@ -457,6 +457,35 @@ fn an_ingress_of_its_own_sessions_speaks_in_no_other() {
     assert_eq!(refused.code, ErrorCode::OutOfBounds);
 }
 
+fn triggered(
+    kit: &Kit,
+    caller: &Caller,
+    session: &str,
+    mandate: &str,
+) -> Result<TurnAnswer, ServiceError> {
+    let mut body = turn_request(session, "A new ticket came in");
+    body["parts"][0]["by"] = "system".into();
+    body["mandate"] = mandate.into();
+    kit.service()
+        .register_turn(caller, body.to_string().as_bytes())
+}
+
+#[test]
+fn an_ingress_of_its_own_sessions_rests_on_no_words_of_another() {
+    let kit = Kit::new();
+    let hook = ingress(&kit, true);
+    let theirs = kit.turn("theirs", "Write to jo@acme.example").intent_ref;
+    let size = kit.size();
+    let refused = triggered(&kit, &hook, "s1", &theirs).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::OutOfBounds);
+    assert_eq!(kit.size(), size);
+    let own = register(&kit, &hook, "s1").unwrap().intent_ref;
+    assert_eq!(kit.size(), size + 2);
+    triggered(&kit, &hook, "s2", &own).unwrap();
+    // Who is not bound so may: a scheduler acts on what a person said elsewhere.
+    triggered(&kit, &ingress(&kit, false), "s3", &theirs).unwrap();
+}
+
 #[test]
 fn a_turn_in_anothers_session_is_found_even_if_the_keys_holder_wrote_it() {
     let kit = Kit::new();
