@@ -192,26 +192,7 @@ impl Grant {
             revoked: false,
             roles,
         };
-        if row.channels.len() > LEAF_LIST {
-            return Err(ServiceError::malformed(format!(
-                "`channels` holds more than {LEAF_LIST}"
-            )));
-        }
-        for (member, role, is_given) in [
-            ("principal", Role::Reviewer, request.principal.is_some()),
-            ("own_sessions", Role::Ingress, request.own_sessions),
-        ] {
-            if is_given && !row.roles.contains(&role) {
-                let detail = format!("`{member}` is for the role `{role}`");
-                return Err(ServiceError::malformed(detail));
-            }
-        }
-        let speaks = row.roles.contains(&Role::Agent) || row.roles.contains(&Role::Ingress);
-        if speaks && row.actors.is_empty() {
-            return Err(ServiceError::malformed(
-                "a credential with the role `agent` or `ingress` needs `actors`",
-            ));
-        }
+        check_members(&row, request)?;
         Ok(Self {
             unit: GrantUnit {
                 row,
@@ -288,6 +269,31 @@ impl CredentialRow {
             own_sessions: (self.own_sessions && granted).then_some(true),
         }
     }
+}
+
+/// What a role does not have is not stated, and what it needs is.
+fn check_members(row: &CredentialRow, request: &NewCredential) -> Result<(), ServiceError> {
+    if row.channels.len() > LEAF_LIST {
+        return Err(ServiceError::malformed(format!(
+            "`channels` holds more than {LEAF_LIST}"
+        )));
+    }
+    for (member, role, is_given) in [
+        ("principal", Role::Reviewer, request.principal.is_some()),
+        ("own_sessions", Role::Ingress, request.own_sessions),
+    ] {
+        if is_given && !row.roles.contains(&role) {
+            let detail = format!("`{member}` is for the role `{role}`");
+            return Err(ServiceError::malformed(detail));
+        }
+    }
+    let speaks = row.roles.contains(&Role::Agent) || row.roles.contains(&Role::Ingress);
+    if speaks && row.actors.is_empty() {
+        return Err(ServiceError::malformed(
+            "a credential with the role `agent` or `ingress` needs `actors`",
+        ));
+    }
+    Ok(())
 }
 
 fn read_roles(texts: &[String]) -> Result<Vec<Role>, ServiceError> {

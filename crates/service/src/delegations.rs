@@ -5,7 +5,7 @@
 //! names one of those through whom it came: who was given something has no more than its giver.
 
 use countersign_core::entry::{Decision, Delegation, Links, Role};
-use countersign_core::ids::EntryId;
+use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::limits::{DELEGATION_DEPTH, LEAF_LIST};
 use countersign_core::names::{ActionName, ActorName, SessionId};
 use countersign_core::refs::IntentRef;
@@ -94,42 +94,7 @@ impl Service {
         let entry_id = self.entry_id();
         let (intent_ref, to, credential) = (new.intent_ref, request.to.clone(), caller.id());
         let committed = self.ledger.commit(reads, move |step| {
-            let state_key = key::given(&intent_ref, &to);
-            let mut rows = state::read_in::<GivenRows>(step, &state_key)?.unwrap_or_default();
-            rows.forget(step.now());
-            if let Some(given) = rows.given.iter().find(|given| new.is_in(given)) {
-                let given = given.clone();
-                return Ok(Settled {
-                    given,
-                    is_new: false,
-                });
-            }
-            if rows.given.len() >= DELEGATIONS_HELD {
-                let detail = format!(
-                    "`{to}` holds {DELEGATIONS_HELD} delegations under this turn; wait for one to end"
-                );
-                return Err(StepError::refused(refused(detail)));
-            }
-            let given = new.row(entry_id);
-            let body = Delegation {
-                intent_ref,
-                from: new.from.clone(),
-                to: to.clone(),
-                actions: new.actions.clone(),
-                expires_at: new.expires_at,
-                links: Links {
-                    delegation: new.of,
-                    ..Links::default()
-                },
-                credential,
-            };
-            step.push(entry_id, body)?;
-            rows.given.push(given.clone());
-            state::put(step, state_key, &rows)?;
-            Ok(Settled {
-                given,
-                is_new: true,
-            })
+            new.settle(step, &to, entry_id, credential)
         })?;
         let Settled { given, is_new } = &committed.value;
         Ok(DelegationAnswer {
@@ -196,6 +161,51 @@ struct Narrowed {
 }
 
 impl Narrowed {
+    /// Settles it in the plan, unless as much was given before. May run more than once.
+    fn settle(
+        &self,
+        step: &mut Step<'_>,
+        to: &ActorName,
+        entry_id: EntryId,
+        credential: CredentialId,
+    ) -> Result<Settled, StepError> {
+        let state_key = key::given(&self.intent_ref, to);
+        let mut rows = state::read_in::<GivenRows>(step, &state_key)?.unwrap_or_default();
+        rows.forget(step.now());
+        if let Some(given) = rows.given.iter().find(|given| self.is_in(given)) {
+            return Ok(Settled {
+                given: given.clone(),
+                is_new: false,
+            });
+        }
+        if rows.given.len() >= DELEGATIONS_HELD {
+            let detail = format!(
+                "`{to}` holds {DELEGATIONS_HELD} delegations under this turn; wait for one to end"
+            );
+            return Err(StepError::refused(refused(detail)));
+        }
+        let body = Delegation {
+            intent_ref: self.intent_ref,
+            from: self.from.clone(),
+            to: to.clone(),
+            actions: self.actions.clone(),
+            expires_at: self.expires_at,
+            links: Links {
+                delegation: self.of,
+                ..Links::default()
+            },
+            credential,
+        };
+        step.push(entry_id, body)?;
+        let given = self.row(entry_id);
+        rows.given.push(given.clone());
+        state::put(step, state_key, &rows)?;
+        Ok(Settled {
+            given,
+            is_new: true,
+        })
+    }
+
     fn row(&self, entry: EntryId) -> GivenRow {
         GivenRow {
             entry,

@@ -230,36 +230,7 @@ impl Prepared {
         }
         let counters = self.reckoning.as_ref().map(|it| it.counters());
         history::remember(step, &self.rebuilt, &decision, counters.unwrap_or_default())?;
-        let mut permit = None;
-        match decision.outcome {
-            Outcome::Approved => {
-                let row = PermitRow {
-                    permit: self.permit,
-                    issued_at: step.now(),
-                    ttl_s: self.permit_ttl(step.now()),
-                };
-                state::put(step, key::permit(self.entry_id), &row)?;
-                permit = Some(row);
-            }
-            Outcome::Escalated => {
-                let deadline = step.now().plus_millis(self.escalation_ttl_ms);
-                state::put(
-                    step,
-                    key::open_escalation(deadline, self.entry_id),
-                    &self.entry_id,
-                )?;
-                state::put(
-                    step,
-                    key::escalation(self.entry_id),
-                    &EscalationRow {
-                        decision: self.entry_id,
-                        deadline,
-                        closed_by: None,
-                    },
-                )?;
-            }
-            Outcome::Rejected | Outcome::Modified | Outcome::Deferred => {}
-        }
+        let permit = self.follow(step, decision.outcome)?;
         if let Some(review) = &self.review {
             review.close(step, self.entry_id, decision.outcome)?;
         }
@@ -267,6 +238,38 @@ impl Prepared {
             shadow.settle(step, self.entry_id, &decision)?;
         }
         Ok(Settled::Fresh(Box::new(Fresh { decision, permit })))
+    }
+
+    /// What an outcome leads to: a permit, or a question to a person.
+    fn follow(
+        &self,
+        step: &mut Step<'_>,
+        outcome: Outcome,
+    ) -> Result<Option<PermitRow>, StepError> {
+        match outcome {
+            Outcome::Approved => {
+                let row = PermitRow {
+                    permit: self.permit,
+                    issued_at: step.now(),
+                    ttl_s: self.permit_ttl(step.now()),
+                };
+                state::put(step, key::permit(self.entry_id), &row)?;
+                Ok(Some(row))
+            }
+            Outcome::Escalated => {
+                let deadline = step.now().plus_millis(self.escalation_ttl_ms);
+                let open = key::open_escalation(deadline, self.entry_id);
+                state::put(step, open, &self.entry_id)?;
+                let row = EscalationRow {
+                    decision: self.entry_id,
+                    deadline,
+                    closed_by: None,
+                };
+                state::put(step, key::escalation(self.entry_id), &row)?;
+                Ok(None)
+            }
+            Outcome::Rejected | Outcome::Modified | Outcome::Deferred => Ok(None),
+        }
     }
 
     /// A permit does not outlive the turns that its call rests on, to the second.

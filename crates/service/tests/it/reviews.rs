@@ -102,6 +102,17 @@ impl Kit {
         answer: &str,
         expires_at: Timestamp,
     ) -> ReviewRequest {
+        self.signed_for(self.service().origin(), reviewer, shown, answer, expires_at)
+    }
+
+    fn signed_for(
+        &self,
+        log: &Origin,
+        reviewer: &Reviewer,
+        shown: &ReviewShown,
+        answer: &str,
+        expires_at: Timestamp,
+    ) -> ReviewRequest {
         static NONCES: AtomicUsize = AtomicUsize::new(0);
         let nonce = format!("nonce-{:016}", NONCES.fetch_add(1, Ordering::SeqCst));
         let body = Review {
@@ -126,7 +137,7 @@ impl Kit {
             nonce: nonce.parse().unwrap(),
             signature: None,
         };
-        let signature = reviewer.key.sign(self.service().origin(), &body).unwrap();
+        let signature = reviewer.key.sign(log, &body).unwrap();
         ReviewRequest {
             decision: shown.shown.decision.clone(),
             answer: answer.to_owned(),
@@ -415,28 +426,9 @@ fn an_answer_for_another_log_is_none_here() {
     let kit = kit();
     let lee = kit.reviewer("user:lee@acme.example");
     let shown = kit.show(&lee, &kit.escalated("a@ask.example"));
-    let mut yes = kit.signed(&lee, &shown, "approve");
-    let body = Review {
-        links: Links {
-            review: Some(shown.shown.decision.parse().unwrap()),
-            ..Links::default()
-        },
-        call_ref: shown.shown.call_ref.parse().unwrap(),
-        policy_ref: shown.shown.policy_ref.parse().unwrap(),
-        intent_ref: shown
-            .shown
-            .intent_ref
-            .as_ref()
-            .map(|it| it.parse().unwrap()),
-        shown_ref: shown.shown_ref.parse().unwrap(),
-        answer: ReviewAnswer::Approve,
-        credential: lee.caller.id(),
-        expires_at: yes.expires_at.as_ref().unwrap().parse().unwrap(),
-        nonce: yes.nonce.as_ref().unwrap().parse().unwrap(),
-        signature: None,
-    };
     let other: Origin = "countersign.invalid/test/acme/2".parse().unwrap();
-    yes.signature = Some(lee.key.sign(&other, &body).unwrap().to_string());
+    let expires_at = kit.clock.now().plus_millis(60_000);
+    let yes = kit.signed_for(&other, &lee, &shown, "approve", expires_at);
     refused(kit.send(&lee.caller, &yes), ErrorCode::BadSignature);
 }
 
