@@ -21,6 +21,8 @@ pub const LISTED_TOOLS: usize = 1_024;
 pub const KNOWN_TOOLS: usize = 4_096;
 /// Most tasks that are remembered, until they are done.
 pub const KNOWN_TASKS: usize = 1_024;
+/// Longest name of a task, in bytes.
+pub const TASK_BYTES: usize = 1_024;
 /// Most questions to a person that are open at once (`input_required`).
 pub const OPEN_QUESTIONS: usize = 1_024;
 /// How long a call that is escalated waits for a person, unless told otherwise: a little less than

@@ -31,6 +31,8 @@ pub(crate) const TOOLS_KNOWN: usize = 4_096;
 pub(crate) const MIRRORED_PARAMS: usize = 32;
 /// Deepest property that a tool may mirror.
 pub(crate) const MIRRORED_DEPTH: usize = 16;
+/// Longest names of all mirrored arguments of a tool together, in bytes.
+pub(crate) const MIRRORED_BYTES: usize = 16 * 1024;
 /// How long a request's head may take, idle time before it included.
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request's body may take.

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
+use countersign_core::limits::TOOL_NAME_BYTES;
 use hyper::header::HeaderName;
 use serde_json::Value;
 
-use super::limits::{MIRRORED_DEPTH, MIRRORED_PARAMS, TOOLS_KNOWN};
+use super::limits::{MIRRORED_BYTES, MIRRORED_DEPTH, MIRRORED_PARAMS, TOOLS_KNOWN};
 
 /// One argument that a header repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,12 @@ impl Param {
     /// The header's name.
     pub(crate) fn name(&self) -> HeaderName {
         self.name.clone()
+    }
+
+    /// How long its names are.
+    fn bytes(&self) -> usize {
+        let path: usize = self.path.iter().map(String::len).sum();
+        path.saturating_add(self.header.len())
     }
 
     /// The value in a call's arguments.
@@ -63,7 +70,10 @@ impl Tools {
     /// Learns what one tool mirrors. A tool that breaks the rules of `x-mcp-header` mirrors nothing.
     pub(crate) fn learn(&self, tool: &str, schema: &Value) {
         let mut params = Vec::new();
-        let sound = collect(schema, &mut Vec::new(), &mut params) && distinct(&params);
+        let sound = tool.len() <= TOOL_NAME_BYTES
+            && collect(schema, &mut Vec::new(), &mut params)
+            && distinct(&params)
+            && params.iter().map(Param::bytes).sum::<usize>() <= MIRRORED_BYTES;
         let mut known = self.known.write().unwrap_or_else(|held| held.into_inner());
         if !sound || params.is_empty() {
             known.remove(tool);
@@ -139,11 +149,15 @@ mod tests {
             of(json!(1), "string"),
             of(json!("A"), "number"),
             of(json!("A"), "object"),
+            of(json!("A".repeat(MIRRORED_BYTES)), "string"),
             json!({"properties": {"a": {"type": "string", "x-mcp-header": "A"},
                 "b": {"type": "string", "x-mcp-header": "a"}}}),
         ] {
             tools.learn("t", &schema);
             assert_eq!(tools.of("t"), [], "{schema}");
         }
+        let name = "t".repeat(TOOL_NAME_BYTES + 1);
+        tools.learn(&name, &of(json!("A"), "string"));
+        assert_eq!(tools.of(&name), []);
     }
 }

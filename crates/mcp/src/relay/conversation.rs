@@ -15,7 +15,7 @@ use super::refusal::Form;
 use super::reports::{Reported, Reports};
 use super::signal::Signal;
 use super::tasks::Tasks;
-use super::tools::Definitions;
+use super::tools::{Definitions, Listed};
 use super::{RelayError, RelayOptions, TurnSource};
 use crate::jsonrpc::Id;
 
@@ -286,18 +286,17 @@ impl Relay {
     }
 
     /// Which of these tools of the server any policy could permit to the actor.
-    pub(super) fn visible(&self, names: &[&str]) -> Result<BTreeSet<String>, ClientError> {
+    pub(super) fn visible(&self, listed: &[Listed]) -> Result<BTreeSet<String>, ClientError> {
         let options = &self.shared.options;
         let named = |name: &str| format!("{}{name}", options.prefix);
-        let fits = |name: &&&str| named(name).len() <= TOOL_NAME_BYTES;
-        let definitions = names.iter().filter(fits).filter_map(|name| {
-            let digest = self.with_definitions(|known| known.of(name))?;
-            Some((named(name), digest.to_string()))
-        });
+        let fits = |tool: &&Listed| named(&tool.name).len() <= TOOL_NAME_BYTES;
+        let fitting = || listed.iter().filter(fits);
         let request = VisibleRequest {
             actor: options.actor.clone(),
-            tools: names.iter().filter(fits).map(|name| named(name)).collect(),
-            definitions: definitions.collect(),
+            tools: fitting().map(|tool| named(&tool.name)).collect(),
+            definitions: fitting()
+                .map(|tool| (named(&tool.name), tool.digest.to_string()))
+                .collect(),
         };
         if request.tools.is_empty() {
             return Ok(BTreeSet::new());
@@ -309,7 +308,12 @@ impl Relay {
                 super::client::shown(tool)
             ));
         }
-        Ok(super::tools::among(names, &options.prefix, &answer.visible))
+        let names: Vec<&str> = listed.iter().map(|tool| tool.name.as_str()).collect();
+        Ok(super::tools::among(
+            &names,
+            &options.prefix,
+            &answer.visible,
+        ))
     }
 }
 

@@ -123,6 +123,15 @@ impl Call {
         format!("{}{}", relay.options().prefix, self.name)
     }
 
+    /// The very bytes, as decisions and permits name them.
+    pub(super) fn wire(&self, relay: &Relay) -> WireRequest {
+        WireRequest {
+            profile: PROFILE.to_owned(),
+            destination: relay.options().server_name.clone(),
+            sha256: Sha256::of(&self.bytes).to_string(),
+        }
+    }
+
     /// Whether the turn is one that the call itself names.
     pub(super) fn names_turn(&self) -> bool {
         self.intent_ref.is_some()
@@ -250,11 +259,7 @@ impl Relay {
             args: call.args.clone(),
             actor: options.actor.clone(),
             external_call_id: Some(call.id.to_string()),
-            wire: Some(WireRequest {
-                profile: PROFILE.to_owned(),
-                destination: options.server_name.clone(),
-                sha256: Sha256::of(&call.bytes).to_string(),
-            }),
+            wire: Some(call.wire(self)),
             definition: self.definition_of(call).map(|digest| digest.to_string()),
             ..DecisionRequest::default()
         };
@@ -372,7 +377,7 @@ fn one_case(value: &Value) -> Result<(), String> {
 }
 
 /// A name as readers see it that ignore case: by simple folding, as Go's `encoding/json` does.
-fn folded(name: &str) -> String {
+pub(super) fn folded(name: &str) -> String {
     name.chars()
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)

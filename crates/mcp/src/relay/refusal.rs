@@ -98,6 +98,24 @@ impl Refusal {
         }
     }
 
+    /// It was approved, and its permit is refused.
+    pub(super) fn not_any_more(error: &ClientError) -> Self {
+        let entry = error.problem().and_then(|problem| problem.entry_id.clone());
+        let recorded = match &entry {
+            Some(entry) => format!("\nLedger entry: {entry}"),
+            None => String::new(),
+        };
+        Self {
+            text: format!(
+                "Countersign did not let this call through although it was approved: {error}. Do not make it again unless the person \
+                 asks for it.{recorded}"
+            ),
+            entry,
+            reasons: Vec::new(),
+            outcome: "refused",
+        }
+    }
+
     /// What the call is cannot be told, or cannot be relayed.
     pub(super) fn unfit(reason: &str) -> Self {
         Self {

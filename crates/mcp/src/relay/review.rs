@@ -5,13 +5,15 @@ use std::time::{Duration, Instant, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_client::{Client, ClientError};
-use countersign_wire::{DecisionAnswer, ResolutionView, ReviewRequest};
+use countersign_core::json::CanonicalJson;
+use countersign_wire::{ConsumeRequest, DecisionAnswer, ResolutionView, ReviewRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use ulid::Ulid;
 
 use super::conversation::{Asked, InFlight};
 use super::decide::{Call, Resumed};
+use super::observe;
 use super::open::Escalated;
 use super::question;
 use super::refusal::Refusal;
@@ -346,7 +348,10 @@ impl Conversation {
                     "its approval was used by the same call made before; each approval is for one call",
                 ))
             }
-            "approved" => Closed::Approved(answer.entry_id),
+            "approved" => match self.use_up(judged, &answer) {
+                Ok(()) => Closed::Approved(answer.entry_id),
+                Err(refusal) => Closed::Refused(refusal),
+            },
             "escalated" => {
                 self.relay
                     .with_open(|open| open.remember(&answer.entry_id, judged));
@@ -354,6 +359,33 @@ impl Conversation {
             }
             _ => Closed::Refused(Refusal::rejected(&answer)),
         }
+    }
+
+    /// Uses the permit of an approval up, so that the call leaves once, and not if it was stopped or
+    /// its turn has ended since a person approved it.
+    fn use_up(&self, judged: &Call, answer: &DecisionAnswer) -> Result<(), Refusal> {
+        let tool = judged.tool(&self.relay);
+        let args = CanonicalJson::of(&judged.args);
+        let args = args.map_err(|error| Refusal::unfit(&error.to_string()))?;
+        let request = ConsumeRequest {
+            permit: answer.permit.clone().unwrap_or_default(),
+            audience: format!("tool:{tool}"),
+            tool,
+            args_sha256: args.digest().to_string(),
+            wire: Some(judged.wire(&self.relay)),
+        };
+        let clients = &self.relay.options().clients;
+        clients
+            .tool
+            .consume_permit(&request)
+            .map(drop)
+            .map_err(|error| {
+                if error.problem().is_none() {
+                    // Perhaps it was used up, and the answer was lost.
+                    self.relay.report(observe::unknown(&answer.entry_id));
+                }
+                Refusal::not_any_more(&error)
+            })
     }
 
     /// Whether the person whose turn it is may be asked through the client.

@@ -229,9 +229,10 @@ impl Conversation {
         let report = match task_begun(content).filter(|_| !is_error) {
             Some(task) => match self.relay.with_tasks(|tasks| tasks.begin(&task, decision)) {
                 true => Ok(observe::started(decision)),
-                false => {
-                    Err("it began a task under a name that is taken, or one too many".to_owned())
-                }
+                false => Err(
+                    "it began a task under a name that is taken or too long, or one too many"
+                        .to_owned(),
+                ),
             },
             None if is_fit => observe::finished(decision, content, is_error, Some(took)),
             None => Err("what it returned is no object".to_owned()),

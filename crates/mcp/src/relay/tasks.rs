@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::limits::KNOWN_TASKS;
+use crate::limits::{KNOWN_TASKS, TASK_BYTES};
 
 /// The tasks that the relay saw begin.
 #[derive(Default)]
@@ -20,9 +20,12 @@ pub(super) struct Task {
 }
 
 impl Tasks {
-    /// Remembers a task; false if there are too many, or if it is known already: an answer under
-    /// its name would be taken for the other's.
+    /// Remembers a task; false if there are too many, if its name is too long, or if it is known
+    /// already: an answer under its name would be taken for the other's.
     pub(super) fn begin(&mut self, task: &str, decision: &str) -> bool {
+        if task.len() > TASK_BYTES {
+            return false;
+        }
         if self.known.len() >= KNOWN_TASKS {
             self.known.retain(|_, task| !task.is_recorded);
         }
@@ -51,5 +54,18 @@ impl Tasks {
     pub(super) fn unfinished(&mut self) -> Vec<String> {
         let open = self.known.drain().filter(|(_, task)| !task.is_recorded);
         open.map(|(_, task)| task.decision).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_or_too_long_begins_no_task() {
+        let mut tasks = Tasks::default();
+        assert!(tasks.begin(&"t".repeat(TASK_BYTES), "d"));
+        assert!(!tasks.begin(&"t".repeat(TASK_BYTES), "e"));
+        assert!(!tasks.begin(&"t".repeat(TASK_BYTES + 1), "e"));
     }
 }

@@ -4,12 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use countersign_core::json;
 use countersign_core::json::CanonicalJson;
+use countersign_core::limits::TOOL_NAME_BYTES;
 use countersign_core::refs::Sha256;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Revision;
 use super::conversation::Relay;
+use super::decide::folded;
 use super::methods::is_reserved;
 use crate::jsonrpc::RawObject;
 use crate::limits::{KNOWN_TOOLS, LISTED_TOOLS, MESSAGE_BYTES};
@@ -27,9 +29,16 @@ const DEFINING: [&str; 6] = [
 /// The digest of a tool's definition, given as the JSON text that its server listed: SHA-256 of the
 /// canonical JSON of what says what the tool is. A definition that has no canonical JSON (a number
 /// that does not survive it) has the digest of its text as it stands. `None` if it is no object, or
-/// one that two readers could read differently.
+/// one that two readers could read differently: some take `Description` for `description`.
 pub fn definition_digest(definition: &str) -> Option<Sha256> {
     let object = RawObject::read(definition).ok()?;
+    let is_other = |name: &str| {
+        let is_like = |known: &str| known != name && folded(known) == folded(name);
+        DEFINING.into_iter().any(is_like)
+    };
+    if object.members().any(|(name, _)| is_other(name)) {
+        return None;
+    }
     let mut kept = Map::new();
     for name in DEFINING {
         let Some(text) = object.value(name) else {
@@ -101,7 +110,8 @@ pub(super) fn learn(relay: &Relay, result: &str) -> Result<Vec<Listed>, BadList>
         let definition = RawObject::read(tool.get()).ok();
         let name = definition
             .and_then(|definition| definition.value("name"))
-            .and_then(|name| serde_json::from_str::<String>(name).ok());
+            .and_then(|name| serde_json::from_str::<String>(name).ok())
+            .filter(|name| name.len() <= TOOL_NAME_BYTES);
         let digest = definition_digest(tool.get());
         match (name, digest) {
             (Some(name), Some(digest)) if !is_reserved(&name) => listed.push(Listed {
@@ -146,7 +156,8 @@ fn doubled(listed: &[Listed]) -> BTreeSet<String> {
 /// A tool of a list.
 pub(super) struct Listed {
     pub(super) name: String,
-    digest: Sha256,
+    /// Of this very definition: what else was listed meanwhile says nothing of it.
+    pub(super) digest: Sha256,
     definition: String,
 }
 
@@ -154,8 +165,7 @@ pub(super) struct Listed {
 /// permit to the actor, and for nobody else to keep.
 pub(super) fn filtered(relay: &Relay, result: &str, revision: Revision) -> Result<String, BadList> {
     let listed = learn(relay, result)?;
-    let names: Vec<&str> = listed.iter().map(|tool| tool.name.as_str()).collect();
-    let visible = relay.visible(&names).map_err(|error| {
+    let visible = relay.visible(&listed).map_err(|error| {
         BadList(format!(
             "countersign could not be asked which tools may be shown: {error}"
         ))
@@ -171,6 +181,8 @@ pub(super) fn filtered(relay: &Relay, result: &str, revision: Revision) -> Resul
         let value = match name {
             "tools" => format!("[{}]", shown.join(",")),
             "ttlMs" | "cacheScope" => continue,
+            // Some readers would take it for the list.
+            other if folded(other) == "tools" => continue,
             _ => value.to_owned(),
         };
         let name = serde_json::to_string(name).unwrap_or_default();
@@ -225,5 +237,15 @@ mod tests {
         );
         assert_eq!(definition_digest(r#"{"name":"a","name":"b"}"#), None);
         assert_eq!(definition_digest("[]"), None);
+        for other in [
+            "Description",
+            "DESCRIPTION",
+            "in\u{17f}tructions",
+            "de\u{17f}cription",
+        ] {
+            let text = format!(r#"{{"name":"a","description":"b","{other}":"c"}}"#);
+            let is_hidden = definition_digest(&text).is_none();
+            assert_eq!(is_hidden, !other.starts_with("in"), "{other}");
+        }
     }
 }

@@ -177,7 +177,7 @@ fn between(versions: &'static [ProtocolVersion], json: bool, lifecycle: ClientLi
         world.outcomes(),
         ["approved", "rejected", "escalated", "approved"]
     );
-    assert_eq!(world.phases(), ["finished", "finished"]);
+    assert_eq!(world.phases(), ["finished", "started", "finished"]);
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     runtime.shutdown_background();
 }

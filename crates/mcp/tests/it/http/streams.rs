@@ -652,7 +652,7 @@ fn a_stateless_client_is_asked_and_tries_again() {
         .json();
     assert_eq!(done["result"]["content"][0]["text"], "closed", "{done}");
     assert_eq!(done["id"], 2);
-    world.await_phases(&["finished"]);
+    world.await_phases(&["started", "finished"]);
     assert_eq!(world.outcomes(), ["escalated", "approved"]);
     // An answer is good once.
     let third = relay.post(&headers, &request(json!(3), "tools/call", &again));
@@ -669,7 +669,7 @@ fn a_client_with_a_session_is_asked_on_the_stream_of_its_call() {
     let (message, reply) = asked(&relay, &session, "accept");
     assert_eq!(message["method"], "elicitation/create", "{message}");
     assert_eq!(reply["result"]["content"][0]["text"], "closed", "{reply}");
-    world.await_phases(&["finished"]);
+    world.await_phases(&["started", "finished"]);
     let (_, reply) = asked(&relay, &session, "decline");
     assert_eq!(reply["result"]["isError"], true, "{reply}");
     assert_eq!(upstream.asked("tools/call").len(), 1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_wire::ReviewRequest;
+use countersign_wire::{ReviewRequest, StopRequest};
 use serde_json::{Value, json};
 
 use super::wire::{Wire, refusal, returned};
@@ -38,7 +38,7 @@ fn the_person_is_asked_through_the_client_and_may_say_yes() {
     assert_eq!(done["id"], id);
     assert!(returned(&done).contains("4821"));
     assert_eq!(world.outcomes(), ["escalated", "approved"]);
-    assert_eq!(world.phases(), ["finished"]);
+    assert_eq!(world.phases(), ["started", "finished"]);
     assert_eq!(world.entries("review").len(), 1);
 }
 
@@ -125,6 +125,61 @@ fn the_same_call_made_again_is_the_same_question() {
     assert_eq!(world.outcomes(), ["escalated", "approved", "escalated"]);
 }
 
+/// The call waits, is refused for now, and is approved; then it is made again.
+fn approved_then(end: impl FnOnce(&World)) -> (World, Value) {
+    let world = World::new();
+    let mut wire = Wire::edited(&world, "", &json!({}), |options| {
+        options.review_wait = Duration::ZERO;
+    });
+    wire.begin("tools/call", &close());
+    assert!(refusal(&wire.hear()).contains("reviews approve"));
+    let decision = world.entries("decision").pop().unwrap();
+    let yes = ReviewRequest {
+        decision: decision["entry_id"].as_str().unwrap().to_owned(),
+        answer: "approve".to_owned(),
+        shown: Some("ticket 4821".to_owned()),
+        ..ReviewRequest::default()
+    };
+    world.client("ingress").review(&yes).unwrap();
+    end(&world);
+    wire.begin("tools/call", &close());
+    let answer = wire.hear();
+    drop(wire);
+    (world, answer)
+}
+
+#[test]
+fn an_approval_does_not_outlive_a_stop() {
+    let (world, answer) = approved_then(|world| {
+        let everything = StopRequest {
+            scope: "everything".to_owned(),
+            actor: None,
+            effect: None,
+        };
+        world.client("reviewer").stop(&everything).unwrap();
+    });
+    // Judged anew, by what holds now.
+    let text = refusal(&answer);
+    assert!(text.contains("countersign.stopped"), "{text}");
+    assert!(world.phases().is_empty());
+    let refused = world.entries("permit-refused").pop().unwrap();
+    assert_eq!(refused["reason"], "stopped");
+}
+
+#[test]
+fn an_approval_does_not_outlive_its_turn() {
+    let (world, answer) = approved_then(|world| {
+        let decision = world.entries("decision").pop().unwrap();
+        let turn = decision["intent_ref"].as_str().unwrap();
+        world.client("ingress").revoke_turn(turn).unwrap();
+    });
+    let text = refusal(&answer);
+    assert!(text.contains("countersign.no-permit"), "{text}");
+    assert!(world.phases().is_empty());
+    let refused = world.entries("permit-refused").pop().unwrap();
+    assert_eq!(refused["reason"], "intent");
+}
+
 /// A call as the stateless revision makes it.
 fn stateless(more: &Value) -> Value {
     let mut params = close();
@@ -161,14 +216,14 @@ fn a_stateless_client_is_asked_by_the_answer_and_calls_again() {
     // The bytes that were judged, without the answer and the state.
     assert!(!returned(&done).contains("requestState"), "{done}");
     assert_eq!(world.outcomes(), ["escalated", "approved"]);
-    assert_eq!(world.phases(), ["finished"]);
+    assert_eq!(world.phases(), ["started", "finished"]);
 
     let again = wire.ask("tools/call", &stateless(&answered));
     assert_eq!(
         again["error"]["code"], -32_602,
         "a state is good once: {again}"
     );
-    assert_eq!(world.phases(), ["finished"]);
+    assert_eq!(world.phases(), ["started", "finished"]);
 }
 
 #[test]
