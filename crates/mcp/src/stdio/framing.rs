@@ -59,7 +59,7 @@ impl<R: Read> Lines<R> {
                     return Ok(Incoming::End { begun });
                 }
                 true if is_blank => {}
-                true => return Ok(Incoming::Message(line)),
+                true => return Ok(Incoming::Message(one_line(line))),
             }
         }
     }
@@ -97,17 +97,28 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// Puts a message on a stream, in one piece. What holds a line break of its own between its parts
-/// is no line: the break is as good as a space there, and inside of texts JSON has none.
+/// Puts a message on a stream, in one piece.
 pub(super) fn write(to: &mut impl Write, message: &[u8]) -> io::Result<()> {
-    let mut line = Vec::with_capacity(message.len() + 1);
-    line.extend(message.iter().map(|byte| match byte {
-        b'\n' => b' ',
-        byte => *byte,
-    }));
+    let mut line = one_line(message.to_vec());
     line.push(b'\n');
     to.write_all(&line)?;
     to.flush()
+}
+
+/// A message that is one line to every reader. Those that read text (Python's, with universal
+/// newlines) take a carriage return for the end of a line, too: what stood between two of them would
+/// be a message of its own, which nobody has judged. Between the parts of a message a break is as
+/// good as a space, and inside of texts JSON has none.
+fn one_line(mut line: Vec<u8>) -> Vec<u8> {
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    for byte in &mut line {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+    line
 }
 
 #[cfg(test)]
@@ -144,10 +155,10 @@ mod tests {
     #[test]
     fn a_line_is_a_message_however_it_comes() {
         for piece in [1, 3, 1_000] {
-            let came = all(b"{\"a\":1}\r\n\n  \n{}\n", piece, 100);
+            let came = all(b"{\"a\":1}\r\n\n  \n{\"a\":\r{}\r}\n", piece, 100);
             let expected = [
-                Incoming::Message(b"{\"a\":1}\r".to_vec()),
-                Incoming::Message(b"{}".to_vec()),
+                Incoming::Message(b"{\"a\":1}".to_vec()),
+                Incoming::Message(b"{\"a\": {} }".to_vec()),
                 Incoming::End { begun: 0 },
             ];
             assert_eq!(came, expected);

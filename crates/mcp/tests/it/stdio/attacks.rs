@@ -1,5 +1,6 @@
 //! What a hostile client or server sends.
 
+use countersign_core::refs::Sha256;
 use serde_json::{Value, json};
 
 use super::wire::{Wire, mail, refusal, returned};
@@ -38,6 +39,26 @@ fn what_two_readers_could_take_differently_is_refused_and_recorded() {
     assert!(outcomes.iter().all(|outcome| outcome == "rejected"));
     assert!(world.phases().is_empty());
     assert!(returned(&wire.call("crm.lookup", &look())).contains(NAMED));
+}
+
+/// Servers that read their input as text, as Python's do, take a carriage return for the end of a line:
+/// what stands between two of them would be a message of its own, which nobody judged.
+#[test]
+fn no_message_is_hidden_between_carriage_returns() {
+    let world = World::new();
+    let mut wire = Wire::new(&world, "");
+    let hidden = r#"{"jsonrpc":"2.0","id":77,"method":"tools/call","params":{"name":"email.send","arguments":{}}}"#;
+    wire.say(&format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"tools/call\",\"params\":{{\"name\":\"crm.lookup\",\"arguments\":{},\"_meta\":{{\"x\":\r{hidden}\r}}}}}}\r",
+        look()
+    ));
+    let answer = wire.hear();
+    let came = returned(&answer);
+    assert!(came.contains(hidden) && !came.contains('\r'), "{came:?}");
+    // What was judged is what left.
+    let sent = Sha256::of(came.as_bytes()).to_string();
+    assert_eq!(world.newest_call()["wire"]["sha256"], sent.as_str());
+    assert_eq!(world.outcomes(), ["approved"]);
 }
 
 #[test]
@@ -191,6 +212,18 @@ fn a_server_may_ask_only_what_the_client_offered() {
     let heard = answer["result"]["structuredContent"]["heard"].to_string();
     assert_eq!(heard.matches("-32601").count(), 2, "{heard}");
     assert_eq!(heard.matches("roots").count(), 2, "{heard}");
+}
+
+#[test]
+fn a_list_or_a_definition_in_other_letters_is_not_shown() {
+    let world = World::new();
+    let mut wire = Wire::new(&world, "letters");
+    let listed = wire.ask("tools/list", &json!({}));
+    let result = listed["result"].as_object().unwrap();
+    assert!(!result.contains_key("Tools"), "{listed}");
+    let tools = result["tools"].as_array().unwrap();
+    let names: Vec<&Value> = tools.iter().map(|tool| &tool["name"]).collect();
+    assert_eq!(names, ["crm.lookup"]);
 }
 
 #[test]
