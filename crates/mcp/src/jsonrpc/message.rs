@@ -207,57 +207,64 @@ fn take_apart(text: &str, object: &RawObject<'_>) -> Result<Taken, Unreadable> {
         return Err(wrong("`jsonrpc` is not \"2.0\"".to_owned()));
     }
     let at = |part: Option<&str>| part.map_or(0..0, |part| place(text, part));
-    let (result, error) = (object.value("result"), object.value("error"));
-    let Some(method) = object.value("method") else {
-        let is_null = id_text == Some("null") && error.is_some();
-        let (true, true) = (id.is_some() || is_null, object.value("params").is_none()) else {
-            return Err(wrong(
-                "it is neither a request nor a response with an id".to_owned(),
-            ));
-        };
-        let (content, is_error) = match (result, error) {
-            (Some(result), None) => (result, false),
-            (None, Some(error)) => (error, true),
-            _ => {
-                return Err(wrong(
-                    "a response has either `result` or `error`".to_owned(),
-                ));
-            }
-        };
-        let kind = Kind::Response {
-            id: id.clone(),
-            is_error,
-        };
-        return Ok((kind, at(id_text), place(text, content)));
+    let (kind, content) = match object.value("method") {
+        Some(method) => asking(object, method, id.as_ref()).map_err(wrong)?,
+        None => answering(object, id.as_ref()).map_err(wrong)?,
     };
+    Ok((kind, at(id_text), at(content)))
+}
+
+/// A response, with its result or its error; why it is none otherwise.
+fn answering<'a>(
+    object: &RawObject<'a>,
+    id: Option<&Id>,
+) -> Result<(Kind, Option<&'a str>), String> {
+    let (result, error) = (object.value("result"), object.value("error"));
+    let is_null = object.value("id") == Some("null") && error.is_some();
+    if (id.is_none() && !is_null) || object.value("params").is_some() {
+        return Err("it is neither a request nor a response with an id".to_owned());
+    }
+    let (content, is_error) = match (result, error) {
+        (Some(result), None) => (result, false),
+        (None, Some(error)) => (error, true),
+        _ => return Err("a response has either `result` or `error`".to_owned()),
+    };
+    let kind = Kind::Response {
+        id: id.cloned(),
+        is_error,
+    };
+    Ok((kind, Some(content)))
+}
+
+/// A request or a notification, with its parameters; why it is none otherwise.
+fn asking<'a>(
+    object: &RawObject<'a>,
+    method: &str,
+    id: Option<&Id>,
+) -> Result<(Kind, Option<&'a str>), String> {
     let method: Option<String> = serde_json::from_str(method).ok();
     let Some(method) = method.filter(|method| (1..=METHOD_BYTES).contains(&method.len())) else {
-        return Err(wrong(format!(
-            "`method` is no text of 1 to {METHOD_BYTES} bytes"
-        )));
+        return Err(format!("`method` is no text of 1 to {METHOD_BYTES} bytes"));
     };
-    if result.is_some() || error.is_some() {
-        return Err(wrong(
-            "a request has neither `result` nor `error`".to_owned(),
-        ));
+    if object.value("result").is_some() || object.value("error").is_some() {
+        return Err("a request has neither `result` nor `error`".to_owned());
     }
     let params = object.value("params");
     if params.is_some_and(|params| !params.starts_with('{')) {
-        return Err(wrong("`params` is no object".to_owned()));
+        return Err("`params` is no object".to_owned());
     }
-    let kind = match (id_text, &id) {
+    let kind = match (object.value("id"), id) {
         (None, _) => Kind::Notification { method },
         (Some(_), Some(id)) => Kind::Request {
             id: id.clone(),
             method,
         },
         (Some(_), None) => {
-            return Err(wrong(
-                "`id` is neither a text of at most 256 bytes nor a whole number".to_owned(),
-            ));
+            let what = "`id` is neither a text of at most 256 bytes nor a whole number";
+            return Err(what.to_owned());
         }
     };
-    Ok((kind, at(id_text), at(params)))
+    Ok((kind, params))
 }
 
 /// Whether a method asks for what is judged.
