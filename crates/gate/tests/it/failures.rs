@@ -1,7 +1,7 @@
 //! A ledger that is away, a tool that dies, a client that leaves.
 
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -91,17 +91,16 @@ fn an_answer_that_is_too_long_is_withheld_and_the_call_has_ended() {
     assert_eq!(world.send(&world.mail_permit()).status, 200);
 }
 
-/// Later calls are judged by results. What the ledger does not have, the agent does not get.
-#[test]
-fn a_result_that_cannot_be_recorded_is_withheld() {
+/// A mail that is at the tool, which answers with this text when it is told to go on.
+fn in_the_tool(text: &'static str) -> (World, TcpStream, mpsc::Sender<()>) {
     let (at_tool, arrived) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let tool = Tool::doing(Box::new(move |_| {
         at_tool.send(()).unwrap();
         may_go_on.recv().unwrap();
-        ok("text/plain", "the secret").into_bytes()
+        ok("text/plain", text).into_bytes()
     }));
-    let mut world = World::new(tool);
+    let world = World::new(tool);
     let permit = world.mail_permit();
     let head = format!(
         "POST /v1/send HTTP/1.1\r\nhost: gate\r\ncontent-type: application/json\r\ncountersign-permit: {permit}\r\ncontent-length: {}\r\n\r\n{MAIL}",
@@ -110,6 +109,13 @@ fn a_result_that_cannot_be_recorded_is_withheld() {
     let mut stream = world.connect();
     stream.write_all(head.as_bytes()).unwrap();
     arrived.recv_timeout(PATIENCE).unwrap();
+    (world, stream, go_on)
+}
+
+/// Later calls are judged by results. What the ledger does not have, the agent does not get.
+#[test]
+fn a_result_that_cannot_be_recorded_is_withheld() {
+    let (mut world, mut stream, go_on) = in_the_tool("the secret");
     world.end_server();
     go_on.send(()).unwrap();
     let mut answer = String::new();
@@ -124,22 +130,7 @@ fn a_result_that_cannot_be_recorded_is_withheld() {
 
 #[test]
 fn a_call_whose_client_has_gone_is_reported_and_a_gate_that_ends_waits_for_it() {
-    let (at_tool, arrived) = mpsc::channel();
-    let (go_on, may_go_on) = mpsc::channel::<()>();
-    let tool = Tool::doing(Box::new(move |_| {
-        at_tool.send(()).unwrap();
-        may_go_on.recv().unwrap();
-        ok("text/plain", "sent").into_bytes()
-    }));
-    let mut world = World::new(tool);
-    let permit = world.mail_permit();
-    let head = format!(
-        "POST /v1/send HTTP/1.1\r\nhost: gate\r\ncontent-type: application/json\r\ncountersign-permit: {permit}\r\ncontent-length: {}\r\n\r\n{MAIL}",
-        MAIL.len()
-    );
-    let mut stream = world.connect();
-    stream.write_all(head.as_bytes()).unwrap();
-    arrived.recv_timeout(PATIENCE).unwrap();
+    let (mut world, stream, go_on) = in_the_tool("sent");
     drop(stream);
     let release = std::thread::spawn(move || go_on.send(()).unwrap());
     world.end_gate();

@@ -95,10 +95,8 @@ fn without_a_decision_no_call_leaves() {
     assert_eq!(listed["error"]["code"], -32_603, "{listed}");
 }
 
-#[test]
-fn a_result_that_cannot_be_recorded_yet_holds_up_the_next_call_and_is_not_lost() {
-    let mut world = World::new();
-    let mut wire = Wire::new(&world, "late");
+/// A call is approved, then the ledger goes away, and then its tool returns.
+fn returned_while_away(world: &mut World, wire: &mut Wire) {
     let id = wire.begin(
         "tools/call",
         &json!({ "name": "crm.lookup", "arguments": { "contact": NAMED } }),
@@ -107,9 +105,15 @@ fn a_result_that_cannot_be_recorded_yet_holds_up_the_next_call_and_is_not_lost()
         std::thread::yield_now();
     }
     world.stop();
-    // The tool returns while the ledger is away.
     wire.say(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#);
     assert_eq!(wire.hear()["id"], id);
+}
+
+#[test]
+fn a_result_that_cannot_be_recorded_yet_holds_up_the_next_call_and_is_not_lost() {
+    let mut world = World::new();
+    let mut wire = Wire::new(&world, "late");
+    returned_while_away(&mut world, &mut wire);
     let text = refusal(&wire.call("crm.lookup", &json!({ "contact": NAMED })));
     assert!(text.contains("could not decide"), "{text}");
     world.start_again();
@@ -140,16 +144,7 @@ fn a_result_that_the_client_has_already_is_recorded_before_the_next_call_is_judg
 fn a_result_that_the_client_has_already_is_not_lost_while_the_ledger_is_away() {
     let mut world = World::new();
     let mut wire = Wire::behind(&world, "late");
-    let id = wire.begin(
-        "tools/call",
-        &json!({ "name": "crm.lookup", "arguments": { "contact": NAMED } }),
-    );
-    while world.outcomes().is_empty() {
-        std::thread::yield_now();
-    }
-    world.stop();
-    wire.say(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#);
-    assert_eq!(wire.hear()["id"], id);
+    returned_while_away(&mut world, &mut wire);
     let text = refusal(&wire.call("crm.lookup", &json!({ "contact": NAMED })));
     assert!(text.contains("could not decide"), "{text}");
     world.start_again();
@@ -161,16 +156,7 @@ fn a_result_that_the_client_has_already_is_not_lost_while_the_ledger_is_away() {
 fn an_execution_that_stays_unrecorded_is_counted_at_the_end() {
     let mut world = World::new();
     let mut wire = Wire::behind(&world, "late");
-    let id = wire.begin(
-        "tools/call",
-        &json!({ "name": "crm.lookup", "arguments": { "contact": NAMED } }),
-    );
-    while world.outcomes().is_empty() {
-        std::thread::yield_now();
-    }
-    world.stop();
-    wire.say(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#);
-    assert_eq!(wire.hear()["id"], id);
+    returned_while_away(&mut world, &mut wire);
     let (_, ended) = wire.close();
     assert_eq!(ended.lost, 1);
 }
