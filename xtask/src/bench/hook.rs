@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use super::Effort;
 use super::disk::Page;
 use super::machine::Machine;
+use super::report;
 use crate::bundle_dir;
 use crate::error::Error;
 use crate::server::{ACTORS, Log, Server};
 use crate::stats::{Summary, shown};
-use crate::table::Table;
-use crate::workspace;
+use crate::workspace::{self, beside};
 
 /// Who makes the calls.
 const CHANNEL: &str = "claude-code";
@@ -133,7 +133,7 @@ impl Assistant {
         let path = home.join("claude-code.toml");
         config.write(&path).map_err(Error::server(failed))?;
         let assistant = Self {
-            binary: binary()?,
+            binary: beside("countersign", "countersign-cli")?,
             config: path,
             cwd: home.to_owned(),
             actor,
@@ -204,19 +204,6 @@ impl Assistant {
     }
 }
 
-/// The command, of the same build as this program.
-fn binary() -> Result<PathBuf, Error> {
-    let found = std::env::current_exe()
-        .map(|path| path.with_file_name("countersign"))
-        .map_err(Error::server("this program"))?;
-    match found.is_file() {
-        true => Ok(found),
-        false => Err(Error::server("a binary")(
-            "`countersign` is not beside this one: build `countersign-cli` in the same profile",
-        )),
-    }
-}
-
 /// Runs a process: how long it took, and what it wrote.
 fn timed(command: &mut Command, input: &[u8]) -> Result<(Duration, Vec<u8>), Error> {
     let failed = Error::server::<std::io::Error>("a process");
@@ -240,30 +227,16 @@ fn timed(command: &mut Command, input: &[u8]) -> Result<(Duration, Vec<u8>), Err
 
 impl std::fmt::Display for Figures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{}\n", self.machine)?;
-        if self.smoke {
-            writeln!(
-                f,
-                "A smoke run: each case ran, and the numbers mean nothing.\n"
-            )?;
-        }
+        report::write_head(&self.machine, self.smoke, f)?;
         writeln!(f, "## The handler of a coding assistant's hook\n")?;
-        let mut table = Table::new(&["", ">times", ">p50", ">p99"]);
-        for (what, summary) in [
+        let cases = [
             ("the handler of a call, a process", &self.handler),
             ("the same decision, asked for directly", &self.server),
             ("the handler of an event that decides nothing", &self.idle),
             ("a process that does nothing (`true`)", &self.nothing),
             ("a bare `fdatasync`", &self.fdatasync),
-        ] {
-            table.row(vec![
-                what.to_owned(),
-                summary.count.to_string(),
-                shown(summary.p50_us),
-                shown(summary.p99_us),
-            ]);
-        }
-        writeln!(f, "{table}")?;
+        ];
+        report::write_cases(">times", &cases, f)?;
         writeln!(
             f,
             "Beyond the server's own time a call takes {} longer at the median.",

@@ -5,7 +5,7 @@
 //! durable before it leaves, and what it returned is durable before the client has it.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use super::Effort;
 use super::disk::Page;
 use super::machine::Machine;
+use super::report;
 use crate::bundle_dir;
 use crate::error::Error;
 use crate::server::{ACTORS, Log, Server};
 use crate::stats::{Summary, shown};
-use crate::table::Table;
-use crate::workspace;
+use crate::workspace::{self, beside};
 
 /// What is called.
 const TOOL: &str = "crm.lookup";
@@ -127,19 +127,6 @@ fn relay(server: &Server, scripted: &Path) -> Result<Command, Error> {
     Ok(command)
 }
 
-/// A program of the same build as this one.
-fn beside(name: &str, package: &str) -> Result<PathBuf, Error> {
-    let found = std::env::current_exe()
-        .map(|path| path.with_file_name(name))
-        .map_err(Error::server("this program"))?;
-    match found.is_file() {
-        true => Ok(found),
-        false => Err(Error::server("a binary")(format!(
-            "`{name}` is not beside this one: build `{package}` in the same profile"
-        ))),
-    }
-}
-
 /// A server of tools, alone or behind the relay, that is spoken to.
 struct Peer {
     child: Child,
@@ -213,32 +200,18 @@ impl Peer {
 
 impl std::fmt::Display for Figures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{}\n", self.machine)?;
-        if self.smoke {
-            writeln!(
-                f,
-                "A smoke run: each case ran, and the numbers mean nothing.\n"
-            )?;
-        }
+        report::write_head(&self.machine, self.smoke, f)?;
         writeln!(
             f,
             "## A call over MCP stdio, alone and behind `countersign mcp`\n"
         )?;
-        let mut table = Table::new(&["", ">calls", ">p50", ">p99"]);
-        for (what, summary) in [
+        let cases = [
             ("the server alone", &self.alone),
             ("behind the relay", &self.relayed),
             ("behind the relay, without a pause", &self.without_pause),
             ("a bare `fdatasync`", &self.fdatasync),
-        ] {
-            table.row(vec![
-                what.to_owned(),
-                summary.count.to_string(),
-                shown(summary.p50_us),
-                shown(summary.p99_us),
-            ]);
-        }
-        writeln!(f, "{table}")?;
+        ];
+        report::write_cases(">calls", &cases, f)?;
         writeln!(
             f,
             "The relay adds {} at the median, with {} ms between two calls. The decision is durable before the call leaves; what was \

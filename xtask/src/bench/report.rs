@@ -8,7 +8,7 @@ use super::judge::JudgeReport;
 use super::machine::Machine;
 use super::opaque::OpaqueReport;
 use crate::error::Error;
-use crate::stats::shown;
+use crate::stats::{Summary, shown};
 use crate::table::{Table, grouped};
 
 /// What was measured.
@@ -42,13 +42,7 @@ impl Report {
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{}\n", self.machine)?;
-        if self.smoke {
-            writeln!(
-                f,
-                "A smoke run: each case ran, and the numbers mean nothing.\n"
-            )?;
-        }
+        write_head(&self.machine, self.smoke, f)?;
         if let Some(judge) = &self.judge {
             write_judge(judge, f)?;
         }
@@ -63,6 +57,40 @@ impl std::fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// What a report begins with.
+pub(super) fn write_head(
+    machine: &Machine,
+    is_smoke: bool,
+    f: &mut std::fmt::Formatter<'_>,
+) -> std::fmt::Result {
+    writeln!(f, "{machine}\n")?;
+    if is_smoke {
+        writeln!(
+            f,
+            "A smoke run: each case ran, and the numbers mean nothing.\n"
+        )?;
+    }
+    Ok(())
+}
+
+/// Cases, one below the other; `counted` heads the column of how often each was measured.
+pub(super) fn write_cases(
+    counted: &str,
+    cases: &[(&str, &Summary)],
+    f: &mut std::fmt::Formatter<'_>,
+) -> std::fmt::Result {
+    let mut table = Table::new(&["", counted, ">p50", ">p99"]);
+    for (what, summary) in cases {
+        table.row(vec![
+            (*what).to_owned(),
+            summary.count.to_string(),
+            shown(summary.p50_us),
+            shown(summary.p99_us),
+        ]);
+    }
+    writeln!(f, "{table}")
 }
 
 fn write_judge(judge: &JudgeReport, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::machine::Machine;
 use crate::error::Error;
 use crate::table::{Table, grouped};
+use crate::workspace::beside;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -135,15 +136,7 @@ fn cases(arguments: &VerifyArguments, log: &Path) -> Result<Vec<(Case, Way)>, Er
         let what = format!("bare SHA-256 of the leaves, {cores} threads");
         all.push(case(what, Way::Hash(cores)));
     }
-    let own = std::env::current_exe()
-        .map(|path| path.with_file_name("countersign"))
-        .ok()
-        .filter(|path| path.is_file());
-    let Some(own) = own else {
-        return Err(Error::server("the binary `countersign`")(
-            "it is not beside this one: build `countersign-cli` in the same profile",
-        ));
-    };
+    let own = beside("countersign", "countersign-cli")?;
     let key = log.join("log.vkey");
     for (what, options) in [
         ("countersign verify --tree", &["--tree"][..]),
