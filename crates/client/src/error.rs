@@ -151,6 +151,9 @@ fn problem_hint(problem: &Problem, retry_after: Option<Duration>) -> Option<Stri
             Some("the token is missing, unknown or revoked; `--token` and `COUNTERSIGN_TOKEN` override the profile".to_owned())
         }
         "wrong-role" => Some("use a credential with that role: roles are never added to one".to_owned()),
+        "out-of-bounds" => {
+            Some("`countersign credential list` says for whom each credential may speak, and `credential add` grants one".to_owned())
+        }
         "rate-limited" | "busy" | "contended" => {
             retry_after.map(|after| format!("ask again in {} s", after.as_secs().max(1)))
         }

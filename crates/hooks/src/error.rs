@@ -48,6 +48,11 @@ impl HookError {
                 "start the server with `countersign serve`, or take the hooks out with `countersign hook uninstall claude-code`"
                     .to_owned(),
             ),
+            Self::Server(ClientError::Problem { problem, .. })
+                if problem.code == "unauthenticated" =>
+            {
+                Some("`countersign hook install claude-code --renew` grants new credentials".to_owned())
+            }
             Self::Server(error) => error.hint(),
             Self::File { .. } => Some("`countersign hook install` writes what the hook needs".to_owned()),
             Self::Event(_) | Self::TooLong { .. } | Self::Call(_) => None,

@@ -9,6 +9,10 @@ use crate::names::cut;
 /// What an assistant is to do with a refusal.
 const STOP: &str = "Do not try this call again in another form or with another tool. Tell the user what you wanted to do and why it was refused; if they want it, they can ask for it in their own words.";
 
+/// A line that could not be judged as it stands, and can be once it is written plainly.
+const UNPARSED: &str = "countersign.unparsed-command";
+const PLAINLY: &str = "Write the command plainly, so that it can be seen beforehand which programs run: no `eval`, no program's name in a variable, no alias, one step a call. The plain command is judged like any other.";
+
 pub(crate) fn allowed(answer: &DecisionAnswer) -> String {
     format!(
         "countersign approved this call (entry {}).",
@@ -17,8 +21,11 @@ pub(crate) fn allowed(answer: &DecisionAnswer) -> String {
 }
 
 pub(crate) fn refused(answer: &DecisionAnswer) -> String {
+    let is_unparsed =
+        !answer.reasons.is_empty() && answer.reasons.iter().all(|reason| reason.id == UNPARSED);
+    let advice = if is_unparsed { PLAINLY } else { STOP };
     format!(
-        "countersign rejected this call: {}. Entry {}. {STOP}",
+        "countersign rejected this call: {}. Entry {}. {advice}",
         reasons(answer),
         answer.entry_id
     )
@@ -103,6 +110,25 @@ mod tests {
             "a\\u{202e}b\\u{1b}[2J\\u{200b}\n"
         );
         assert_eq!(visible("näher €"), "näher €");
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_parsed_may_be_written_plainly_and_nothing_else_may() {
+        let said = |ids: &[&str]| {
+            let reasons: Vec<_> = ids
+                .iter()
+                .map(|id| serde_json::json!({"id": id, "text": "why"}))
+                .collect();
+            let answer = serde_json::json!({
+                "outcome": "rejected", "entry_id": "01", "reasons": reasons, "entry": {},
+            });
+            let text = answer.to_string();
+            refused(&serde_json::from_str::<DecisionAnswer>(&text).unwrap())
+        };
+        assert!(said(&[UNPARSED]).ends_with(PLAINLY));
+        for ids in [&[][..], &["a"], &[UNPARSED, "a"]] {
+            assert!(said(ids).ends_with(STOP), "{ids:?}");
+        }
     }
 
     #[test]

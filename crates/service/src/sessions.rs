@@ -103,7 +103,7 @@ impl Service {
     ) -> Result<SessionClosed, ServiceError> {
         caller.require_any(&[Role::Ingress, Role::Admin])?;
         let session: SessionId = name(&request.session)?;
-        let not_found = || ServiceError::not_found("such a session");
+        let not_found = || ServiceError::not_found("such session");
         let session = self
             .known_pseudonym(PseudonymKind::Session, session.as_str())?
             .ok_or_else(not_found)?;
