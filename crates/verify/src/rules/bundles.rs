@@ -40,6 +40,8 @@ struct Stored {
     is_bundle: bool,
     /// How long its escalations stay open, in seconds, if it is a bundle.
     escalation_ttl_s: Option<u32>,
+    /// How long its permits are good for at most, in seconds.
+    permit_ttl_s: Option<u32>,
 }
 
 impl Bundles {
@@ -112,6 +114,11 @@ impl Bundles {
         self.stored.get(policy)?.escalation_ttl_s
     }
 
+    /// How long permits are good for at most under a bundle of the log, in seconds.
+    pub(crate) fn permit_ttl_s(&self, policy: &PolicyRef) -> Option<u32> {
+        self.stored.get(policy)?.permit_ttl_s
+    }
+
     /// The bundle, if it was in the log and readable. It is read anew each time.
     pub(crate) fn bundle(&self, policy: &PolicyRef) -> Option<Bundle> {
         let stored = self.stored.get(policy).filter(|stored| stored.is_bundle)?;
@@ -158,6 +165,7 @@ impl Bundles {
             is_settled: false,
             is_bundle: false,
             escalation_ttl_s: None,
+            permit_ttl_s: None,
         };
         self.stored.entry(body.policy_ref).or_insert(stored);
         self.settle(at, &body.policy_ref, tenant);
@@ -209,6 +217,7 @@ impl Bundles {
             stored.is_bundle = bundle.is_ok();
             let settings = bundle.as_ref().ok().map(|bundle| &bundle.content.settings);
             stored.escalation_ttl_s = settings.map(|settings| settings.escalation_ttl_s);
+            stored.permit_ttl_s = settings.map(|settings| settings.permit_ttl_s);
         }
         match bundle {
             Ok(bundle) => {

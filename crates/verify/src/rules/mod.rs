@@ -22,7 +22,7 @@ use countersign_core::entry::{AnyEntry, Body, Entry, Mode, PolicyPhase};
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::names::Origin;
 use countersign_core::pseudonym::Pseudonym;
-use countersign_core::refs::Sha256;
+use countersign_core::refs::{IntentRef, Sha256};
 use countersign_core::time::Timestamp;
 use countersign_note::VerifierKey;
 
@@ -185,6 +185,7 @@ impl<'a> Rules<'a> {
             Body::Intent(body) => {
                 self.credentials.ingress(at, body);
                 self.own_session(at, body.credential, &body.session);
+                self.own_mandate(at, body.credential, body.mandate.as_ref());
                 self.intents.register(at, body, &mut self.documents);
                 self.sessions.turn(at, &body.session);
             }
@@ -248,6 +249,17 @@ impl<'a> Rules<'a> {
         let is_own = opened_by.is_none_or(|opened_by| opened_by == credential);
         let expected = "a session that the ingress opened itself";
         at.require(is_own, Check::Credential, "another's session", expected);
+    }
+
+    /// Nor does it rest a turn on what another one registered.
+    fn own_mandate(&self, at: &mut At<'_>, credential: CredentialId, mandate: Option<&IntentRef>) {
+        if !self.credentials.is_bound_to_own_sessions(credential) {
+            return;
+        }
+        let registrar = mandate.and_then(|mandate| self.intents.registrar(mandate));
+        let is_own = registrar.is_none_or(|registrar| registrar == credential);
+        let expected = "an instruction that the ingress registered itself";
+        at.require(is_own, Check::Credential, "another's mandate", expected);
     }
 
     fn review(&mut self, at: &mut At<'_>, body: &countersign_core::entry::Review) {

@@ -68,6 +68,11 @@ impl Rules<'_> {
                 "another bundle in force",
                 "the bundle of the decision",
             ),
+            (
+                self.is_in_time(at, seen),
+                "a permit that has ended",
+                "one that goes on",
+            ),
         ] {
             at.require(holds, Check::Permit, found, expected);
         }
@@ -118,6 +123,14 @@ impl Rules<'_> {
         let now = at.entry.timestamp;
         let goes_on = |intent| self.intents.goes_on(intent, now);
         seen.intent_ref.as_ref().is_none_or(goes_on)
+    }
+
+    /// Not later than the bundle lets any permit live. That it ended before, with its turn, is shown by
+    /// the turn.
+    fn is_in_time(&self, at: &At<'_>, seen: &Seen) -> bool {
+        let lived = at.entry.timestamp.millis_since(seen.time);
+        let most = self.bundles.permit_ttl_s(&seen.policy_ref);
+        most.is_none_or(|ttl_s| lived < i64::from(ttl_s).saturating_mul(1_000))
     }
 
     fn is_permitted(&self, seen: &Seen) -> bool {

@@ -623,6 +623,13 @@ const CALLS: &[(&str, Check, Lie)] = &[
     ("a permit used under another bundle", Check::Permit, |s| {
         again(s, "started", "second in force")
     }),
+    ("a permit used after its end", Check::Permit, |s| {
+        let late = s.entry("approved").timestamp.plus_millis(60_000);
+        let position = s.position("started");
+        for (_, entry) in &mut s.entries[position..] {
+            entry.timestamp = late;
+        }
+    }),
     ("a permit used after its session", Check::Permit, |s| {
         again(s, "started", "session-close")
     }),
