@@ -17,6 +17,8 @@
 //! and does not stream.
 
 mod args;
+#[cfg(test)]
+mod corpus;
 mod gate;
 mod head;
 mod headers;

@@ -12,4 +12,7 @@ pub mod http;
 pub mod jsonrpc;
 pub mod limits;
 pub mod relay;
+#[cfg(test)]
+#[path = "../../../fuzz/checks/replay.rs"]
+mod replay;
 pub mod stdio;

@@ -11,6 +11,8 @@ mod body;
 mod bridge;
 mod checks;
 mod connect;
+#[cfg(test)]
+mod corpus;
 mod exchange;
 mod guard;
 mod intake;

@@ -14,19 +14,16 @@ pub enum Id {
 }
 
 impl Id {
-    /// Reads the JSON text of an id. `1.0` and `1e0` are refused, since readers differ on them.
+    /// Reads the JSON text of an id. `1.0`, `1e0` and `-0` are refused, since readers differ on them.
     pub(crate) fn read(json: &str) -> Option<Self> {
         if json.starts_with('"') {
             let text: String = serde_json::from_str(json).ok()?;
             return (text.len() <= ID_BYTES).then_some(Self::Text(text));
         }
-        let digits = json.strip_prefix('-').unwrap_or(json);
-        let is_whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let number = json.parse().ok().filter(|_| is_whole)?;
+        let number: i64 = json.parse().ok()?;
         // Beyond 2^53 a reader may round, and two ids become one.
-        (-(1_i64 << 53)..=1_i64 << 53)
-            .contains(&number)
-            .then_some(Self::Number(number))
+        let is_exact = (-(1_i64 << 53)..=1_i64 << 53).contains(&number);
+        (is_exact && number.to_string() == json).then_some(Self::Number(number))
     }
 }
 
@@ -67,6 +64,9 @@ mod tests {
             "{}",
             "[1]",
             "-",
+            "-0",
+            "007",
+            "+7",
             "",
             "9007199254740993",
             "99999999999999999999",

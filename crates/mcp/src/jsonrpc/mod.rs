@@ -1,5 +1,7 @@
 //! JSON-RPC 2.0 messages as they are relayed: read strictly, kept as the bytes that came.
 
+#[cfg(test)]
+mod corpus;
 mod id;
 mod message;
 mod overlong;
