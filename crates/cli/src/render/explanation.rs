@@ -247,19 +247,32 @@ fn lacks(explained: &Explanation) -> String {
 fn target(target: &TargetView, is_mandated: bool) -> String {
     let mut out = format!("  {} at {}", plain(&target.value), plain(&target.at));
     sources(&mut out, &target.sources, &target.evidence);
+    grounds(
+        &mut out,
+        is_mandated,
+        &target.evidence,
+        target.directory.as_ref(),
+    );
+    out
+}
+
+/// What else there is to say of where a target came from: that it was found nowhere, and what the
+/// directory says of it.
+pub(super) fn grounds(
+    out: &mut String,
+    is_mandated: bool,
+    evidence: &[EvidenceView],
+    directory: Option<&Value>,
+) {
     if !is_mandated {
         out.push_str("\n    no turn counted for this call, so nobody's words were looked at");
-    } else if target.evidence.is_empty() {
+    } else if evidence.is_empty() {
         out.push_str("\n    found nowhere: not in the turn, not in a result, not in the directory");
     }
-    if let Some(directory) = &target.directory {
-        let _ = write!(
-            out,
-            "\n{}",
-            wrapped(&format!("the directory says: {directory}"), "    ")
-        );
+    if let Some(directory) = directory {
+        let text = format!("the directory says: {directory}");
+        let _ = write!(out, "\n{}", wrapped(&text, "    "));
     }
-    out
 }
 
 pub(super) fn sources(out: &mut String, sources: &[String], evidence: &[EvidenceView]) {

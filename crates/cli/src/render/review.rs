@@ -7,7 +7,7 @@ use countersign_core::json::pointer;
 use countersign_wire::{Shown, ShownBefore, ShownRule, ShownTarget};
 use serde_json::Value;
 
-use super::explanation::{sources, turn_within};
+use super::explanation::{grounds, sources, turn_within};
 use super::text::{indented, is_unsafe, plain, short_ref, wrapped};
 use super::trace::shortened;
 use crate::terminal::{Terminal, Tone};
@@ -224,15 +224,12 @@ fn target(terminal: &Terminal, target: &ShownTarget, is_mandated: bool) -> Strin
         plain(&target.at)
     );
     sources(&mut out, &target.sources, &target.evidence);
-    if !is_mandated {
-        out.push_str("\n    no turn counted for this call, so nobody's words were looked at");
-    } else if target.evidence.is_empty() {
-        out.push_str("\n    found nowhere: not in the turn, not in a result, not in the directory");
-    }
-    if let Some(directory) = &target.directory {
-        let text = format!("the directory says: {directory}");
-        let _ = write!(out, "\n{}", wrapped(&text, "    "));
-    }
+    grounds(
+        &mut out,
+        is_mandated,
+        &target.evidence,
+        target.directory.as_ref(),
+    );
     out
 }
 

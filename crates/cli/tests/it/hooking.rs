@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, Ran, Serving};
+use crate::support::{Home, Ran, Serving, fed};
 
 /// Where the recorded events of the real client are.
 const RECORDED: &str = "../shared/data/claude-code-hooks";
@@ -197,23 +197,6 @@ fn decision(ran: &Ran) -> (String, String) {
     assert_eq!(decision["hookEventName"], "PreToolUse");
     let text = |name: &str| decision[name].as_str().unwrap().to_owned();
     (text("permissionDecision"), text("permissionDecisionReason"))
-}
-
-fn fed(mut command: Command, stdin: &[u8]) -> Ran {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A handler that has seen enough may close its end.
-    let _ = child.stdin.take().unwrap().write_all(stdin);
-    let output = child.wait_with_output().unwrap();
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
 }
 
 #[test]

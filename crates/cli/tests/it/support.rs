@@ -1,6 +1,6 @@
 //! A home of its own for each test, and servers in it.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -99,6 +99,16 @@ impl Home {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(args);
         Serving::start(command, self.path("serve.log"))
+    }
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
     }
 }
 
@@ -203,16 +213,20 @@ impl Drop for Serving {
 }
 
 pub(crate) fn ran(mut command: Command) -> Ran {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.stdin(Stdio::null()).output().unwrap();
-    Ran {
-        code: status.code().unwrap_or(-1),
-        out: String::from_utf8(stdout).unwrap(),
-        err: String::from_utf8(stderr).unwrap(),
-    }
+    Ran::of(command.stdin(Stdio::null()).output().unwrap())
+}
+
+/// The same with this on its stdin.
+pub(crate) fn fed(mut command: Command, stdin: &[u8]) -> Ran {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that has seen enough may close its end.
+    let _ = child.stdin.take().unwrap().write_all(stdin);
+    Ran::of(child.wait_with_output().unwrap())
 }
 
 /// A copy of a directory with everything in it.
