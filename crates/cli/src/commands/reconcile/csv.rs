@@ -1,6 +1,8 @@
 //! Comma-separated values (RFC 4180), as they come in: quoted fields may hold commas, quotes and
 //! line ends.
 
+use std::collections::BTreeSet;
+
 /// Why a text is no table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum CsvError {
@@ -16,6 +18,8 @@ pub(super) enum CsvError {
     },
     #[error("there is no first line with names")]
     Empty,
+    #[error("two columns have the name `{}`", .0.escape_debug())]
+    Twice(String),
 }
 
 /// A row: the line that it begins on, and its fields.
@@ -38,6 +42,11 @@ pub(super) fn read(text: &str) -> Result<(Vec<String>, Vec<Row>), CsvError> {
     }
     let mut rows = rows.into_iter();
     let (_, names) = rows.next().ok_or(CsvError::Empty)?;
+    // Columns without a name are passed over, so there may be many.
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    if let Some(twice) = names.iter().find(|it| !it.is_empty() && !known.insert(it)) {
+        return Err(CsvError::Twice(twice.clone()));
+    }
     let rows: Vec<Row> = rows.collect();
     match rows.iter().find(|(_, fields)| fields.len() != names.len()) {
         None => Ok((names, rows)),
@@ -136,6 +145,7 @@ mod tests {
             ("\n\n", CsvError::Empty),
             ("a,b\n1,\"2", CsvError::Open(2)),
             ("a\nx\"y", CsvError::Quote(2)),
+            ("tool,,b,,tool\n1,,2,,3", CsvError::Twice("tool".to_owned())),
             ("a\n\"x\"y", CsvError::Quote(2)),
             (
                 "a,b\n1",

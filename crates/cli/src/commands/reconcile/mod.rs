@@ -1,5 +1,7 @@
 //! `countersign reconcile`
 
+#[cfg(test)]
+mod corpus;
 mod csv;
 mod join;
 mod ledger;

@@ -120,6 +120,17 @@ pub(super) fn read(
 ) -> Result<(), CliError> {
     let bytes = bytes(path)?;
     let text = String::from_utf8(bytes).map_err(|_| CliError::io(path, "it is not utf-8"))?;
+    read_text(path, &text, format, names, records)
+}
+
+/// Reads the text of a file of records.
+pub(super) fn read_text(
+    path: &Path,
+    text: &str,
+    format: Format,
+    names: &Names,
+    records: &mut Vec<Record>,
+) -> Result<(), CliError> {
     let name = path.file_name().map_or_else(
         || path.display().to_string(),
         |name| name.to_string_lossy().into_owned(),
@@ -139,7 +150,7 @@ pub(super) fn read(
     let wrong = |line: usize, error: String| CliError::io(path, format!("line {line}: {error}"));
     match format {
         Format::Csv => {
-            let (columns, rows) = csv::read(&text).map_err(|error| CliError::io(path, error))?;
+            let (columns, rows) = csv::read(text).map_err(|error| CliError::io(path, error))?;
             for (line, fields) in rows {
                 let row = columns.iter().zip(fields);
                 let row = row.filter(|(_, text)| !text.is_empty());
@@ -149,7 +160,7 @@ pub(super) fn read(
             }
         }
         Format::Jsonl => {
-            for (line, value) in lines(&text).map_err(|(line, error)| wrong(line, error))? {
+            for (line, value) in lines(text).map_err(|(line, error)| wrong(line, error))? {
                 if !value.is_object() {
                     return Err(wrong(line, "this is no json object".to_owned()));
                 }
@@ -158,9 +169,9 @@ pub(super) fn read(
         }
         Format::Otel => {
             // One document may take many lines.
-            let documents = match serde_json::from_str(&text) {
+            let documents = match serde_json::from_str(text) {
                 Ok(document) => vec![(1, document)],
-                Err(_) => lines(&text).map_err(|(line, error)| wrong(line, error))?,
+                Err(_) => lines(text).map_err(|(line, error)| wrong(line, error))?,
             };
             for (line, document) in documents {
                 for record in otel::records(&document).map_err(|error| wrong(line, error))? {
