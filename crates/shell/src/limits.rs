@@ -9,8 +9,10 @@ pub const PARSED_BYTES: usize = 8 * COMMAND_BYTES;
 /// Most things that one command line does.
 pub const STEPS: usize = 512;
 /// Most directories that a command may run in, as far as can be told.
-pub const PLACES: usize = 4;
+pub const PLACES: usize = 8;
 /// Most paths that one command line names, as [`path_words`](crate::path_words) gives them.
 pub const PATH_WORDS: usize = 256;
+/// Most letters that may stand together behind one `-`.
+pub const LETTERS: usize = 16;
 /// Most bytes of a word that is shown as it is written.
 pub const SHOWN_BYTES: usize = 512;

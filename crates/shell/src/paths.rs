@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::steps::{Place, Step, Word, steps};
+use crate::limits::LETTERS;
+use crate::steps::{Place, Run, Step, Word, steps};
 
 /// All paths that a command line may act on, as far as they stand in it: absolute, or relative to
 /// the directory in which it runs. Whoever knows the disk resolves them; a path with `..` is preceded
@@ -25,6 +26,9 @@ pub(crate) fn of(steps: &[Step]) -> BTreeSet<String> {
                 for directory in run.place.directories().unwrap_or_default() {
                     add(directory, &mut found);
                 }
+                for made in within_last(run) {
+                    take(&made, &run.place, &mut found);
+                }
                 for arg in &run.args {
                     take(arg, &run.place, &mut found);
                     for value in values(arg) {
@@ -39,16 +43,37 @@ pub(crate) fn of(steps: &[Step]) -> BTreeSet<String> {
     found
 }
 
-/// What stands behind the `=` or the letter of an option.
+/// What a program that copies, moves or links makes in a directory that it is given last.
+fn within_last(run: &Run) -> Vec<Word> {
+    let makes = match run.program.text.as_str() {
+        "cp" | "mv" | "ln" => true,
+        "git" => run.args.iter().any(|arg| arg.text == "mv"),
+        _ => false,
+    };
+    let Some((last, others)) = run.args.split_last().filter(|_| makes) else {
+        return Vec::new();
+    };
+    others
+        .iter()
+        .filter_map(|of| last.with_name_of(of))
+        .collect()
+}
+
+/// What stands behind the `=` of an option, or behind any of its letters.
 fn values(arg: &Word) -> Vec<Word> {
     let Some(text) = arg.known().filter(|text| text.len() > 1) else {
         return Vec::new();
     };
     let behind = text.split_once('=').map(|(_, value)| value);
     let letter = text.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
-    let letter = letter.and_then(|rest| rest.get(1..));
-    let values = [behind, letter].into_iter().flatten();
-    values
+    let letters = letter.into_iter().flat_map(|rest| {
+        let is_letter = |(_, c): &(usize, char)| c.is_ascii_alphanumeric();
+        let letters = rest.char_indices().take_while(is_letter);
+        letters.filter_map(|(at, c)| rest.get(at + c.len_utf8()..))
+    });
+    behind
+        .into_iter()
+        .chain(letters.take(LETTERS))
         .filter(|value| !value.is_empty())
         .map(Word::literal)
         .collect()

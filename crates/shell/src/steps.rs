@@ -73,6 +73,21 @@ impl Word {
         self.is_literal.then_some(self.text.as_str())
     }
 
+    /// What something of the name of another would be in the directory that this word names; `None`
+    /// where one of them is not known, or the other names no entry of a directory.
+    pub fn with_name_of(&self, other: &Self) -> Option<Self> {
+        let name = other.known()?.rsplit('/').next()?;
+        let text = self.known().filter(|text| !text.is_empty())?;
+        if matches!(name, "" | "." | "..") || name.starts_with('~') {
+            return None;
+        }
+        let text = format!("{}/{name}", text.trim_end_matches('/'));
+        Some(Self {
+            text,
+            ..self.clone()
+        })
+    }
+
     fn of(word: &crate::ast::Word) -> Self {
         Self {
             text: word.text.clone(),
@@ -119,12 +134,24 @@ impl Place {
         Self(self.paths(word))
     }
 
-    /// Either of two.
-    fn or(self, other: Self) -> Self {
-        let (Some(mut one), Some(other)) = (self.0, other.0) else {
+    /// After `cd`: a shell takes `..` off the text of where it is, whatever link it came through; the
+    /// system goes up from what the link leads to, as the shell does where the other way fails.
+    fn after_cd(&self, word: &Word) -> Self {
+        let Some(paths) = self.paths(word) else {
             return Self(None);
         };
-        for place in other {
+        let of_text = Self(Some(paths.iter().map(|path| without_ups(path)).collect()));
+        of_text.or(Self(Some(paths)))
+    }
+
+    /// Either of two.
+    fn or(self, other: Self) -> Self {
+        let (Some(one), Some(other)) = (self.0, other.0) else {
+            return Self(None);
+        };
+        let both = one.into_iter().chain(other);
+        let mut one: Vec<String> = Vec::new();
+        for place in both {
             if !one.contains(&place) {
                 one.push(place);
             }
@@ -140,6 +167,25 @@ fn joined(base: &str, text: &str) -> String {
         "" => format!("{tilde}{text}"),
         base => format!("{}/{text}", base.trim_end_matches('/')),
     }
+}
+
+/// A path with each `..` taken off the text before it, as far as there is any.
+fn without_ups(path: &str) -> String {
+    if !path.split('/').any(|name| name == "..") {
+        return path.to_owned();
+    }
+    let root = if path.starts_with('/') { "/" } else { "" };
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('/').filter(|name| !matches!(*name, "" | ".")) {
+        match names.last() {
+            Some(last) if name == ".." && !matches!(*last, ".." | "~") => {
+                names.pop();
+            }
+            None if name == ".." && !root.is_empty() => {}
+            _ => names.push(name),
+        }
+    }
+    format!("{root}{}", names.join("/"))
 }
 
 /// What a command line does, each thing at least once, in the order of the line.
@@ -176,8 +222,31 @@ pub(crate) fn is_plain(name: &str) -> bool {
         "all_proxy",
         "no_proxy",
     ];
+    // Package managers read their settings from such names, and what zsh is made of bears them: a
+    // value of `functions` or `commands` gives a command another meaning.
+    const BEGIN: [&str; 6] = ["npm_", "pnpm_", "yarn_", "dis_", "zle_", "zsh_"];
+    const OF_ZSH: [&str; 14] = [
+        "aliases",
+        "argv",
+        "builtins",
+        "commands",
+        "dirstack",
+        "functions",
+        "galiases",
+        "modules",
+        "nameddirs",
+        "options",
+        "parameters",
+        "saliases",
+        "userdirs",
+        "widgets",
+    ];
     let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    !name.is_empty() && name.chars().all(lower) && !KNOWN.contains(&name)
+    let means = KNOWN.contains(&name)
+        || OF_ZSH.contains(&name)
+        || BEGIN.iter().any(|begin| name.starts_with(begin))
+        || name.ends_with("_functions");
+    !name.is_empty() && name.chars().all(lower) && !means
 }
 
 /// What may have become of the directory.
@@ -387,7 +456,8 @@ impl Walk {
                 place: place.clone(),
             }))?;
             return Ok(Went {
-                succeeded: wrap::destination(args).map_or_else(Place::unknown, |to| place.at(to)),
+                succeeded: wrap::destination(args)
+                    .map_or_else(Place::unknown, |to| place.after_cd(to)),
                 failed: place,
             });
         }
@@ -395,6 +465,7 @@ impl Walk {
             return Err(Unparsed::new(0, "the command line is nested too deeply"));
         }
         self.depth += 1;
+        self.shared.unsure |= wrap::is_unsure(name, args);
         let mut after = place.clone();
         for within in wrap::within(program, args)? {
             match within {

@@ -105,6 +105,7 @@ pub(crate) fn within(program: &Word, args: &[Word]) -> Result<Vec<Within>, Unpar
             None => return Err(unknown("text that becomes code is not known beforehand")),
         },
         "trap" => trap(args)?,
+        "test" | "[" | "wait" | "exit" | "return" | "break" | "continue" | "shift" => test(args)?,
         "alias" | "unalias" => return Err(unknown("an alias gives a command another meaning")),
         "export" | "declare" | "typeset" | "local" | "readonly" | "unset" | "read" => {
             variables(name, args)?.unwrap_or_else(itself)
@@ -117,6 +118,43 @@ pub(crate) fn within(program: &Word, args: &[Word]) -> Result<Vec<Within>, Unpar
         }
         _ => itself(),
     })
+}
+
+/// Whether a command may give a variable, or a parameter, a value that runs commands where it is
+/// evaluated as arithmetic: `a[$(…)]`.
+pub(crate) fn is_unsure(name: &str, args: &[Word]) -> bool {
+    let is_harmless = |word: &Word| word.is_literal && !word.text.contains('[');
+    let mut args = args.iter();
+    match name {
+        "read" => true,
+        "export" | "declare" | "typeset" | "local" | "readonly" | "set" => !args.all(is_harmless),
+        // Behind the text stand its parameters.
+        "sh" | "dash" | "ash" | "bash" | "zsh" | "ksh" => {
+            let behind = args.skip_while(|arg| arg.text.starts_with(['-', '+']));
+            !behind.skip(1).all(is_harmless)
+        }
+        // Of any command, `$_` is the last word.
+        _ => args.any(runs_as_index),
+    }
+}
+
+/// Whether a word would run something if it were evaluated as arithmetic.
+fn runs_as_index(word: &Word) -> bool {
+    word.text.contains('[') && (word.text.contains("$(") || word.text.contains('`'))
+}
+
+/// A test of a variable by its name evaluates the index that stands in it; zsh evaluates numbers.
+fn test(args: &[Word]) -> Result<Vec<Within>, Unparsed> {
+    let mut after = args.iter().skip(1);
+    let by_name = |(arg, next): (&Word, Option<&Word>)| {
+        let is_name = next.and_then(Word::known).is_some_and(is_identifier);
+        matches!(arg.known(), Some("-v" | "-R")) && !is_name
+    };
+    let is_evaluated = args.iter().map(|arg| (arg, after.next())).any(by_name);
+    match is_evaluated || args.iter().any(|arg| arg.is_literal && runs_as_index(arg)) {
+        true => Err(unknown("an index of a variable")),
+        false => Ok(vec![Within::Itself(args.to_vec())]),
+    }
 }
 
 fn unknown(why: &'static str) -> Unparsed {

@@ -41,6 +41,11 @@ impl CommandTable {
         self.with_subcommands.contains(program)
     }
 
+    /// Whether any rule is about a program.
+    pub(crate) fn names(&self, program: &str) -> bool {
+        self.has_subcommands(program) || self.rules.contains_key(program)
+    }
+
     /// The words by which a turn speaks of an action.
     pub(crate) fn words(&self, action: &ActionName) -> Option<&Words> {
         self.words.get(action)

@@ -243,7 +243,8 @@ impl Parser<'_, '_> {
         if self.reserved("in") {
             self.blanks();
             while let Some(word) = self.word()? {
-                self.shared.unsure |= !word.is_count;
+                let harmless = word.is_count || (word.is_literal && !word.text.contains('['));
+                self.shared.unsure |= !harmless;
                 words.push(word);
                 self.blanks();
             }
@@ -319,6 +320,7 @@ impl Parser<'_, '_> {
             };
             match word.text.as_str() {
                 "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" => self.shared.evaluates = true,
+                "_" => self.shared.unsure = true,
                 "-v" | "-R" => return Err(self.refuse("a test of a variable by its name")),
                 _ => {}
             }

@@ -108,13 +108,19 @@ impl Parser<'_, '_> {
                 Some(')') if self.take(")") => return Ok(()),
                 Some('(') => open += 1,
                 Some('$') => {
+                    // A parameter's value, and that of the last word before, stand in no assignment.
+                    let named = self.rest().trim_start_matches('{');
+                    let is_parameter = |c: char| c.is_ascii_digit() || matches!(c, '@' | '*');
+                    self.shared.unsure |= named.starts_with(is_parameter) || name_of(named) == "_";
                     let comes = self.deeper(|parser| parser.dollar(true, inner))?;
                     self.shared.evaluates |= comes != Comes::Number;
                     // What a command prints is evaluated where it stands.
                     self.shared.unsure |= comes != Comes::Number && !inner.is_empty();
                 }
                 Some(c) if is_name(c, true) => {
-                    self.at += name_of(self.rest()).len();
+                    let more = name_of(self.rest()).len();
+                    self.shared.unsure |= c == '_' && more == 0;
+                    self.at += more;
                     self.shared.evaluates = true;
                 }
                 Some(c) if c.is_ascii_digit() => {
@@ -173,7 +179,10 @@ impl Parser<'_, '_> {
                 Some(']') => return Ok(()),
                 Some('@' | '*' | '-' | '+') => {}
                 Some(c) if c.is_ascii_digit() => {}
-                Some(c) if is_name(c, true) || c == '$' => self.shared.evaluates = true,
+                Some(c) if is_name(c, true) || c == '$' => {
+                    self.shared.evaluates = true;
+                    self.shared.unsure |= c == '_';
+                }
                 _ => return Err(self.refuse("an index that is more than a number or a name")),
             }
         }

@@ -18,6 +18,13 @@ fn a_directory_that_is_gone_to_is_where_the_rest_runs() {
         ("b | cd a; cat < f", "read f|a/f"),
         ("if b; then cd a; fi; cat < f", "read f|a/f"),
         ("while b; do cd ..; done; cat < f", "read ?"),
+        // Through a link, a shell goes back to where the link stands, and the system does not.
+        ("cd a && cd .. && cat < f", "read f|a/../f"),
+        ("cd a/b/../.. && cat < f", "read f|a/b/../../f"),
+        ("cd a && cd ../.. && cat < f", "read ../f|a/../../f"),
+        ("cd /a && cd ../.. && cat < f", "read /f|/a/../../f"),
+        ("cd ~/a && cd ../.. && cat < f", "read ~/../f|~/a/../../f"),
+        ("cd ../x && cat < f", "read ../x/f"),
         ("cd $x && cat < f", "read ?"),
         ("cd && cat < f", "read ?"),
         ("cd - && cat < f", "read ?"),
@@ -54,4 +61,14 @@ fn the_words_that_may_be_paths_are_given_with_what_they_lead_through() {
     }
     assert!(!words.iter().any(|word| word.contains("$x")), "{words:?}");
     assert!(path_words("cat 'unclosed").is_empty());
+    // Behind any letter, and in the directory that something is copied to.
+    for (line, wanted) in [
+        ("sort -ruolink/x a", "link/x"),
+        ("cp a/x.json dir", "dir/x.json"),
+        ("git mv a/x.json dir", "dir/x.json"),
+        ("cd a && mv x ../dir/", "a/../dir/x"),
+    ] {
+        let words = path_words(line);
+        assert!(words.iter().any(|word| word == wanted), "{line}: {words:?}");
+    }
 }

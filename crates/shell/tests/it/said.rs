@@ -194,3 +194,82 @@ fn words_that_are_not_known_beforehand_are_marked() {
         assert_eq!(run.args[0].is_tilde, line.starts_with("a ~/"), "{line}");
     }
 }
+
+#[test]
+fn a_value_that_is_evaluated_and_may_run_something_is_code() {
+    for line in [
+        "read x <<< 'a[$(b)]'; echo $((x))",
+        "while read -r x; do echo $((x)); done < f",
+        "export x='a[$(b)]'; echo $((x))",
+        "local x=$(b); echo $((x))",
+        "set -- 'a[$(b)]'; echo $(($1))",
+        "echo $(( ${1} + 1 ))",
+        ": 'a[$(b)]'; echo $(($_))",
+        ": 'a[$(b)]'; echo $((_))",
+        "bash -c 'echo $((x))' _ \"$(b)\"",
+        "bash -c 'echo $(($1))' _ 'a[$(b)]'",
+        "read y < f; echo ${z[y]}",
+        "for x in *; do echo $((x)); done",
+    ] {
+        let said = said(line);
+        assert!(
+            said.iter().any(|step| step == "code arithmetic"),
+            "{line}: {said:?}"
+        );
+    }
+    for line in [
+        "i=0; while [ $i -lt 3 ]; do i=$((i+1)); done",
+        "for i in 1 2 3; do echo $((i * 2)); done",
+        "for f in a b; do n=1; echo $((n+1)) $f; done",
+        "read x < f; echo $x",
+        "echo \"[$(b)]\"",
+        "set -e; n=1; echo $((n+1))",
+    ] {
+        let said = said(line);
+        assert!(
+            !said.iter().any(|step| step == "code arithmetic"),
+            "{line}: {said:?}"
+        );
+    }
+}
+
+#[test]
+fn an_index_in_a_test_is_refused() {
+    for line in [
+        "[ -v 'a[$(b)]' ]",
+        "test -v \"$x\"",
+        "[ ! -R 'a[`b`]' ]",
+        "[ 'a[$(b)]' -eq 1 ]",
+        "wait -n -p 'a[$(b)]'",
+        "exit 'a[$(b)]'",
+    ] {
+        assert!(steps(line).is_err(), "{line}");
+    }
+    for line in [
+        "[ -v x ]",
+        "[ \"$x\" = \"[y]\" ]",
+        "[ -n \"$(b)\" ]",
+        "wait $!",
+    ] {
+        assert!(steps(line).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn small_letters_are_not_always_plain() {
+    for name in [
+        "npm_config_registry",
+        "functions",
+        "commands",
+        "precmd_functions",
+        "aliases",
+    ] {
+        assert!(
+            said(&format!("{name}=x a")).contains(&format!("set {name}")),
+            "{name}"
+        );
+    }
+    for name in ["x", "name", "files", "npm", "registry"] {
+        assert_eq!(said(&format!("{name}=x a")), ["run a"], "{name}");
+    }
+}

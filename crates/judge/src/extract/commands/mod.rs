@@ -186,10 +186,12 @@ impl Doing<'_> {
 
     /// A word that names a path.
     fn path(&mut self, action: &ActionName, word: &Word, place: &Place) {
-        if matches!(
+        let is_stream = matches!(
             word.known(),
             Some("/dev/null" | "/dev/stdout" | "/dev/stderr")
-        ) {
+        );
+        // Code that comes through them stands nowhere.
+        if is_stream && *action != self.table.declaration().does.scripts {
             return;
         }
         match place.paths(word) {

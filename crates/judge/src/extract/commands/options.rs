@@ -1,6 +1,6 @@
 //! The options of a program, by its rule.
 
-use countersign_core::document::{CommandActions, CommandRule};
+use countersign_core::document::{CommandActions, CommandOperands, CommandRule};
 use countersign_core::names::ActionName;
 use countersign_shell::Word;
 
@@ -63,6 +63,30 @@ pub(super) fn read<'w>(
     Ok(reading.given)
 }
 
+/// Whether a text names something on another machine, or is code itself (`data:text/javascript,…`).
+pub(super) fn is_remote(text: &str) -> bool {
+    let here = ["://localhost", "://127.0.0.1", "://[::1]"];
+    let names_host = |(at, _): (usize, &str)| {
+        let rest = text.get(at..).unwrap_or("");
+        let begin = here.iter().find_map(|begin| rest.strip_prefix(begin));
+        !begin.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+    };
+    let lower = text.to_ascii_lowercase();
+    lower.starts_with("data:")
+        || lower.contains("=data:")
+        || text.match_indices("://").any(names_host)
+}
+
+/// Whether an operand is an option of something else, with a path that leads away.
+pub(super) fn is_option_away(text: &str) -> bool {
+    let behind = text.strip_prefix('-').unwrap_or("");
+    let behind = behind.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+    behind.contains("..")
+        || behind.starts_with(['/', '~'])
+        || behind.contains("=/")
+        || behind.contains("=~")
+}
+
 /// Whether a text reads as a path that leads out of where it begins.
 pub(super) fn leads_away(text: &str) -> bool {
     text.starts_with('/') || text.split('/').any(|name| name == "..")
@@ -119,7 +143,11 @@ impl<'w> Reading<'_, 'w> {
             if changes || lists.iter().any(|list| begins(list)) || self.rule.flags.is_some() {
                 return Err(Otherwise);
             }
-            self.unknown(value);
+            // What a list of files names is read, or shown where it cannot be.
+            if name.len() > 2 && "--files0-from".starts_with(name) {
+                return Err(Otherwise);
+            }
+            self.unknown(value)?;
             return Ok(rest);
         }
         self.letters(option, rest)
@@ -131,7 +159,11 @@ impl<'w> Reading<'_, 'w> {
         if !letters.is_empty() && letters.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(rest);
         }
-        for (at, letter) in letters.char_indices() {
+        for (number, (at, letter)) in letters.char_indices().enumerate() {
+            // Beyond them, nobody has looked for links.
+            if number == countersign_shell::limits::LETTERS {
+                return Err(Otherwise);
+            }
             let behind = letters.get(at + letter.len_utf8()..).unwrap_or("");
             let name = format!("-{letter}");
             match self.meaning(&name)? {
@@ -141,19 +173,28 @@ impl<'w> Reading<'_, 'w> {
                     return self.take(&meaning, &name, value, rest);
                 }
                 None if self.rule.flags.is_some() => return Err(Otherwise),
-                None => self.unknown(Some(behind)),
+                None => self.unknown(Some(behind))?,
+            }
+            if !letter.is_ascii_alphanumeric() {
+                break;
             }
         }
         Ok(rest)
     }
 
     /// The value of an option that the rule does not name.
-    fn unknown(&mut self, value: Option<&str>) {
+    fn unknown(&mut self, value: Option<&str>) -> Result<(), Otherwise> {
         match value {
+            Some(value) if is_remote(value) => return Err(Otherwise),
             Some(value) if value.starts_with('~') => self.given.away.push(Word::unknown(value)),
             Some(value) if leads_away(value) => self.given.away.push(Word::literal(value)),
+            // It may lead away through a link.
+            Some(value) if value.contains('/') && !value.contains("://") => {
+                self.given.away.push(Word::literal(value));
+            }
             _ => {}
         }
+        Ok(())
     }
 
     /// What the rule says of an option, if it names it.
@@ -184,6 +225,11 @@ impl<'w> Reading<'_, 'w> {
         })
     }
 
+    fn is_odd(&self, value: &Word) -> bool {
+        let mut odd = self.rule.odd.iter();
+        odd.any(|odd| value.text.contains(odd.as_str()))
+    }
+
     fn take(
         &mut self,
         meaning: &Meaning,
@@ -192,7 +238,11 @@ impl<'w> Reading<'_, 'w> {
         rest: &'w [Word],
     ) -> Result<&'w [Word], Otherwise> {
         if let Meaning::Flag = meaning {
-            return Ok(rest);
+            // Where it goes is not known: `sed -i` with a suffix may write anywhere.
+            return match value.is_some_and(|value| value.contains(['/', '*', '~'])) {
+                true => Err(Otherwise),
+                false => Ok(rest),
+            };
         }
         let (word, rest) = match value {
             // Shells differ in whether `--file=~/x` names a home.
@@ -206,8 +256,10 @@ impl<'w> Reading<'_, 'w> {
                 None => return Ok(rest),
             },
         };
-        // `-d @file` sends a file.
-        if word.text.starts_with('@') && self.rule.changes.contains_key(name) {
+        // `-d @file` sends a file, `-w @file` prints it.
+        let takes_files =
+            self.rule.on == CommandOperands::Urls || self.rule.changes.contains_key(name);
+        if (takes_files && word.text.starts_with('@')) || self.is_odd(&word) {
             return Err(Otherwise);
         }
         match meaning {

@@ -19,9 +19,14 @@ impl Doing<'_> {
     pub(super) fn run(&mut self, run: &Run) {
         let table = self.table;
         let does = &table.declaration().does;
-        let name = run.program.text.as_str();
+        let mut name = run.program.text.as_str();
         if name.contains('/') {
-            return self.path(&does.scripts, &run.program, &run.place);
+            self.path(&does.scripts, &run.program, &run.place);
+            // `.venv/bin/pip` does what `pip` does.
+            name = name.rsplit('/').next().unwrap_or_default();
+            if !table.names(name) {
+                return;
+            }
         }
         let (place, args) = self.before(name, &run.args, &run.place);
         let found = (0..COMMAND_WORDS).rev().find_map(|count| {
@@ -130,11 +135,17 @@ fn apply(
         check_script(language, skipped)?;
     }
     let most = rule.most.map_or(usize::MAX, usize::from);
+    let goes_away = |word: &&Word| {
+        let is_place = matches!(rule.on, CommandOperands::Here | CommandOperands::Paths);
+        let leads = |text: &str| options::is_remote(text) || options::is_option_away(text);
+        is_place && word.known().is_some_and(leads)
+    };
     let is_odd = |word: &&Word| {
         let odd = rule.odd.iter().any(|odd| word.text.contains(odd.as_str()));
         odd || (!rule.odd.is_empty() && !word.is_literal)
     };
-    if operands.len() > most || operands.iter().any(is_odd) {
+    let mut all = skipped.iter().chain(operands);
+    if operands.len() > most || operands.iter().any(goes_away) || all.any(is_odd) {
         return Err(Otherwise);
     }
     let take = rule.take.map_or(usize::MAX, usize::from);
@@ -188,12 +199,13 @@ fn on(
         }
         CommandOperands::Paths => {
             let count = operands.len();
+            let within = within_last(rule, operands);
             let each = operands.iter().enumerate().map(|(n, word)| {
                 let last = rule.last.as_ref().filter(|_| n + 1 == count);
                 let action = last.unwrap_or(action).clone();
                 (action, To::Word((*word).clone()))
             });
-            each.collect()
+            each.chain(within).collect()
         }
         CommandOperands::Urls => {
             let url = |word: &&Word| {
@@ -212,6 +224,28 @@ fn on(
             operands.iter().map(name).collect::<Result<_, _>>()?
         }
     })
+}
+
+/// What is made in the last operand if it is a directory: entries of the names of the others, or of
+/// names that do not stand there.
+fn within_last(rule: &CommandRule, operands: &[&Word]) -> Doings {
+    let (Some(action), Some((last, others))) = (&rule.last, operands.split_last()) else {
+        return Vec::new();
+    };
+    let name = last.text.trim_end_matches('/').rsplit('/').next();
+    let name = name.unwrap_or_default();
+    // `a.txt` is a file, as far as names tell; `.`, `..` and `.git` are directories.
+    let is_file = !last.text.ends_with('/') && !name.starts_with('.') && name.contains('.');
+    let is_here = matches!(name, "" | "." | "..");
+    let made = others.iter().filter_map(|other| {
+        match last.with_name_of(other).filter(|_| !is_file) {
+            Some(word) => Some(word),
+            // All that is in a directory, of whatever names.
+            None if is_here => Some(Word::unknown(&other.text)),
+            None => None,
+        }
+    });
+    made.map(|word| (action.clone(), To::Word(word))).collect()
 }
 
 fn check_script(language: CommandScript, skipped: &[&Word]) -> Result<(), Otherwise> {

@@ -66,8 +66,13 @@ impl Sed<'_> {
                 '\\' => {
                     self.next()?;
                 }
-                // Within brackets a delimiter may be a letter, or not.
+                // Within brackets a delimiter may be a letter, or not; and where they end is a matter of
+                // what stands first in them.
                 '[' if self.rest.split(']').next()?.contains(delimiter) => return None,
+                '[' if self.rest.starts_with([']']) || self.rest.starts_with("^]") => return None,
+                '[' if self.rest.starts_with("[") && !is_class(self.rest, delimiter) => {
+                    return None;
+                }
                 '\n' => return None,
                 c if c == delimiter => return Some(()),
                 _ => {}
@@ -76,9 +81,34 @@ impl Sed<'_> {
     }
 }
 
+/// Whether brackets, the first of which is taken, hold one class (`[[:space:]]`) and nothing that
+/// could end them elsewhere.
+fn is_class(rest: &str, delimiter: char) -> bool {
+    let class = rest
+        .strip_prefix("[:")
+        .and_then(|rest| rest.split_once(":]"));
+    class.is_some_and(|(name, rest)| {
+        let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase());
+        is_name
+            && rest
+                .split_once(']')
+                .is_some_and(|(more, _)| !more.contains([delimiter, '[']))
+    })
+}
+
 /// Whether an AWK program only computes and prints to its own output.
 pub(super) fn is_plain_awk(program: &str) -> bool {
-    const MORE: [&str; 6] = ["system", "getline", "|", ">", "@", "extension"];
+    // By `ARGV` it names the files that it reads, also through the table of its variables.
+    const MORE: [&str; 8] = [
+        "system",
+        "getline",
+        "|",
+        ">",
+        "@",
+        "extension",
+        "ARGV",
+        "SYMTAB",
+    ];
     const ESCAPES: [&str; 5] = ["\\n", "\\t", "\\\"", "\\.", "\\/"];
     let escapes: usize = ESCAPES
         .iter()
@@ -106,6 +136,8 @@ mod tests {
             "s/\\//x/",
             "s,a,b,; 5p",
             "s/[ab]/c/",
+            "s/^[[:space:]]*//",
+            "s/[^a-z]//g",
             "0~2p",
             "$!N",
             "/x/{p",
@@ -134,6 +166,10 @@ mod tests {
             "F",
             "s/a/b/ e",
             "s/x[/]/e;w f",
+            "s/[]/]/p;/w x/p",
+            "s/[^]/]/p;/w x/p",
+            "s/[[:alpha:]/]/p;/w x/p",
+            "s/[[=a=]/]/p;/w x/p",
         ] {
             assert!(!is_plain_sed(script), "{script}");
         }
@@ -153,6 +189,8 @@ mod tests {
             "@load \"x\"",
             "{\"x\" |& getline}",
             "BEGIN{sy\\x73tem(1)}",
+            "BEGIN{ARGV[1]=\"/etc/passwd\"}{print}",
+            "BEGIN{SYMTAB[\"x\"]=1}",
         ] {
             assert!(!is_plain_awk(program), "{program}");
         }
