@@ -44,15 +44,19 @@ struct Cli {
 enum Command {
     /// Try it on your own traffic: judge recorded calls, without a server; nothing leaves the machine
     Observe(observe::ObserveArgs),
-    /// Put Countersign into a coding assistant, or any agent host that has hooks
-    #[command(subcommand)]
-    Hook(hook::HookCommand),
     /// Play the story of the agent that was talked into it at 2 a.m., on a real server
     Demo(demo::DemoArgs),
     /// Run a server; on the first start, make its data directory, keys and credentials
     Serve(serve::ServeArgs),
     /// Make a data directory, keys and credentials without starting a server
     Init(serve::InitArgs),
+    /// Stand between an MCP client and a server of tools: no tool call leaves unjudged
+    Mcp(Box<mcp::McpArgs>),
+    /// Put Countersign into a coding assistant, or any agent host that has hooks
+    #[command(subcommand)]
+    Hook(hook::HookCommand),
+    /// Stand before an HTTP tool: let a call through once, on its permit
+    Gate(gate::GateArgs),
     /// Look at what is installed here and try it: is every call judged, and does the ledger hold it?
     Doctor(doctor::DoctorArgs),
     /// Register a turn: what a person asked for
@@ -65,8 +69,6 @@ enum Command {
     Reviews(reviews::ReviewsArgs),
     /// Report what became of an approved call
     Execution(execution::ExecutionArgs),
-    /// Stand before an HTTP tool: let a call through once, on its permit
-    Gate(gate::GateArgs),
     /// Hold what ran against what was approved: what ran that nobody authorized?
     Reconcile(reconcile::ReconcileArgs),
     /// Stop an actor or everything, at the next commit; or let it go on
@@ -108,8 +110,6 @@ enum Command {
     Fsck(fsck::FsckArgs),
     /// Check a log: an export, offline, or a server's as it is read
     Verify(verify::VerifyArgs),
-    /// Stand between an MCP client and a server of tools: no tool call leaves unjudged
-    Mcp(Box<mcp::McpArgs>),
     /// Follow a log and its witnesses: say so when it goes back or shows two histories
     Monitor(monitor::MonitorArgs),
     /// Be a witness of logs: cosign their checkpoints as long as no history is rewritten

@@ -2,14 +2,22 @@
 
 use std::time::SystemTime;
 
+use countersign_core::ids::EntryId;
 use countersign_core::time::Timestamp;
 
 /// A point in time as the server takes it: from a day, from a time without its seconds' fractions, or from how
-/// long ago it was (`2h`, `1d`). Anything else is left as it is, for the server to judge.
+/// long ago it was (`2h`, `1d`). An entry's id is left as it is, for what takes that too.
 pub(crate) fn time(text: &str) -> Result<String, String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
-    Ok(time_at(text, Timestamp::from_millis(now)))
+    let read = time_at(text, Timestamp::from_millis(now));
+    match read.parse::<Timestamp>().is_ok() || text.parse::<EntryId>().is_ok() {
+        true => Ok(read),
+        false => Err(
+            "no time: allowed are 2026-04-18, 2026-04-18T02:13:44Z, or how long ago, such as 2h or 1d"
+                .to_owned(),
+        ),
+    }
 }
 
 fn time_at(text: &str, now: Timestamp) -> String {
@@ -63,7 +71,7 @@ mod tests {
             ("2026-04-17T09:30:01.250Z", "2026-04-17T09:30:01.250Z"),
             ("2h", "2026-04-18T00:13:44.000Z"),
             ("1d", "2026-04-17T02:13:44.000Z"),
-            // Without a zone it could be any, and what is no time is for the server to refuse.
+            // Without a zone it could be any.
             ("2026-04-17T09:30:01", "2026-04-17T09:30:01"),
             ("2026-13-40", "2026-13-40"),
             ("yesterday", "yesterday"),
@@ -71,6 +79,16 @@ mod tests {
             ("90", "90"),
         ] {
             assert_eq!(time_at(text, now), meant);
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in ["yesterday", "2026-13-40", "2026-04-17T09:30:01", "90", ""] {
+            assert!(time(text).is_err(), "{text}");
+        }
+        for text in ["2026-04-17", "2h", "01M83D8V7JZRP4Q1A81GGJG624"] {
+            assert!(time(text).is_ok(), "{text}");
         }
     }
 

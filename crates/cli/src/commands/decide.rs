@@ -134,7 +134,7 @@ pub(crate) fn run(
         }
         if names_no_turn(&answer) {
             terminal.hint(
-                "the call names no live turn (--intent), and no rule permits calls without one",
+                "the call names no live turn (--intent) that its actor may act on for all that it does, and no rule permits calls without one",
             );
         }
     }

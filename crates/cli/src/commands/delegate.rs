@@ -12,7 +12,8 @@ use crate::units;
 /// The receiver may then act on the turn, within what was given. Prints the entry's id.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: countersign delegate --intent sha256:… --action email.send agent:team/lead agent:team/mailer"
+    group(clap::ArgGroup::new("mandate").required(true).args(["intent", "session"])),
+    after_help = "Example: countersign delegate --intent sha256:… --action email.send agent:local agent:local/mailer"
 )]
 pub(crate) struct DelegateArgs {
     /// Who gives: an actor that may act on the turn
@@ -20,10 +21,10 @@ pub(crate) struct DelegateArgs {
     /// Who receives: an actor that the turn does not name
     to: String,
     /// The turn
-    #[arg(long, value_name = "INTENT_REF", required_unless_present = "session")]
+    #[arg(long, value_name = "INTENT_REF")]
     intent: Option<String>,
     /// In place of --intent: the session whose newest turn the giver may act on
-    #[arg(long, value_name = "SESSION", conflicts_with = "intent")]
+    #[arg(long, value_name = "SESSION")]
     session: Option<String>,
     /// The only actions that are given; can be given more than once [default: all of the giver's]
     #[arg(long = "action", value_name = "ACTION")]

@@ -144,6 +144,13 @@ fn what(terminal: &Terminal, entry: &Value) -> Cell {
         "review" => Cell::new(format!("{} of {}", of("answer"), link("review"))),
         "expired" => Cell::new(format!("nobody answered {}", link("resolves"))),
         "key" => Cell::new(format!("{} {}", of("change"), of("purpose"))),
+        "delegation" => {
+            let actions = match list("actions") {
+                all if all.is_empty() => "all of its mandate".to_owned(),
+                some => some,
+            };
+            Cell::new(format!("{} gives {} {actions}", of("from"), of("to")))
+        }
         "genesis" => Cell::new(of("origin")),
         _ => Cell::new(""),
     }

@@ -15,6 +15,7 @@ use super::publishing::PublishingArgs;
 use super::running::Bound;
 use crate::error::CliError;
 use crate::profile::data_home;
+use crate::render::plain;
 use crate::terminal::Terminal;
 use crate::{bundles, input};
 
@@ -312,8 +313,11 @@ impl FirstStart {
                 service.tenant()
             ));
         }
-        if self.bundle.is_some() {
-            terminal.note("the log has a bundle in force already; others come by `countersign policy publish --activate`");
+        if let Some(bundle) = &self.bundle {
+            terminal.note(format!(
+                "--bundle is for the first start, and this log has a bundle in force; to put this one in its place: countersign policy publish --activate {}",
+                plain(bundle)
+            ));
         }
     }
 

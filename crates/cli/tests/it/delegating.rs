@@ -74,6 +74,9 @@ fn a_session_is_opened_first_and_a_helper_acts_by_delegation() {
         helper,
     ];
     assert_eq!(team(0, &same).trim(), given);
+    let listed = home.ok(&["entries", "--kind", "delegation"]);
+    let row = format!("agent:local gives {helper} email.send");
+    assert!(listed.contains(&row), "{listed}");
     team(
         1,
         &[

@@ -32,17 +32,18 @@ pub(crate) enum ManifestCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Starts the server, asks for its tools, and writes a bundle that can be published: a manifest per tool with the
-digest of its definition, a Cedar schema, policies, cases, and GUESSES.md, which says what was guessed. Read that
-before you rely on it. Where the directory is there already, it shows what has changed; --update takes it over, and
-leaves policies, actions and effects as they are.
+Starts the server, asks for its tools, and writes a bundle that can be published: a manifest per
+tool with the digest of its definition, a Cedar schema, policies, cases, and GUESSES.md, which says
+what was guessed. Read that before you rely on it. Where the directory is there already, it shows
+what has changed; --update takes it over, and leaves policies, actions and effects as they are.
 
 Examples:
-  countersign manifest from-mcp --out files -- npx -y @modelcontextprotocol/server-filesystem /srv/docs
-  countersign policy check files && countersign policy test files && countersign policy publish --activate files
-  countersign manifest from-mcp --out files --update -- npx -y @modelcontextprotocol/server-filesystem /srv/docs
+  countersign manifest from-mcp --out files -- npx -y @modelcontextprotocol/server-filesystem ~/docs
+  countersign policy test files && countersign policy publish --activate files
+  countersign manifest from-mcp --out files --update -- …            # the same command as before
 
-Exit codes: 0 written, or nothing has changed; 1 something has changed; 2 usage, or the server could not be asked.")]
+Exit codes: 0 written, or nothing has changed · 1 something has changed
+            2 usage, or the server could not be asked")]
 pub(crate) struct FromMcpArgs {
     /// The bundle's directory [default: the server's name]
     #[arg(long, value_name = "DIR")]

@@ -40,8 +40,6 @@ pub(crate) struct McpArgs {
         conflicts_with = "listen"
     )]
     command: Vec<OsString>,
-    #[command(flatten)]
-    http: http::HttpArgs,
     /// Who calls
     #[arg(long, default_value = LOCAL_ACTOR)]
     actor: String,
@@ -92,6 +90,9 @@ pub(crate) struct McpArgs {
         help_heading = "Connection"
     )]
     ingress_token: Option<String>,
+    // Last, because its heading holds for all that follows.
+    #[command(flatten)]
+    http: http::HttpArgs,
 }
 
 pub(crate) fn run(

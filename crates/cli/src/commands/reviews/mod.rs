@@ -20,9 +20,9 @@ use crate::terminal::Terminal;
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
-A call that a rule asks about waits until somebody answers, or its time is over. An answer approves nothing
-by itself: the call is judged again with it, and what comes of it is a new decision. Each answer is signed
-with the reviewer's own key, and is good for that one call, once.")]
+A call that a rule asks about waits until somebody answers, or its time is over. An answer
+approves nothing by itself: the call is judged again with it, and what comes of it is a new
+decision. Each answer is signed with the reviewer's own key, and is good for that one call, once.")]
 pub(crate) struct ReviewsArgs {
     /// Go on, and print each new one as it comes
     #[arg(long)]

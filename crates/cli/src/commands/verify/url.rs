@@ -69,7 +69,10 @@ impl LogUrl {
     pub(crate) fn begin(&self) -> Result<(), CliError> {
         let none = || {
             CliError::usage(format!("`{}` has no checkpoint", self.address()))
-                .hint("give the address of the log itself: `SERVER/log/TENANT/EPOCH` on a countersign server")
+                .hint(format!(
+                    "give the address of the log itself: on a countersign server it ends in /log/TENANT/EPOCH, as in {}/log/local/1",
+                    self.address()
+                ))
         };
         let checkpoint = self.newest()?.ok_or_else(none)?;
         let _ = self.checkpoint.set(checkpoint);
