@@ -492,6 +492,9 @@ fn a_turn_in_anothers_session_is_found_even_if_the_keys_holder_wrote_it() {
     let hook = ingress(&kit, true);
     kit.turn("theirs", "Write to jo@acme.example");
     register(&kit, &hook, "own").unwrap();
+    let instruction = kit.turn("other", "Write to jo@acme.example").intent_ref;
+    let scheduler = ingress(&kit, false);
+    triggered(&kit, &scheduler, "triggered", &instruction).unwrap();
     let log_key = kit.service().public_keys().log_key.parse().unwrap();
     let audit = Audit::new(Trust::in_key(log_key));
     let leaves = kit.leaves();
@@ -502,7 +505,8 @@ fn a_turn_in_anothers_session_is_found_even_if_the_keys_holder_wrote_it() {
         let mut leaves = leaves.clone();
         for leaf in &mut leaves {
             let text = String::from_utf8(leaf.clone()).unwrap();
-            if AnyEntry::from_leaf(leaf).unwrap().kind() == kind {
+            let is_meant = kind.contains(AnyEntry::from_leaf(leaf).unwrap().kind());
+            if is_meant {
                 *leaf = text.replace(from, to).into_bytes();
             }
         }
@@ -513,8 +517,12 @@ fn a_turn_in_anothers_session_is_found_even_if_the_keys_holder_wrote_it() {
     };
     assert_eq!(changed("session-open", &own, &own), []);
     assert_eq!(changed("session-open", &own, &theirs), [Check::Credential]);
-    assert_eq!(changed("intent", &theirs, &own), [Check::Credential]);
+    assert_eq!(changed("intent", &theirs, &own), [Check::Credential; 2]);
     let agent = kit.caller(Role::Agent).id().to_string();
     let by_an_agent = changed("session-open", &theirs, &agent);
-    assert_eq!(by_an_agent, [Check::Credential]);
+    assert_eq!(by_an_agent, [Check::Credential; 2]);
+    // A turn of a session of its own that rests on another's instruction.
+    let scheduler = scheduler.id().to_string();
+    let both = changed("session-open, intent", &scheduler, &own);
+    assert_eq!(both, [Check::Credential]);
 }
