@@ -114,6 +114,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<bool, Error> {
         .clone()
         .unwrap_or_else(|| workspace::root().join("target"));
     std::fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
+    let dir = dir.canonicalize().map_err(Error::io(&dir))?;
     if cfg!(debug_assertions) && !arguments.smoke {
         eprintln!(
             "warning: this is a dev build; for numbers run `cargo run --release --package countersign-xtask -- bench`"
