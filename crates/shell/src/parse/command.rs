@@ -321,6 +321,9 @@ impl Parser<'_, '_> {
             match word.text.as_str() {
                 "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" => self.shared.evaluates = true,
                 "_" => self.shared.unsure = true,
+                text if text.contains('[') && text.contains(['$', '`']) => {
+                    self.shared.unsure = true;
+                }
                 "-v" | "-R" => return Err(self.refuse("a test of a variable by its name")),
                 _ => {}
             }

@@ -209,6 +209,7 @@ fn a_value_that_is_evaluated_and_may_run_something_is_code() {
         "bash -c 'echo $((x))' _ \"$(b)\"",
         "bash -c 'echo $(($1))' _ 'a[$(b)]'",
         "read y < f; echo ${z[y]}",
+        "[[ a -eq 'a[$(b)]' ]]",
         "for x in *; do echo $((x)); done",
     ] {
         let said = said(line);
