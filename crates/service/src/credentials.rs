@@ -316,6 +316,11 @@ fn read_roles(texts: &[String]) -> Result<Vec<Role>, ServiceError> {
             "one credential may not be both `agent` and `{other}`: a surface that needs both holds two credentials"
         )));
     }
+    if roles.contains(&Role::Ingress) && roles.contains(&Role::Reviewer) {
+        return Err(ServiceError::malformed(
+            "one credential may not be both `ingress` and `reviewer`: it would name the person whose call it then reviews",
+        ));
+    }
     Ok(roles)
 }
 

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::RawJson;
 
-/// A credential to grant. `agent` with `ingress`, and `agent` with `reviewer`, are refused.
+/// A credential to grant. `agent` with `ingress`, `agent` with `reviewer`, and `ingress` with `reviewer` are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCredential {

@@ -218,6 +218,10 @@ fn members_of_credentials_are_for_the_roles_that_they_mean_something_to() {
             own_sessions: true,
             ..base("agent")
         },
+        NewCredential {
+            roles: vec!["ingress".to_owned(), "reviewer".to_owned()],
+            ..base("reviewer")
+        },
     ];
     for request in refused {
         let before = kit.size();
