@@ -34,7 +34,7 @@ struct Cli {
     #[command(flatten)]
     connection: ConnectionArgs,
     /// Write JSON documents on stdout, one per line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     json: bool,
     #[command(subcommand)]
     command: Command,

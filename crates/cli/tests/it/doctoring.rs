@@ -217,9 +217,19 @@ fn settings_that_let_calls_through_are_red() {
     let before = std::fs::read_to_string(desk.settings()).unwrap();
     std::fs::write(desk.settings(), before.replacen('{', "{,", 1)).unwrap();
     desk.is_red("user settings");
-    std::fs::write(desk.settings(), before).unwrap();
+    std::fs::write(desk.settings(), "{").unwrap();
+    desk.is_red("user settings");
+    std::fs::write(desk.settings(), &before).unwrap();
     let (_, red) = desk.doctor();
     assert_eq!(red, Vec::<String>::new());
+    // What holds for each event is said once.
+    let moved = before.replace(env!("CARGO_BIN_EXE_countersign"), "/nowhere/countersign");
+    std::fs::write(desk.settings(), moved).unwrap();
+    let project = desk.project.to_str().unwrap();
+    let text = desk.home.expect(1, &["doctor", "--project", project]);
+    let said: Vec<&str> = text.split_whitespace().collect();
+    let said = said.join(" ");
+    assert_eq!(said.matches("is no program that can").count(), 1, "{text}");
 }
 
 #[test]
@@ -296,9 +306,27 @@ fn without_its_server_or_its_credentials_it_is_red() {
     let diagnosis = home.json(1, &["doctor", "--project", project]);
     let text = diagnosis.to_string();
     assert!(text.contains("could not be reached"), "{text}");
+    assert!(text.contains("no more was tried"), "{text}");
     // Looking alone needs no server for the hooks.
     let text = home.expect(1, &["doctor", "--look-only", "--project", project]);
     assert!(text.contains("user settings"), "{text}");
+}
+
+#[test]
+fn a_bundle_that_does_not_know_the_assistants_tools_is_one_thing_to_put_right() {
+    let desk = Desk::new();
+    desk.home
+        .ok(&["policy", "publish", "--activate", "mail-agent"]);
+    let (_, red) = desk.doctor();
+    assert_eq!(red.len(), 1, "{red:?}");
+    let text = desk.home.expect(1, &["doctor"]);
+    let said: Vec<&str> = text.split_whitespace().collect();
+    let said = said.join(" ");
+    assert!(
+        said.contains("countersign policy publish --activate coding-agent"),
+        "{text}"
+    );
+    desk.server.stop();
 }
 
 /// Something that speaks the API and keeps no ledger.

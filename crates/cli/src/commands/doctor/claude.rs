@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use super::Probe;
 use super::ledger::{Ledger, entry_in, said};
 use super::process::{Ran, run};
-use super::report::{Check, Section};
-use super::settings::Installed;
+use super::report::{Check, Light, Section};
+use super::settings::{Installed, credentials};
 use crate::profile::Profile;
 
 /// The client that was measured: hooks that fail block there, and where they stand.
@@ -39,9 +39,15 @@ pub(super) fn examine(
 ) -> Section {
     let mut section = Section::new("Claude Code");
     if installed.is_empty() {
+        let says = match credentials() {
+            None => "no hook is installed: what it does is not judged here".to_owned(),
+            Some(path) => format!(
+                "no hook stands in the settings that count here, so what it does is not judged; there are credentials of one in {}, so it was installed, or is elsewhere",
+                path.display()
+            ),
+        };
         section.add(
-            Check::yellow("no hook is installed: what it does is not judged here")
-                .hint("`countersign hook install claude-code` puts the hooks in"),
+            Check::yellow(says).hint("`countersign hook install claude-code` puts the hooks in"),
         );
         return section;
     }
@@ -222,22 +228,36 @@ struct Said {
 impl Trial<'_> {
     fn hold(&self, scope: Scope, section: &mut Section) {
         let prompt = format!("A trial by countersign doctor: read the file {HARMLESS}");
-        for (event, more) in [
-            ("SessionStart", json!({"source": "startup"})),
-            ("UserPromptSubmit", json!({"prompt": prompt})),
-        ] {
-            section.checks.extend(self.told(event, &more));
+        let unopened = self.told("SessionStart", &json!({"source": "startup"}));
+        let is_open = unopened.is_none();
+        section.checks.extend(unopened);
+        if is_open {
+            let prompted = json!({"prompt": prompt});
+            section
+                .checks
+                .extend(self.told("UserPromptSubmit", &prompted));
         }
         let own = json!({"file_path": self.config});
         section.add(self.must_be_denied("toolu_doctor_1", &own));
+        if !is_open {
+            section.add(Check::yellow(
+                "no more was tried, since its session could not begin",
+            ));
+            return;
+        }
         let file = self.probe.project.join(HARMLESS);
         let harmless = json!({"file_path": file});
-        section.add(self.must_pass("toolu_doctor_2", &harmless));
+        let passed = self.must_pass("toolu_doctor_2", &harmless);
+        // The end of a call that was asked about would say that the person has answered yes.
+        let has_passed = passed.light == Light::Green;
+        section.add(passed);
         let ended = json!({
             "tool_name": "Read", "tool_input": harmless, "tool_use_id": "toolu_doctor_2",
             "tool_response": {"type": "text"}, "duration_ms": 1,
         });
-        section.checks.extend(self.told("PostToolUse", &ended));
+        if has_passed {
+            section.checks.extend(self.told("PostToolUse", &ended));
+        }
         section
             .checks
             .extend(self.told("SessionEnd", &json!({"reason": "other"})));
@@ -302,8 +322,9 @@ impl Trial<'_> {
                 "{what} passes without an entry: whatever answers there is no ledger"
             )),
             (Some("ask"), _) => Check::yellow(format!("{what} is asked about: {}", said.reason)),
-            (Some(_), _) => Check::red(format!("{what} is refused: {}", said.reason))
-                .hint("`countersign explain ENTRY` says why; the bundle `coding-agent` knows the assistant's tools"),
+            (Some(_), None) => Check::red(format!("{what} is refused: {}", said.reason)),
+            (Some(_), Some(entry)) => Check::red(format!("{what} is refused: {}", said.reason))
+                .hint(format!("`countersign explain {entry}` says why; a bundle that knows the assistant's tools comes in place of the one in force by `countersign policy publish --activate coding-agent`")),
             (None, _) => fails_open(&said),
         };
         with_entry(check, entry)

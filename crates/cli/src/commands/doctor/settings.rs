@@ -3,7 +3,8 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use countersign_hooks::claude::settings::{self, Inspection, Scope};
+use countersign_hooks::claude::NAME;
+use countersign_hooks::claude::settings::{self, Finding, Inspection, Scope};
 use countersign_hooks::limits::SETTINGS_BYTES;
 use serde_json::Value;
 
@@ -16,10 +17,18 @@ pub(super) struct Installed {
     /// What stands in it; why not, if it cannot be read.
     pub(super) inspection: Result<Inspection, String>,
     settings: Value,
+    /// Whether credentials of a hook are on this machine.
+    was_installed: bool,
 }
 
-/// The settings files, if a hook of ours stands in one of them; else none.
+/// Where a hook's credentials stand, if there are any: `install` has run.
+pub(super) fn credentials() -> Option<PathBuf> {
+    countersign_hooks::config_file(NAME).filter(|path| path.exists())
+}
+
+/// The settings files, if a hook of ours stands in one of them, or may have stood where one cannot be read; else none.
 pub(super) fn installed(project: &Path) -> Vec<Installed> {
+    let was_installed = credentials().is_some();
     let scopes = [Scope::User, Scope::Project, Scope::Local, Scope::Managed];
     let files = scopes.into_iter().filter_map(|scope| {
         let path = settings::path(scope, project)?;
@@ -27,6 +36,7 @@ pub(super) fn installed(project: &Path) -> Vec<Installed> {
             scope,
             inspection: settings::inspect(&path).map_err(|error| error.to_string()),
             settings: read(&path),
+            was_installed,
             path,
         })
     });
@@ -42,6 +52,7 @@ impl Installed {
     pub(super) fn is_ours(&self) -> bool {
         match &self.inspection {
             Ok(inspection) => inspection.is_installed(),
+            Err(_) if self.scope == Scope::User && self.was_installed => true,
             Err(_) => std::fs::read(&self.path).is_ok_and(|bytes| {
                 let text = String::from_utf8_lossy(&bytes);
                 text.contains("countersign") && text.contains("\"hook\"")
@@ -64,18 +75,18 @@ impl Installed {
                 }];
             }
         };
-        let mut checks: Vec<Check> = inspection
-            .findings
-            .iter()
-            .map(|finding| {
-                let says = format!("{name} settings: {}", finding.text);
-                match finding.fails_open {
-                    true => Check::red(says).hint(format!(
-                        "`countersign hook install claude-code` puts the hooks right; the file is {}",
-                        self.path.display()
-                    )),
+        let mut checks: Vec<Check> = together(&inspection.findings)
+            .into_iter()
+            .map(|(fails_open, text)| {
+                let says = format!("{name} settings: {text}");
+                let check = match fails_open {
+                    true => Check::red(says),
                     false => Check::yellow(says),
-                }
+                };
+                check.hint(format!(
+                    "`countersign hook install claude-code` puts the hooks right; the file is {}",
+                    self.path.display()
+                ))
             })
             .collect();
         if inspection.is_installed() && checks.is_empty() {
@@ -130,6 +141,29 @@ impl Installed {
             })
             .collect()
     }
+}
+
+/// What is found of several events in the same words, said once.
+fn together(findings: &[Finding]) -> Vec<(bool, String)> {
+    let mut said: Vec<(bool, Vec<&str>, &str)> = Vec::new();
+    for finding in findings {
+        let (event, rest) = finding.text.split_once(": ").unwrap_or(("", &finding.text));
+        let same = said
+            .iter_mut()
+            .find(|(fails_open, _, other)| *fails_open == finding.fails_open && *other == rest);
+        match same {
+            Some((_, events, _)) => events.push(event),
+            None => said.push((finding.fails_open, vec![event], rest)),
+        }
+    }
+    said.into_iter()
+        .map(
+            |(fails_open, events, rest)| match events.concat().is_empty() {
+                true => (fails_open, rest.to_owned()),
+                false => (fails_open, format!("{}: {rest}", events.join(", "))),
+            },
+        )
+        .collect()
 }
 
 fn is_ours(handler: &Value) -> bool {

@@ -32,8 +32,8 @@ use outside::{Field, Format, Names};
 #[command(after_help = "\
 Exit codes: 0 everything matches · 1 something does not · 2 usage or I/O
 
-A record is joined by the entry that it names; else, with --open, by the client's own id of the call, or by
-tool and arguments within --window. In OpenTelemetry spans the entry is the attribute
+A record is joined by the entry that it names; else, with --open, by the client's own id of the
+call, or by tool and arguments within --window. In OpenTelemetry spans the entry is the attribute
 `dev.countersign.entry_id`. Each call that --open opens is an entry of the log.")]
 pub(crate) struct ReconcileArgs {
     /// Decided at or after this time: 2026-04-18T02:13:44Z, 2026-04-18, or so long ago: 2h, 1d
