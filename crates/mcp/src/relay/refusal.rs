@@ -82,11 +82,7 @@ impl Refusal {
 
     /// Countersign could not be asked, or could not answer.
     pub(super) fn undecided(error: &ClientError) -> Self {
-        let entry = error.problem().and_then(|problem| problem.entry_id.clone());
-        let recorded = match &entry {
-            Some(entry) => format!("\nLedger entry: {entry}"),
-            None => String::new(),
-        };
+        let (entry, recorded) = recorded(error);
         Self {
             text: format!(
                 "Countersign could not decide on this call, and without its decision no call is made: {error}. Trying again at once will \
@@ -100,11 +96,7 @@ impl Refusal {
 
     /// It was approved, and its permit is refused.
     pub(super) fn not_any_more(error: &ClientError) -> Self {
-        let entry = error.problem().and_then(|problem| problem.entry_id.clone());
-        let recorded = match &entry {
-            Some(entry) => format!("\nLedger entry: {entry}"),
-            None => String::new(),
-        };
+        let (entry, recorded) = recorded(error);
         Self {
             text: format!(
                 "Countersign did not let this call through although it was approved: {error}. Do not make it again unless the person \
@@ -183,6 +175,16 @@ fn why(reasons: &[ReasonView]) -> String {
         lines.push(format!("and {} more", reasons.len() - REASONS));
     }
     lines.join("\n")
+}
+
+/// The entry that a problem names, and the line that says so.
+fn recorded(error: &ClientError) -> (Option<String>, String) {
+    let entry = error.problem().and_then(|problem| problem.entry_id.clone());
+    let line = match &entry {
+        Some(entry) => format!("\nLedger entry: {entry}"),
+        None => String::new(),
+    };
+    (entry, line)
 }
 
 fn ids(reasons: &[ReasonView]) -> Vec<String> {

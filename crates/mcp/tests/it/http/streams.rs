@@ -268,13 +268,7 @@ fn a_result_is_recorded_although_its_client_has_gone() {
     let session = relay.initialize(&json!({}));
     let params = json!({"name": "crm.lookup", "arguments": lookup()});
     let body = request(json!(1), "tools/call", &params);
-    let mut stream = relay.connect();
-    let bytes = relay.request(
-        "POST",
-        &[("mcp-session-id", &session)],
-        Some(body.as_bytes()),
-    );
-    stream.write_all(&bytes).unwrap();
+    let stream = relay.begin(&[("mcp-session-id", &session)], &body);
     await_calls(&upstream, 1);
     drop(stream);
     go.send(()).unwrap();
@@ -292,12 +286,9 @@ fn a_stateless_client_that_goes_cancels_its_call() {
         let _ = ended.send(read);
     });
     let relay = world.relay(&upstream);
-    let mut stream = relay.connect();
     let body = lookup_call(1);
     let headers = stateless("tools/call", Some("crm.lookup"));
-    stream
-        .write_all(&relay.request("POST", &headers, Some(body.as_bytes())))
-        .unwrap();
+    let stream = relay.begin(&headers, &body);
     await_calls(&upstream, 1);
     drop(stream);
     at_end
@@ -352,10 +343,7 @@ fn an_older_client_cancels_a_call_at_a_newer_upstream() {
     let headers = [("mcp-session-id", session.as_str())];
     let params = json!({"name": "crm.lookup", "arguments": lookup()});
     let body = request(json!("a"), "tools/call", &params);
-    let mut stream = relay.connect();
-    stream
-        .write_all(&relay.request("POST", &headers, Some(body.as_bytes())))
-        .unwrap();
+    let stream = relay.begin(&headers, &body);
     await_calls(&upstream, 1);
     let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
         "params": {"requestId": "a"}});
@@ -411,13 +399,7 @@ fn a_stop_of_the_relay_is_an_unknown_execution() {
         "tools/call",
         &json!({"name": "crm.lookup", "arguments": lookup()}),
     );
-    let mut stream = relay.connect();
-    let bytes = relay.request(
-        "POST",
-        &[("mcp-session-id", &session)],
-        Some(body.as_bytes()),
-    );
-    stream.write_all(&bytes).unwrap();
+    let stream = relay.begin(&[("mcp-session-id", &session)], &body);
     await_calls(&upstream, 1);
     drop(relay);
     let reply = read_reply(&mut BufReader::new(stream)).expect("an answer");
@@ -600,11 +582,8 @@ fn a_list_that_stays_open_is_open_at_once() {
         "subscriptions/listen",
         &with_meta(json!({}), &json!({})),
     );
-    let mut stream = relay.connect();
     let headers = stateless("subscriptions/listen", None);
-    stream
-        .write_all(&relay.request("POST", &headers, Some(body.as_bytes())))
-        .unwrap();
+    let stream = relay.begin(&headers, &body);
     let mut reader = BufReader::new(stream);
     assert_eq!(read_head(&mut reader).unwrap().0, 200);
     let first = String::from_utf8(read_chunk(&mut reader).unwrap()).unwrap();
@@ -685,10 +664,7 @@ fn an_answer_in_another_session_approves_nothing() {
     let params = json!({"name": "ticket.update", "arguments": ticket()});
     let body = request(json!(1), "tools/call", &params);
     let own = [("mcp-session-id", one.as_str())];
-    let mut stream = relay.connect();
-    stream
-        .write_all(&relay.request("POST", &own, Some(body.as_bytes())))
-        .unwrap();
+    let stream = relay.begin(&own, &body);
     let mut reader = BufReader::new(stream);
     assert_eq!(read_head(&mut reader).unwrap().0, 200);
     let question = next_message(&mut reader);
@@ -712,10 +688,7 @@ fn asked(relay: &Relayed, session: &str, action: &str) -> (Value, Value) {
     let params = json!({"name": "ticket.update", "arguments": ticket()});
     let body = request(json!(action), "tools/call", &params);
     let headers = [("mcp-session-id", session)];
-    let mut stream = relay.connect();
-    stream
-        .write_all(&relay.request("POST", &headers, Some(body.as_bytes())))
-        .unwrap();
+    let stream = relay.begin(&headers, &body);
     let mut reader = BufReader::new(stream);
     assert_eq!(read_head(&mut reader).unwrap().0, 200);
     let question = next_message(&mut reader);

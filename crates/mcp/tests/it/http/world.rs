@@ -58,6 +58,14 @@ impl Relayed {
         self.send(&self.request("POST", headers, Some(body.as_bytes())))
     }
 
+    /// The same, and does not wait for the answer.
+    pub(crate) fn begin(&self, headers: &[(&str, &str)], body: &str) -> TcpStream {
+        let mut stream = self.connect();
+        let bytes = self.request("POST", headers, Some(body.as_bytes()));
+        stream.write_all(&bytes).unwrap();
+        stream
+    }
+
     pub(crate) fn send(&self, bytes: &[u8]) -> Reply {
         let mut stream = self.connect();
         let _ = stream.write_all(bytes);
