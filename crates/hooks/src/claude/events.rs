@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::answer::Output;
 use super::input::Input;
@@ -83,16 +83,31 @@ fn prompt(handler: &Handler, input: &Input<'_>, session: &str) -> Result<Output,
 }
 
 fn finished(handler: &Handler, input: &Input<'_>, session: &str) -> Result<Output, HookError> {
+    ended(handler, input, session, input.tool_response, false)
+}
+
+fn failed(handler: &Handler, input: &Input<'_>, session: &str) -> Result<Output, HookError> {
+    ended(handler, input, session, input.error, true)
+}
+
+fn ended(
+    handler: &Handler,
+    input: &Input<'_>,
+    session: &str,
+    result: Option<&RawValue>,
+    is_error: bool,
+) -> Result<Output, HookError> {
     let nothing = to_raw_value(&()).map_err(|error| HookError::Event(error.to_string()))?;
     handler.finished(&Finished {
         session,
         id: Input::needed(&input.tool_use_id, "tool_use_id")?,
         tool: Input::needed(&input.tool_name, "tool_name")?,
         args: input.tool_input.unwrap_or(&nothing),
-        result: input.tool_response.unwrap_or(&nothing),
-        is_error: false,
+        result: result.unwrap_or(&nothing),
+        is_error,
         duration_ms: duration_ms(input),
-        ran: true,
+        // A call that its person kept back failed and has no time that it ran.
+        ran: !is_error || input.duration_ms.is_some(),
     })?;
     Ok(Output::no_opinion())
 }
@@ -100,22 +115,6 @@ fn finished(handler: &Handler, input: &Input<'_>, session: &str) -> Result<Outpu
 /// How long the call ran, if the client says it as a whole number.
 fn duration_ms(input: &Input<'_>) -> Option<u64> {
     input.duration_ms.and_then(|text| text.get().parse().ok())
-}
-
-fn failed(handler: &Handler, input: &Input<'_>, session: &str) -> Result<Output, HookError> {
-    let nothing = to_raw_value(&()).map_err(|error| HookError::Event(error.to_string()))?;
-    handler.finished(&Finished {
-        session,
-        id: Input::needed(&input.tool_use_id, "tool_use_id")?,
-        tool: Input::needed(&input.tool_name, "tool_name")?,
-        args: input.tool_input.unwrap_or(&nothing),
-        result: input.error.unwrap_or(&nothing),
-        is_error: true,
-        duration_ms: duration_ms(input),
-        // A call that its person kept back has no time that it ran.
-        ran: input.duration_ms.is_some(),
-    })?;
-    Ok(Output::no_opinion())
 }
 
 fn subagent(handler: &Handler, input: &Input<'_>, session: &str) -> Result<Output, HookError> {
