@@ -2,7 +2,9 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -97,6 +99,10 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 fn open(path: &Path) -> Result<Option<File>, HookError> {
+    // Opening a pipe waits for a writer, and a client that waits for an answer too long may go on.
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
+        return Err(HookError::file(path, "it is a pipe"));
+    }
     match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         opened => opened

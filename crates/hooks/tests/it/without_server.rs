@@ -127,6 +127,23 @@ fn without_a_configuration_calls_are_refused() {
 }
 
 #[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("claude-code.toml");
+    let made = std::process::Command::new("mkfifo")
+        .args(["-m", "600"])
+        .arg(&pipe)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let call = event("PreToolUse").to_string();
+    let (told, answered) = std::sync::mpsc::channel();
+    std::thread::spawn(move || told.send(respond(call.as_bytes(), Some(&pipe))));
+    let answer = answered.recv_timeout(std::time::Duration::from_secs(20));
+    assert!(is_refusal(&answer.expect("it does not wait for a writer")));
+}
+
+#[test]
 fn events_that_nobody_can_read_are_refused() {
     let (_dir, config) = place();
     let with = |name: &str, value: Value| {
