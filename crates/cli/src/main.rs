@@ -17,6 +17,7 @@ mod render;
 mod serve;
 mod terminal;
 mod units;
+mod user;
 mod witness;
 
 use std::process::ExitCode;

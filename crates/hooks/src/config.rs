@@ -1,7 +1,8 @@
 //! The file with the hook's own credentials: which server, and a token per role.
 //!
-//! The handler is told its path by an option and reads no other place and no variable: an
-//! assistant takes its variables from settings that a project brings along.
+//! The handler is told its path by an option, or that it is below the home directory that the
+//! system's users give. It reads no other place and no variable: an assistant takes its variables
+//! from settings that a project brings along.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -135,7 +136,8 @@ impl Config {
             .map_err(|reason| HookError::file(path, reason))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Reads the text of such a file. The error holds nothing of it that could be a token.
+    pub fn parse(text: &str) -> Result<Self, String> {
         // The parser's own message may quote a line, and a line may hold a token.
         let file: File = toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
@@ -188,6 +190,12 @@ impl Config {
 
     /// Writes the file, mode 0600.
     pub fn write(&self, path: &Path) -> Result<(), HookError> {
+        let text = self.text().map_err(|error| HookError::file(path, error))?;
+        files::write(path, &text, 0o600, true)
+    }
+
+    /// The text of the file. It holds the tokens.
+    pub fn text(&self) -> Result<String, toml::ser::Error> {
         let file = File {
             server: self.server.to_string(),
             ca_file: self.ca_file.clone(),
@@ -212,8 +220,7 @@ impl Config {
                     .map(|token| token.reveal().to_owned()),
             },
         };
-        let text = toml::to_string(&file).map_err(|error| HookError::file(path, error))?;
-        files::write(path, &format!("{HEADER}{text}"), 0o600, true)
+        Ok(format!("{HEADER}{}", toml::to_string(&file)?))
     }
 
     /// A client of the server, without a token. Nothing is connected yet.

@@ -44,6 +44,8 @@ pub const CALLS: usize = 1024;
 pub const SESSIONS: usize = 64;
 /// Most directories whose newest session is remembered.
 pub const DIRECTORIES: usize = 256;
+/// Most bytes of the list of the machine's users.
+pub const USERS_BYTES: u64 = 4 * 1024 * 1024;
 /// Most bytes of a settings file.
 pub const SETTINGS_BYTES: u64 = 4 * 1024 * 1024;
 /// Most bytes of what is said to the assistant about one call.

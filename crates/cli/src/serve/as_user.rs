@@ -4,17 +4,11 @@
 use std::ffi::OsString;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::error::CliError;
-
-/// A user of this machine.
-struct User {
-    uid: u32,
-    gid: u32,
-    home: PathBuf,
-}
+use crate::user::User;
 
 /// Starts this program again as that user, with the same arguments but for `--user`, in that user's
 /// home. Returns only if that cannot be done.
@@ -55,33 +49,6 @@ fn start_as(name: &str) -> Result<CliError, CliError> {
 }
 
 impl User {
-    /// The user as the system's databases know it (passwd(5)).
-    fn find(name: &str) -> Result<Self, CliError> {
-        let unknown = || {
-            CliError::usage(format!("there is no user `{name}`")).hint(format!(
-                "useradd --system --home-dir /var/lib/countersign --shell /usr/sbin/nologin {name}"
-            ))
-        };
-        // A name that begins with `-` would be an option.
-        if name.is_empty() || name.starts_with('-') || name.contains([':', '/', '\n']) {
-            return Err(unknown());
-        }
-        let output = Command::new("getent").args(["passwd", name]).output();
-        let output = output.map_err(|error| CliError::io(std::path::Path::new("getent"), error))?;
-        let line = String::from_utf8(output.stdout).map_err(|_| unknown())?;
-        let fields: Vec<&str> = line.trim_end().split(':').collect();
-        match fields.as_slice() {
-            [_, _, uid, gid, _, home, _] if output.status.success() && home.starts_with('/') => {
-                Ok(Self {
-                    uid: uid.parse().map_err(|_| unknown())?,
-                    gid: gid.parse().map_err(|_| unknown())?,
-                    home: PathBuf::from(home),
-                })
-            }
-            _ => Err(unknown()),
-        }
-    }
-
     /// The home directory: made if it is not there, and refused if it is another user's.
     fn make_home(&self) -> Result<(), CliError> {
         let failed = |path: &Path, error: std::io::Error| CliError::io(path, error);

@@ -626,6 +626,11 @@ fn no_command_line_of_a_handler_fails_open() {
         vec!["--json", "hook", "claude-code"],
         vec!["--bogus", "hook", "claude-code"],
         vec!["hook", "claude-kode"],
+        vec!["hook", "claude-code", "--managed"],
+        vec!["hook", "claude-code", "--managed", "--server"],
+        vec!["hook", "claude-code", "--managed", "--server", "no address"],
+        vec!["hook", "claude-code", "--managed", "--config", "/tmp/x"],
+        vec!["--json", "hook", "claude-code", "--managed"],
     ] {
         let mut command = home.command(&args);
         command.env("COUNTERSIGN_TIMEOUT_S", "no number");

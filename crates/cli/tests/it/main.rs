@@ -27,6 +27,8 @@ mod hooking;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod managed;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod monitoring;

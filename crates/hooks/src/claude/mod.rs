@@ -15,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 pub use answer::Output;
+use countersign_client::ServerUrl;
 use input::Input;
 
 use crate::config::Config;
@@ -61,14 +62,25 @@ const HARMLESS: &[&str] = &[
 ///
 /// It does not panic, and there is no event and no failure that it has no answer to.
 pub fn respond(event: impl Read, config: Option<&Path>) -> Output {
+    respond_by(event, || handler(config))
+}
+
+/// The same for a handler of the machine's managed settings, which serve every user: the file is
+/// below the home directory of who runs this, and counts only if it is of the server that the
+/// settings name, because its user can write it.
+pub fn respond_managed(event: impl Read, server: &str) -> Output {
+    respond_by(event, || managed(server))
+}
+
+fn respond_by(event: impl Read, handler: impl FnOnce() -> Result<Handler, HookError>) -> Output {
     // INVARIANT: a panic is a refusal; nothing of the state that it may have left is used.
-    let answered = catch_unwind(AssertUnwindSafe(|| answer(event, config)));
+    let answered = catch_unwind(AssertUnwindSafe(|| answer(event, handler)));
     answered.unwrap_or_else(|_| {
         Output::block("the countersign hook has a defect, so nothing is allowed")
     })
 }
 
-fn answer(event: impl Read, config: Option<&Path>) -> Output {
+fn answer(event: impl Read, handler: impl FnOnce() -> Result<Handler, HookError>) -> Output {
     let bytes = match crate::files::limited(event, EVENT_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => return Output::unread(None, &error),
@@ -84,7 +96,7 @@ fn answer(event: impl Read, config: Option<&Path>) -> Output {
     if event == "ConfigChange" {
         return settings_changed(&input);
     }
-    let handled = handler(config).and_then(|handler| events::handle(&handler, &input));
+    let handled = handler().and_then(|handler| events::handle(&handler, &input));
     handled.unwrap_or_else(|error| {
         Output::failed(
             EVENTS.iter().find(|known| **known == event).copied(),
@@ -110,4 +122,19 @@ fn handler(config: Option<&Path>) -> Result<Handler, HookError> {
     let path = config.or(usual.as_deref());
     let path = path.ok_or_else(|| HookError::Event("there is no home directory".to_owned()))?;
     Handler::new(Config::read(path)?).map_err(|error| HookError::file(path, error))
+}
+
+fn managed(server: &str) -> Result<Handler, HookError> {
+    let path = crate::places::config_below(&crate::places::own_home()?, NAME);
+    let config = Config::read(&path)?;
+    let named: Result<ServerUrl, _> = server.parse();
+    if !named.is_ok_and(|named| named == config.server) {
+        let reason = format!(
+            "its server is {}, and the machine's managed settings name {}",
+            config.server,
+            crate::names::shown(server)
+        );
+        return Err(HookError::file(&path, reason));
+    }
+    Handler::new(config).map_err(|error| HookError::file(&path, error))
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use countersign_hooks::claude::EVENTS;
-use countersign_hooks::claude::settings::{Changed, Wanted, inspect, install, uninstall};
+use countersign_hooks::claude::settings::{Changed, Told, Wanted, inspect, install, uninstall};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -43,7 +43,7 @@ impl Place {
 fn wanted(binary: &str) -> Wanted {
     Wanted {
         binary: binary.into(),
-        config: "/home/jo/.config/countersign/hooks/claude-code.toml".into(),
+        config: Told::File("/home/jo/.config/countersign/hooks/claude-code.toml".into()),
         review_wait_s: 50,
     }
 }
@@ -381,4 +381,49 @@ fn a_directory_is_no_settings_file() {
     std::fs::create_dir_all(place.file()).unwrap();
     assert!(install(&place.file(), &ours()).is_err());
     assert!(inspect(Path::new("/nowhere/settings.json")).is_ok_and(|found| !found.is_installed()));
+}
+
+#[test]
+fn managed_settings_name_no_file_and_can_be_read_by_all() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let path = place.file().with_file_name("managed/managed-settings.json");
+    let wanted = Wanted {
+        config: Told::OfUser {
+            server: "http://127.0.0.1:8787".to_owned(),
+            log_key: Some("log+1+key".to_owned()),
+        },
+        ..ours()
+    };
+    assert!(matches!(
+        install(&path, &wanted).unwrap(),
+        Changed::Written { .. }
+    ));
+    assert_eq!(install(&path, &wanted).unwrap(), Changed::Nothing);
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o644, 0o755));
+    let found = inspect(&path).unwrap();
+    let handler = &found.handlers[0];
+    let told = [
+        "--managed",
+        "--server",
+        "http://127.0.0.1:8787",
+        "--log-key",
+        "log+1+key",
+    ];
+    assert_eq!(handler.args[2..], told);
+    assert_eq!(found.log_key().as_deref(), Some("log+1+key"));
+    let config = found.config().unwrap();
+    assert!(
+        config.ends_with(".config/countersign/hooks/claude-code.toml"),
+        "{config:?}"
+    );
+    let no_config = found
+        .findings
+        .iter()
+        .any(|it| it.text.contains("no configuration"));
+    assert!(!no_config, "{:?}", found.findings);
+    assert!(matches!(uninstall(&path).unwrap(), Changed::Written { .. }));
+    assert!(!inspect(&path).unwrap().is_installed());
 }

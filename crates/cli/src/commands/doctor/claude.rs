@@ -106,14 +106,22 @@ fn hooks_of(
     if !probe.is_sending {
         return;
     }
-    let known = profile.filter(|profile| {
+    let of_server = profile.filter(|profile| {
         let address = profile.server.parse::<countersign_client::ServerUrl>();
         address.is_ok_and(|address| address == config.server)
     });
+    // What root wrote into the managed settings is as good as the profile.
+    let named = || match scope {
+        Scope::Managed => inspection.log_key(),
+        _ => None,
+    };
+    let known = of_server
+        .map(|profile| profile.log_key.clone())
+        .or_else(named);
     let client = config.client().map_err(said);
     let ledger = client.and_then(|client| {
         let agent = client.with_token(config.tokens.agent.clone());
-        Ledger::of(agent, known.map(|profile| profile.log_key.as_str()), false)
+        Ledger::of(agent, known.as_deref(), false)
     });
     let ledger = match ledger {
         Ok(ledger) => ledger,

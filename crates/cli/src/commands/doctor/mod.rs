@@ -2,7 +2,7 @@
 
 mod claude;
 mod ledger;
-mod process;
+pub(in crate::commands) mod process;
 mod relay;
 mod report;
 mod server;
@@ -34,6 +34,9 @@ pub(crate) struct DoctorArgs {
     /// A further file with `mcpServers`; can be given more than once
     #[arg(long = "mcp-settings", value_name = "FILE")]
     mcp_settings: Vec<PathBuf>,
+    /// Another file in place of the machine's managed settings, for tests
+    #[arg(long, value_name = "FILE", hide = true)]
+    managed_file: Option<PathBuf>,
     /// Look at settings and what was seen, and send nothing
     #[arg(long)]
     look_only: bool,
@@ -77,7 +80,7 @@ fn examine(
     connection: &ConnectionArgs,
     terminal: &Terminal,
 ) -> Diagnosis {
-    let installed = settings::installed(&probe.project);
+    let installed = settings::installed(&probe.project, args.managed_file.as_deref());
     let relays = relay::configured(&probe.project, &args.mcp_settings);
     let mut sections = Vec::new();
     let profile = server::profile(connection);

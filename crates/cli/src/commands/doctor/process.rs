@@ -10,16 +10,16 @@ const OUTPUT_BYTES: u64 = 1024 * 1024;
 
 /// What a program wrote, and how it ended.
 #[derive(Debug)]
-pub(super) struct Ran {
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Ran {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
     /// The exit code; `None` where a signal ended it.
-    pub(super) code: Option<i32>,
-    pub(super) took: Duration,
+    pub(crate) code: Option<i32>,
+    pub(crate) took: Duration,
 }
 
 /// Runs a program with this on its stdin until it ends, or is ended.
-pub(super) fn run(mut command: Command, stdin: &[u8], limit: Duration) -> Result<Ran, String> {
+pub(crate) fn run(mut command: Command, stdin: &[u8], limit: Duration) -> Result<Ran, String> {
     let began = Instant::now();
     command
         .stdin(Stdio::piped())
@@ -60,7 +60,7 @@ pub(super) fn run(mut command: Command, stdin: &[u8], limit: Duration) -> Result
 }
 
 /// Ends a program that is still running.
-pub(super) fn end(child: &mut Child) {
+pub(crate) fn end(child: &mut Child) {
     // It may have ended by itself meanwhile.
     let _ = child.kill();
     let _ = child.wait();

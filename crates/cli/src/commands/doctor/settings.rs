@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_hooks::claude::NAME;
 use countersign_hooks::claude::settings::{self, Finding, Inspection, Scope};
+use countersign_hooks::is_of_root;
 use countersign_hooks::limits::SETTINGS_BYTES;
 use serde_json::Value;
 
@@ -19,6 +20,8 @@ pub(super) struct Installed {
     settings: Value,
     /// Whether credentials of a hook are on this machine.
     was_installed: bool,
+    /// Whether ours are among the managed hooks, which this file does not switch off.
+    stands_apart: bool,
 }
 
 /// Where a hook's credentials stand, if there are any: `install` has run.
@@ -27,20 +30,32 @@ pub(super) fn credentials() -> Option<PathBuf> {
 }
 
 /// The settings files, if a hook of ours stands in one of them, or may have stood where one cannot be read; else none.
-pub(super) fn installed(project: &Path) -> Vec<Installed> {
+///
+/// `managed`: another file in place of the machine's.
+pub(super) fn installed(project: &Path, managed: Option<&Path>) -> Vec<Installed> {
     let was_installed = credentials().is_some();
     let scopes = [Scope::User, Scope::Project, Scope::Local, Scope::Managed];
     let files = scopes.into_iter().filter_map(|scope| {
-        let path = settings::path(scope, project)?;
+        let other = managed.filter(|_| scope == Scope::Managed);
+        let path = other
+            .map(Path::to_owned)
+            .or_else(|| settings::path(scope, project))?;
         path.exists().then(|| Installed {
             scope,
             inspection: settings::inspect(&path).map_err(|error| error.to_string()),
             settings: read(&path),
             was_installed,
             path,
+            stands_apart: false,
         })
     });
-    let files: Vec<Installed> = files.collect();
+    let mut files: Vec<Installed> = files.collect();
+    let holds = |file: &Installed| file.scope == Scope::Managed && file.is_ours();
+    if files.iter().any(holds) {
+        for file in files.iter_mut().filter(|file| file.scope != Scope::Managed) {
+            file.stands_apart = true;
+        }
+    }
     match files.iter().any(Installed::is_ours) {
         true => files,
         false => Vec::new(),
@@ -79,6 +94,9 @@ impl Installed {
             .into_iter()
             .map(|(fails_open, text)| {
                 let says = format!("{name} settings: {text}");
+                if self.stands_apart && text == settings::ALL_OFF {
+                    return Check::yellow(format!("{says} but those of the managed settings"));
+                }
                 let check = match fails_open {
                     true => Check::red(says),
                     false => Check::yellow(says),
@@ -95,8 +113,26 @@ impl Installed {
                 inspection.handlers.len()
             )));
         }
+        if self.scope == Scope::Managed && inspection.is_installed() {
+            checks.push(self.whose(inspection));
+        }
         checks.extend(self.others());
         checks
+    }
+
+    /// Whether the settings and what they run are root's alone.
+    fn whose(&self, inspection: &Inspection) -> Check {
+        let programs = inspection.handlers.iter().map(|it| it.command.as_path());
+        let mut places = std::iter::once(self.path.as_path()).chain(programs);
+        match places.find_map(|place| is_of_root(place).err()) {
+            None => Check::green(
+                "managed settings: they and the program of the hooks are root's, so no program of this user switches them off",
+            ),
+            Some(why) => Check::red(format!(
+                "managed settings: others than root can change them, or the program of the hooks: {why}"
+            ))
+            .hint("install countersign as root, such as into /usr/local/bin, and the hooks again"),
+        }
     }
 
     /// What stands there beside our hooks.

@@ -28,6 +28,10 @@ pub(crate) fn direct() -> Option<ExitCode> {
     if command == "agent-hooks" && rest.iter().any(|word| is_option(word, "--listen")) {
         return None;
     }
+    let is_managed = |word: &OsString| word == "--managed";
+    if command == "claude-code" && rest.iter().any(is_managed) {
+        return Some(managed(rest).into());
+    }
     let exit = match (command, config(rest)) {
         ("claude-code", Ok(config)) => claude_code(config.as_deref()),
         (_, Ok(config)) => agent_hooks(config.as_deref()),
@@ -42,6 +46,19 @@ pub(crate) fn direct() -> Option<ExitCode> {
 /// Answers one event of Claude Code.
 pub(crate) fn claude_code(config: Option<&Path>) -> Exit {
     write(&claude::respond(std::io::stdin().lock(), config))
+}
+
+/// Answers one event by the machine's managed settings.
+fn managed(words: &[OsString]) -> Exit {
+    let texts: Option<Vec<&str>> = words.iter().map(|word| word.to_str()).collect();
+    match texts.as_deref() {
+        Some(
+            ["--managed", "--server", server] | ["--managed", "--server", server, "--log-key", _],
+        ) => write(&claude::respond_managed(std::io::stdin().lock(), server)),
+        _ => write(&Output::block(
+            "countersign hook claude-code --managed: what follows has to be --server URL, and may be --log-key KEY",
+        )),
+    }
 }
 
 /// Answers one context of agent-hooks.

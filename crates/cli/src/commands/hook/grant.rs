@@ -20,13 +20,24 @@ pub(super) struct Granted {
     pub(super) tokens: Tokens,
 }
 
-/// Grants the credentials. `actors`: whom they may speak for.
+impl Granted {
+    /// What a standing configuration holds.
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            ids: config.credentials.clone(),
+            tokens: config.tokens.clone(),
+        }
+    }
+}
+
+/// Grants the credentials. `actors`: whom they may speak for; `user`: whose they are, where root grants them.
 pub(super) fn grant(
     admin: &Client,
     surface: Surface,
     actors: &[String],
+    user: Option<&str>,
 ) -> Result<Granted, CliError> {
-    let name = |role: &str| Some(format!("hook {} ({role})", surface.name()));
+    let name = |role: &str| Some(name(surface, role, user));
     let role = |role: &str| NewCredential {
         roles: vec![role.to_owned()],
         name: name(role),
@@ -61,10 +72,36 @@ pub(super) fn grant(
     Ok(Granted { ids, tokens })
 }
 
+fn name(surface: Surface, role: &str, user: Option<&str>) -> String {
+    match user {
+        None => format!("hook {} ({role})", surface.name()),
+        Some(user) => format!("hook {} ({role}) of {user}", surface.name()),
+    }
+}
+
+/// Revokes what was granted to a user by these names, but for what stays. It goes by what the server
+/// knows: a file that the user can write names whatever the user likes.
+pub(super) fn revoke_of(
+    admin: &Client,
+    surface: Surface,
+    user: &str,
+    kept: &BTreeMap<String, String>,
+) -> Result<usize, CliError> {
+    let names = ["agent", "ingress", "tool"].map(|role| name(surface, role, Some(user)));
+    let mut revoked = 0;
+    for credential in admin.credentials()?.credentials {
+        let is_named = credential.name.is_some_and(|name| names.contains(&name));
+        let is_kept = kept.values().any(|kept| *kept == credential.credential);
+        if is_named && !is_kept && !credential.revoked {
+            admin.revoke_credential(&credential.credential)?;
+            revoked += 1;
+        }
+    }
+    Ok(revoked)
+}
+
 /// Whether a standing configuration's tokens are all ones that the server knows.
-pub(super) fn are_good(config: &Config) -> Result<bool, CliError> {
-    let client = config.client()?;
-    let tokens = &config.tokens;
+pub(super) fn are_good(client: &Client, tokens: &Tokens) -> Result<bool, CliError> {
     for token in [&tokens.agent, &tokens.ingress, &tokens.tool] {
         let asked = client.with_token(token.clone()).decision(NO_ENTRY, None);
         match asked {

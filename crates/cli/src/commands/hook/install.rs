@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use countersign_hooks::claude::settings::{self, Changed, Scope, Wanted};
+use countersign_client::ServerUrl;
+use countersign_hooks::claude::settings::{self, Changed, Scope, Told, Wanted};
 use countersign_hooks::limits::{REQUEST_TIMEOUT_S, REVIEW_WAIT_MAX_S, TURN_TTL_S};
 use countersign_hooks::{Config, SdkPrompts, config_file, state_home};
 use serde::Serialize;
 
-use super::{Surface, grant};
+use super::{Surface, grant, managed};
 use crate::commands::turn::login;
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
@@ -19,60 +20,71 @@ use crate::units;
 #[derive(Debug, Args)]
 pub(crate) struct InstallArgs {
     /// What to hook into
-    surface: Surface,
+    pub(super) surface: Surface,
     #[command(flatten)]
-    scope: ScopeArgs,
+    pub(super) scope: ScopeArgs,
     /// How long a call waits for a reviewer, such as 50s; at most 15m [default: 50s, for agent-hooks 2s]
     #[arg(long, value_name = "TIME", value_parser = units::seconds)]
     review_wait: Option<u64>,
     /// How long a prompt counts, such as 4h [default: 4h]
     #[arg(long, value_name = "TIME", value_parser = units::seconds)]
     turns_count: Option<u64>,
+    /// With --managed: the user whose assistant it is
+    #[arg(long = "for", value_name = "USER", requires = "managed")]
+    pub(super) for_user: Option<String>,
     /// Take prompts that a program gives through the SDK for the person's own words: only where it passes on what a person typed, and nothing else
     #[arg(long)]
     trust_sdk_prompts: bool,
     /// Another actor that may act on the prompts, such as a relay's; can be given more than once
     #[arg(long = "also", value_name = "ACTOR")]
-    more_actors: Vec<String>,
+    pub(super) more_actors: Vec<String>,
     /// Grant new credentials, and revoke those that stand
     #[arg(long)]
-    renew: bool,
+    pub(super) renew: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct UninstallArgs {
     /// What to take out
-    surface: Surface,
+    pub(super) surface: Surface,
     #[command(flatten)]
-    scope: ScopeArgs,
+    pub(super) scope: ScopeArgs,
+    /// With --managed and --revoke: the user whose credentials end
+    #[arg(long = "for", value_name = "USER", requires = "managed")]
+    pub(super) for_user: Option<String>,
     /// Revoke the hook's credentials, too, and remove their file: for every place that it is installed in
     #[arg(long)]
-    revoke: bool,
+    pub(super) revoke: bool,
 }
 
 #[derive(Debug, Args)]
-#[group(multiple = false)]
-struct ScopeArgs {
+pub(super) struct ScopeArgs {
     /// The user's settings, for all projects (default)
-    #[arg(long)]
+    #[arg(long, group = "place")]
     user: bool,
     /// The settings of the project in the current directory, which everybody shares who has it
-    #[arg(long)]
+    #[arg(long, group = "place")]
     project: bool,
+    /// The machine's managed settings, which only root writes and nobody else switches off
+    #[arg(long, group = "place")]
+    managed: bool,
+    /// Another file in place of the machine's managed settings, for tests
+    #[arg(long, value_name = "FILE", hide = true)]
+    managed_file: Option<PathBuf>,
 }
 
 /// What was done, as `--json` prints it.
 #[derive(Serialize)]
-struct Done<'a> {
+pub(super) struct Done<'a> {
     event: &'static str,
     surface: &'static str,
     config: &'a Path,
-    server: Option<String>,
+    pub(super) server: Option<String>,
     settings: Option<&'a Path>,
     changed: bool,
     backup: Option<&'a Path>,
-    granted: bool,
-    revoked: usize,
+    pub(super) granted: bool,
+    pub(super) revoked: usize,
 }
 
 pub(super) fn install(
@@ -80,6 +92,9 @@ pub(super) fn install(
     connection: &ConnectionArgs,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
+    if args.scope.managed {
+        return managed::install(args, connection, terminal);
+    }
     let file = args.surface.config_file()?;
     let settings = args.scope.settings(args.surface)?;
     if let Some(settings) = &settings {
@@ -94,7 +109,7 @@ pub(super) fn install(
                 .map_err(|error| CliError::usage(format!("this program's own path: {error}")))?;
             let wanted = Wanted {
                 binary,
-                config: file.clone(),
+                config: Told::File(file.clone()),
                 review_wait_s: config.review_wait_s,
             };
             settings::install(settings, &wanted).map_err(hook_error)?
@@ -124,6 +139,9 @@ pub(super) fn uninstall(
     connection: &ConnectionArgs,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
+    if args.scope.managed {
+        return managed::uninstall(args, connection, terminal);
+    }
     let file = args.surface.config_file()?;
     let settings = args.scope.settings(args.surface)?;
     let changed = match &settings {
@@ -180,42 +198,23 @@ fn configured(
     let actors = args.actors();
     let fits = |config: &Config| config.more_actors == args.more_actors;
     let kept = match &standing {
-        Some(config) if !args.renew && fits(config) && grant::are_good(config)? => {
-            Some((config.credentials.clone(), config.tokens.clone()))
+        Some(config)
+            if !args.renew
+                && fits(config)
+                && grant::are_good(&config.client()?, &config.tokens)? =>
+        {
+            Some(grant::Granted::of(config))
         }
         _ => None,
     };
     let is_kept = kept.is_some();
-    let (credentials, tokens) = match kept {
+    let granted = match kept {
         Some(kept) => kept,
-        None => {
-            let granted = grant::grant(&opened.with_role(&["admin"])?, args.surface, &actors)?;
-            (granted.ids, granted.tokens)
-        }
+        None => grant::grant(&opened.with_role(&["admin"])?, args.surface, &actors, None)?,
     };
     let state = state_home();
     let state = state.ok_or_else(|| CliError::usage("there is no home directory (HOME)"))?;
-    let profile = connection.profile()?;
-    let of_server = profile.filter(|profile| profile.server == server.as_str());
-    let ca_file = connection.ca_file();
-    let config = Config {
-        ca_file: ca_file.or_else(|| of_server.and_then(|profile| profile.ca_file)),
-        server,
-        principal: login(),
-        actor: args.surface.actor().to_owned(),
-        more_actors: args.more_actors.clone(),
-        channel: args.surface.name().to_owned(),
-        state,
-        review_wait_s: args.review_wait_s()?,
-        request_timeout_s: REQUEST_TIMEOUT_S,
-        turn_ttl_s: args.turns_count.unwrap_or(TURN_TTL_S),
-        sdk_prompts: match args.trust_sdk_prompts {
-            true => SdkPrompts::Principal,
-            false => SdkPrompts::System,
-        },
-        credentials,
-        tokens,
-    };
+    let config = args.config(server, state, login(), connection, granted)?;
     config.write(file).map_err(hook_error)?;
     // Not before the new ones are in the file: a hook that runs meanwhile has one or the other.
     let revoked = match standing.filter(|_| !is_kept) {
@@ -248,7 +247,7 @@ fn advise(
     Ok(())
 }
 
-fn installed_text(done: &Done<'_>, config: &Config) -> String {
+pub(super) fn installed_text(done: &Done<'_>, config: &Config) -> String {
     let credentials = match (done.granted, done.revoked) {
         (true, 0) => "three credentials were granted".to_owned(),
         (true, revoked) => format!("three credentials were granted, {revoked} revoked"),
@@ -276,7 +275,7 @@ fn installed_text(done: &Done<'_>, config: &Config) -> String {
     text
 }
 
-fn uninstalled_text(done: &Done<'_>) -> String {
+pub(super) fn uninstalled_text(done: &Done<'_>) -> String {
     let settings = done.settings.map(|path| path.display().to_string());
     let mut text = match (settings, done.changed) {
         (Some(settings), true) => format!("the hooks are out of {settings}"),
@@ -290,7 +289,7 @@ fn uninstalled_text(done: &Done<'_>) -> String {
 }
 
 impl<'a> Done<'a> {
-    fn of(
+    pub(super) fn of(
         event: &'static str,
         surface: Surface,
         config: &'a Path,
@@ -315,8 +314,40 @@ impl<'a> Done<'a> {
 }
 
 impl InstallArgs {
+    /// The configuration of a hook with these credentials.
+    pub(super) fn config(
+        &self,
+        server: ServerUrl,
+        state: PathBuf,
+        principal: String,
+        connection: &ConnectionArgs,
+        granted: grant::Granted,
+    ) -> Result<Config, CliError> {
+        let profile = connection.profile()?;
+        let of_server = profile.filter(|profile| profile.server == server.as_str());
+        let ca_file = connection.ca_file();
+        Ok(Config {
+            ca_file: ca_file.or_else(|| of_server.and_then(|profile| profile.ca_file)),
+            server,
+            principal,
+            actor: self.surface.actor().to_owned(),
+            more_actors: self.more_actors.clone(),
+            channel: self.surface.name().to_owned(),
+            state,
+            review_wait_s: self.review_wait_s()?,
+            request_timeout_s: REQUEST_TIMEOUT_S,
+            turn_ttl_s: self.turns_count.unwrap_or(TURN_TTL_S),
+            sdk_prompts: match self.trust_sdk_prompts {
+                true => SdkPrompts::Principal,
+                false => SdkPrompts::System,
+            },
+            credentials: granted.ids,
+            tokens: granted.tokens,
+        })
+    }
+
     /// Whom the credentials may speak for.
-    fn actors(&self) -> Vec<String> {
+    pub(super) fn actors(&self) -> Vec<String> {
         let actor = self.surface.actor();
         let mut actors = vec![actor.to_owned(), format!("{actor}/")];
         actors.extend(self.more_actors.iter().cloned());
@@ -335,6 +366,10 @@ impl InstallArgs {
 }
 
 impl ScopeArgs {
+    pub(super) fn managed_file(&self) -> Option<&Path> {
+        self.managed_file.as_deref()
+    }
+
     /// The settings file, if the surface has one.
     fn settings(&self, surface: Surface) -> Result<Option<PathBuf>, CliError> {
         if surface == Surface::AgentHooks {
@@ -358,7 +393,7 @@ impl ScopeArgs {
 }
 
 impl Surface {
-    fn config_file(self) -> Result<PathBuf, CliError> {
+    pub(super) fn config_file(self) -> Result<PathBuf, CliError> {
         config_file(self.name()).ok_or_else(|| CliError::usage("there is no home directory (HOME)"))
     }
 }

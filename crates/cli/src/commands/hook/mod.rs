@@ -4,6 +4,7 @@ mod direct;
 mod grant;
 mod install;
 mod listen;
+mod managed;
 
 use std::path::PathBuf;
 
@@ -22,6 +23,9 @@ pub(crate) enum HookCommand {
     Install(install::InstallArgs),
     /// Take out exactly what `install` put in
     Uninstall(install::UninstallArgs),
+    /// Read, write or remove the own configuration, for `install --managed` of root
+    #[command(hide = true)]
+    Own(managed::OwnArgs),
     /// Answer one of Claude Code's hook events: JSON by stdin, JSON on stdout
     ClaudeCode(HandlerArgs),
     /// Answer one context of the agent-hooks 0.1 contract by stdin, or serve them over HTTP
@@ -64,6 +68,7 @@ pub(crate) fn run(
     match command {
         HookCommand::Install(args) => install::install(args, connection, terminal),
         HookCommand::Uninstall(args) => install::uninstall(args, connection, terminal),
+        HookCommand::Own(args) => managed::own(args),
         HookCommand::ClaudeCode(args) => Ok(direct::claude_code(args.config.as_deref())),
         HookCommand::AgentHooks(args) => match args.listen {
             None => Ok(direct::agent_hooks(args.config.as_deref())),

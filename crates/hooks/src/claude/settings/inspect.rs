@@ -7,7 +7,12 @@ use serde_json::Value;
 
 use super::edit::Container;
 use super::merge::is_ours;
-use crate::claude::EVENTS;
+use crate::claude::{EVENTS, NAME};
+use crate::places;
+
+/// What is found where a file switches all hooks off; but not those of the managed settings, unless
+/// it is theirs.
+pub const ALL_OFF: &str = "`disableAllHooks` is on: no hook runs";
 
 /// What stands in a settings file.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +64,18 @@ impl Inspection {
         self.findings.iter().any(|finding| finding.fails_open)
     }
 
+    /// The server that they are told, where each user has a configuration of it.
+    pub fn server(&self) -> Option<String> {
+        let mut servers = self.handlers.iter().map(|it| it.after("--server"));
+        servers.find_map(|server| server.map(str::to_owned))
+    }
+
+    /// The key that the log of their server has, where they are told.
+    pub fn log_key(&self) -> Option<String> {
+        let mut keys = self.handlers.iter().map(|it| it.after("--log-key"));
+        keys.find_map(|key| key.map(str::to_owned))
+    }
+
     /// The configuration that the handlers are told to use.
     pub fn config(&self) -> Option<PathBuf> {
         self.handlers.iter().find_map(InstalledHandler::config)
@@ -73,10 +90,21 @@ impl Inspection {
 }
 
 impl InstalledHandler {
-    /// The configuration that it is told to use.
+    /// The configuration that it is told to use; for whoever asks, where each user has one.
     pub fn config(&self) -> Option<PathBuf> {
-        let mut words = self.args.iter().skip_while(|word| *word != "--config");
-        words.nth(1).map(PathBuf::from)
+        match self.is_of_each_user() {
+            true => Some(places::config_below(&places::own_home().ok()?, NAME)),
+            false => self.after("--config").map(PathBuf::from),
+        }
+    }
+
+    fn is_of_each_user(&self) -> bool {
+        self.args.iter().any(|word| word == "--managed") && self.after("--server").is_some()
+    }
+
+    fn after(&self, option: &str) -> Option<&str> {
+        let mut words = self.args.iter().skip_while(|word| *word != option);
+        words.nth(1).map(String::as_str)
     }
 }
 
@@ -99,7 +127,7 @@ pub(super) fn inspect(path: &Path, text: Option<&str>) -> Result<Inspection, Str
         }
     }
     if settings.get("disableAllHooks") == Some(&Value::Bool(true)) {
-        found.find(true, "`disableAllHooks` is on: no hook runs");
+        found.find(true, ALL_OFF);
     }
     let answers = hooks.and_then(|hooks| hooks.get("PermissionRequest"));
     if answers
@@ -196,7 +224,8 @@ fn judge(found: &mut Inspection) {
                 ),
             );
         }
-        match handler.config() {
+        match handler.after("--config").map(Path::new) {
+            _ if handler.is_of_each_user() => {}
             Some(config) if config.is_absolute() => {}
             _ => found.find(
                 false,

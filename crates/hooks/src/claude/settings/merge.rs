@@ -19,10 +19,47 @@ const TIMEOUT_S: u64 = 30;
 pub struct Wanted {
     /// The absolute path of this binary.
     pub binary: PathBuf,
-    /// The absolute path of the configuration.
-    pub config: PathBuf,
+    /// What the handlers are told of their configuration.
+    pub config: Told,
     /// How long a call may wait for a person, in seconds.
     pub review_wait_s: u64,
+}
+
+/// What a handler is told of its configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// The absolute path of the file.
+    File(PathBuf),
+    /// That each user has one, below the home directory that the system knows, and which server it
+    /// has to be of.
+    OfUser {
+        /// The server's address.
+        server: String,
+        /// The key of the server's log, for `countersign doctor`.
+        log_key: Option<String>,
+    },
+}
+
+impl<P: Into<PathBuf>> From<P> for Told {
+    fn from(path: P) -> Self {
+        Self::File(path.into())
+    }
+}
+
+impl Told {
+    fn words(&self) -> Vec<String> {
+        let word = str::to_owned;
+        match self {
+            Self::File(path) => vec![word("--config"), path.to_string_lossy().into_owned()],
+            Self::OfUser { server, log_key } => {
+                let mut words = vec![word("--managed"), word("--server"), server.clone()];
+                if let Some(key) = log_key {
+                    words.extend([word("--log-key"), key.clone()]);
+                }
+                words
+            }
+        }
+    }
 }
 
 impl Wanted {
@@ -33,10 +70,12 @@ impl Wanted {
             "PreToolUse" => self.review_wait_s + TIMEOUT_S,
             _ => TIMEOUT_S,
         };
+        let mut args = vec!["hook".to_owned(), NAME.to_owned()];
+        args.extend(self.config.words());
         let mut handler = json!({
             "type": "command",
             "command": self.binary.to_string_lossy(),
-            "args": ["hook", NAME, "--config", self.config.to_string_lossy()],
+            "args": args,
             "timeout": timeout,
         });
         if BLOCKING.contains(&event)

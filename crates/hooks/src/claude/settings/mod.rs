@@ -7,11 +7,12 @@ mod edit;
 mod inspect;
 mod merge;
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-pub use inspect::{Finding, Inspection, InstalledHandler};
-pub use merge::Wanted;
+pub use inspect::{ALL_OFF, Finding, Inspection, InstalledHandler};
+pub use merge::{Told, Wanted};
 
 use crate::error::HookError;
 use crate::files;
@@ -70,8 +71,14 @@ pub fn path(scope: Scope, project: &Path) -> Option<PathBuf> {
 }
 
 /// Puts the hooks in, in place of any of ours that stand there in another form.
+///
+/// A file that is not there yet is made for its owner alone, or for all to read where each user has a
+/// configuration.
 pub fn install(path: &Path, wanted: &Wanted) -> Result<Changed, HookError> {
     let standing = read(path)?;
+    if standing.is_none() && matches!(wanted.config, Told::OfUser { .. }) {
+        make_for_all(path)?;
+    }
     let before = standing.as_deref().unwrap_or("{}\n");
     let ours = merge::count(before).map_err(|reason| HookError::file(path, reason))?;
     match merge::install(before, wanted).map_err(|reason| HookError::file(path, reason))? {
@@ -98,6 +105,19 @@ pub fn uninstall(path: &Path) -> Result<Changed, HookError> {
 pub fn inspect(path: &Path) -> Result<Inspection, HookError> {
     let text = read(path)?;
     inspect::inspect(path, text.as_deref()).map_err(|reason| HookError::file(path, reason))
+}
+
+/// The file, and the directories above it, as everybody can read them.
+fn make_for_all(path: &Path) -> Result<(), HookError> {
+    let failed = |error: std::io::Error| HookError::file(path, error);
+    if let Some(dir) = path.parent() {
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(dir);
+        made.map_err(failed)?;
+    }
+    files::write(path, "{}\n", 0o644, true)?;
+    // Whatever mask the shell of root has.
+    let readable = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(path, readable).map_err(failed)
 }
 
 fn read(path: &Path) -> Result<Option<String>, HookError> {
