@@ -195,7 +195,7 @@ fn point(text: &str) {
         assert_eq!(again.as_ref(), Ok(found));
     }
     if let Ok(number @ Value::Number(_)) = serde_json::from_str(text)
-        && number.to_string() == text
+        && format!("{number}") == text
     {
         assert_eq!(time(&number), as_text);
     }

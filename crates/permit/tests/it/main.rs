@@ -7,6 +7,8 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+#[cfg(test)]
+mod corpus;
 mod foreign;
 mod support;
 

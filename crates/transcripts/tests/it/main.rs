@@ -1,6 +1,8 @@
 //! Transcripts as teams have them, and as an attacker would write them.
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod hostile;
