@@ -65,23 +65,8 @@ impl Service {
     ) -> Result<ExecutionAnswer, ServiceError> {
         caller.require_any(&[Role::Tool, Role::Agent])?;
         let by_agent = !caller.has(Role::Tool);
-        if by_agent && body.len() > AGENT_EXECUTION_BODY_BYTES {
-            let detail = format!(
-                "an agent's report has {} bytes; allowed are {AGENT_EXECUTION_BODY_BYTES}",
-                body.len()
-            );
-            return Err(ServiceError::new(ErrorCode::TooLarge, detail));
-        }
-        let request: ExecutionRequest = json::parse_as(body, EXECUTION_BODY_BYTES)?;
-        let phase: ExecutionPhase = word(&request.phase, "phase", "started, finished and unknown")?;
+        let (request, phase) = read(body, by_agent)?;
         let finished = phase == ExecutionPhase::Finished;
-        let tells_end =
-            request.result.is_some() || request.is_error.is_some() || request.duration_ms.is_some();
-        if !finished && tells_end {
-            return Err(ServiceError::malformed(
-                "`result`, `is_error` and `duration_ms` come with the phase `finished` only",
-            ));
-        }
         let decision_id: EntryId = name(&request.decision)?;
         // Another agent's decision is not there for this one.
         let is_theirs = |decision: &Decision| !by_agent || decision.credential == caller.id();
@@ -247,6 +232,27 @@ impl Service {
 fn short(args: Value) -> Result<Option<Value>, ServiceError> {
     let bytes = CanonicalJson::of_exact(&args)?.as_bytes().len();
     Ok((bytes <= RESULT_ARGS_BYTES).then_some(args))
+}
+
+/// What is reported, before anything is known of the call.
+fn read(body: &[u8], by_agent: bool) -> Result<(ExecutionRequest, ExecutionPhase), ServiceError> {
+    if by_agent && body.len() > AGENT_EXECUTION_BODY_BYTES {
+        let detail = format!(
+            "an agent's report has {} bytes; allowed are {AGENT_EXECUTION_BODY_BYTES}",
+            body.len()
+        );
+        return Err(ServiceError::new(ErrorCode::TooLarge, detail));
+    }
+    let request: ExecutionRequest = json::parse_as(body, EXECUTION_BODY_BYTES)?;
+    let phase: ExecutionPhase = word(&request.phase, "phase", "started, finished and unknown")?;
+    let tells_end =
+        request.result.is_some() || request.is_error.is_some() || request.duration_ms.is_some();
+    if phase != ExecutionPhase::Finished && tells_end {
+        return Err(ServiceError::malformed(
+            "`result`, `is_error` and `duration_ms` come with the phase `finished` only",
+        ));
+    }
+    Ok((request, phase))
 }
 
 /// Notes a phase, unless the same side reported it or a later one before, or the tool's side has
