@@ -12,11 +12,13 @@ use crate::bundles;
 use crate::commands::turn::LOCAL_ACTOR;
 use crate::error::CliError;
 
-/// A role, the roles of its credential, and whether it speaks for actors. What a vault-reader may
+/// A name, the roles of its credential, and whether it speaks for actors. What a vault-reader may
 /// open is named by entries, so it reads those, too.
 const CREDENTIALS: &[(&str, &[&str], bool)] = &[
     ("ingress", &["ingress"], true),
     ("agent", &["agent"], true),
+    // What comes in through `countersign mcp` says so.
+    ("relay", &["agent"], true),
     ("tool", &["tool"], false),
     ("reviewer", &["reviewer"], false),
     ("author", &["author"], false),
@@ -65,6 +67,7 @@ fn credential(name: &str, roles: &[&str], speaks: bool, reviewer: &FirstReviewer
         actors,
         // The profile puts its token beside the agent's, for the same user of the same machine.
         assurance: (name == "ingress").then(|| "same-uid".to_owned()),
+        surface: (name == "relay").then(|| "relay".to_owned()),
         public_key: (name == "reviewer").then(|| reviewer.public_key()),
         principal: FirstReviewer::principal().filter(|_| name == "reviewer"),
         ..NewCredential::default()

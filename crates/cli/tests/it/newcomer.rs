@@ -117,6 +117,7 @@ fn shown_once(home: &Home, said: &[String]) {
     for role in [
         "ingress",
         "agent",
+        "relay",
         "tool",
         "reviewer",
         "author",

@@ -282,7 +282,7 @@ fn init_makes_what_serve_then_uses() {
         ],
     );
     assert_eq!(made["event"], "begun");
-    assert_eq!(made["credentials"].as_array().unwrap().len(), 8);
+    assert_eq!(made["credentials"].as_array().unwrap().len(), 9);
     let again = home.run(&["init"]);
     assert_eq!(again.code, 2);
     assert!(again.err.contains("holds a log already"), "{}", again.err);

@@ -134,7 +134,7 @@ fn start(
         Err(_) => None,
     };
     let clients = Clients {
-        agent: opened.with_role(&["agent"])?,
+        agent: opened.with_role(&["relay", "agent"])?,
         tool: opened.with_own("tool", args.tool_token.as_deref())?,
         ingress,
     };
