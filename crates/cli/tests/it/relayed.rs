@@ -202,7 +202,9 @@ fn a_tool_that_changes_is_refused_flagged_and_taken_over_by_a_person() {
         "{shown}"
     );
     answers(0, &["--update"]);
-    world.home.ok(&["policy", "publish", "--activate", "bundle"]);
+    world
+        .home
+        .ok(&["policy", "publish", "--activate", "bundle"]);
     let mut client = world.relay("Read the notes");
     assert_eq!(client.tools(), ["read_note", "write_note"]);
     assert_eq!(text(&client.call("read_note", &topic)), "a note");

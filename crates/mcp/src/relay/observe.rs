@@ -116,7 +116,10 @@ mod tests {
     use serde_json::json;
 
     fn result_of(returned: &str) -> Value {
-        finished("d", returned, false, None).unwrap().result.unwrap()
+        finished("d", returned, false, None)
+            .unwrap()
+            .result
+            .unwrap()
     }
 
     #[test]

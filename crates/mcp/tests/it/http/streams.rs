@@ -318,15 +318,23 @@ fn no_approval_is_left_alone_by_clients_that_run_away() {
         std::thread::sleep(Duration::from_micros(u64::try_from(id).unwrap() * 500));
     }
     let begun = std::time::Instant::now();
-    while world.outcomes().len() != world.phases().len() {
-        let (outcomes, phases) = (world.outcomes().len(), world.phases().len());
+    // On a busy machine a call may be refused as contended: results of its session keep coming in.
+    let approved = || {
+        let outcomes = world.outcomes();
+        outcomes.iter().filter(|it| *it == "approved").count()
+    };
+    loop {
+        // In this order: a call is approved before it ends.
+        let (ended, approved) = (world.phases().len(), approved());
+        if approved == ended && approved > 0 {
+            break;
+        }
         assert!(
             begun.elapsed() < PATIENCE,
-            "{outcomes} approved, {phases} ended"
+            "{approved} approved, {ended} ended"
         );
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert!(world.outcomes().iter().all(|outcome| outcome == "approved"));
 }
 
 #[test]
