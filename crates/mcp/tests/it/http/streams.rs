@@ -323,12 +323,15 @@ fn no_approval_is_left_alone_by_clients_that_run_away() {
         let outcomes = world.outcomes();
         outcomes.iter().filter(|it| *it == "approved").count()
     };
-    loop {
+    let mut quiet = 0;
+    // Until nothing has come for a second: who has gone may still be judged.
+    while quiet < 20 {
         // In this order: a call is approved before it ends.
         let (ended, approved) = (world.phases().len(), approved());
-        if approved == ended && approved > 0 {
-            break;
-        }
+        quiet = match approved == ended && approved > 0 {
+            true => quiet + 1,
+            false => 0,
+        };
         assert!(
             begun.elapsed() < PATIENCE,
             "{approved} approved, {ended} ended"
