@@ -26,6 +26,8 @@ use crate::workspace::{self, beside};
 const TOOL: &str = "crm.lookup";
 /// Calls of each side that are not counted.
 const WARM: usize = 20;
+/// After how many calls a session ends and another begins, where sessions are young.
+const SESSION: u64 = 100;
 /// What lies between two calls: less than any model takes.
 const THOUGHT: Duration = Duration::from_millis(10);
 
@@ -35,9 +37,11 @@ struct Figures {
     smoke: bool,
     /// A call of the server itself.
     alone: Summary,
-    /// The same behind the relay, with a moment between two calls.
+    /// The same behind the relay, with a moment between two calls, in sessions of at most 100 calls.
     relayed: Summary,
-    /// The same, one call after the other: then each waits until the result before it is recorded.
+    /// The same in one session that goes on: facts name its newest results, up to 256 of them.
+    long_session: Summary,
+    /// The same in that session, one call after the other: then each waits until the result before it is recorded.
     without_pause: Summary,
     /// What the relay adds at the median, with a moment between two calls, in microseconds.
     added_p50_us: f64,
@@ -51,15 +55,12 @@ pub(super) fn run(dir: &Path, effort: Effort, smoke: bool, as_json: bool) -> Res
     let server = Server::over(Log::begin(bundle, None, dir)?)?;
     let scripted = beside("mcp-scripted", "countersign-mcp")?;
     let mut alone = Peer::start(Command::new(&scripted).arg("quick"))?;
-    let mut relayed = Peer::start(&mut relay(&server, &scripted)?)?;
+    let behind = || Peer::start(&mut relay(&server, &scripted)?)?.warmed();
+    let (mut young, mut long) = (behind()?, behind()?);
     let mut page = Page::new(dir)?;
-    let (mut of_alone, mut of_relayed) = (Vec::new(), Vec::new());
+    let (mut of_alone, mut of_young, mut of_long) = (Vec::new(), Vec::new(), Vec::new());
     let (mut in_a_row, mut syncs) = (Vec::new(), Vec::new());
-    for peer in [&mut alone, &mut relayed] {
-        for _ in 0..WARM {
-            peer.call()?;
-        }
-    }
+    alone = alone.warmed()?;
     for round in 1..=effort.rounds {
         eprintln!("round {round} of {}", effort.rounds);
         // Side by side: one call of each in turn, so that a slow moment of the machine meets both.
@@ -67,16 +68,22 @@ pub(super) fn run(dir: &Path, effort: Effort, smoke: bool, as_json: bool) -> Res
         while Instant::now() < until {
             std::thread::sleep(THOUGHT);
             of_alone.push(alone.call()?);
-            of_relayed.push(relayed.call()?);
+            of_young.push(young.call()?);
+            std::thread::sleep(THOUGHT);
+            of_long.push(long.call()?);
+            if young.calls >= SESSION {
+                std::mem::replace(&mut young, behind()?).end()?;
+            }
         }
         let until = Instant::now() + effort.round;
         while Instant::now() < until {
-            in_a_row.push(relayed.call()?);
+            in_a_row.push(long.call()?);
         }
         page.sync_for(effort.round / 4, &mut syncs)?;
     }
     alone.end()?;
-    relayed.end()?;
+    young.end()?;
+    long.end()?;
     server.stop()?;
     let nothing = || Error::server("the measurement")("nothing was measured");
     let figures = Figures {
@@ -84,7 +91,8 @@ pub(super) fn run(dir: &Path, effort: Effort, smoke: bool, as_json: bool) -> Res
         smoke,
         added_p50_us: 0.0,
         alone: Summary::of(of_alone).ok_or_else(nothing)?,
-        relayed: Summary::of(of_relayed).ok_or_else(nothing)?,
+        relayed: Summary::of(of_young).ok_or_else(nothing)?,
+        long_session: Summary::of(of_long).ok_or_else(nothing)?,
         without_pause: Summary::of(in_a_row).ok_or_else(nothing)?,
         fdatasync: Summary::of(syncs).ok_or_else(nothing)?,
     };
@@ -159,6 +167,14 @@ impl Peer {
         Ok(peer)
     }
 
+    /// The same after calls that are not counted.
+    fn warmed(mut self) -> Result<Self, Error> {
+        for _ in 0..WARM {
+            self.call()?;
+        }
+        Ok(self)
+    }
+
     /// One call, from its first byte to the last of its answer.
     fn call(&mut self) -> Result<Duration, Error> {
         self.calls += 1;
@@ -208,13 +224,14 @@ impl std::fmt::Display for Figures {
         let cases = [
             ("the server alone", &self.alone),
             ("behind the relay", &self.relayed),
-            ("behind the relay, without a pause", &self.without_pause),
+            ("behind the relay, in a long session", &self.long_session),
+            ("the same, without a pause", &self.without_pause),
             ("a bare `fdatasync`", &self.fdatasync),
         ];
         report::write_cases(">calls", &cases, f)?;
         writeln!(
             f,
-            "The relay adds {} at the median, with {} ms between two calls. The decision is durable before the call leaves; what was \
+            "The relay adds {} at the median in sessions of at most {SESSION} calls, with {} ms between two calls. The decision is durable before the call leaves; what was \
              returned is durable before the next call is judged.",
             shown(self.added_p50_us),
             THOUGHT.as_millis()

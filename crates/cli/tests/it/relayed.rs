@@ -268,6 +268,17 @@ fn what_a_tool_returns_approves_nothing_and_asks_nobody() {
     // Everything that it asks for is refused to it, and the client hears none of it.
     let asked = client.call("read_note", &json!({"topic": "ask"}));
     assert_eq!(text(&asked), "a note");
+    // The server answers before it reads what it is told.
+    let refused = || {
+        let heard = std::fs::read_to_string(world.note("heard")).unwrap_or_default();
+        let told = heard.lines().filter(|line| line.contains("\"back-"));
+        told.filter(|line| line.contains("\"error\"")).count()
+    };
+    let begun = std::time::Instant::now();
+    while refused() < 4 && begun.elapsed() < std::time::Duration::from_secs(30) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(refused(), 4);
     client.end();
     let called: Vec<Value> = world
         .called()
@@ -275,11 +286,6 @@ fn what_a_tool_returns_approves_nothing_and_asks_nobody() {
         .map(|call| call["name"].clone())
         .collect();
     assert_eq!(called, ["read_note", "read_note"]);
-    let heard = std::fs::read_to_string(world.note("heard")).unwrap();
-    let refused = heard
-        .lines()
-        .filter(|line| line.contains("\"back-") && line.contains("\"error\""));
-    assert_eq!(refused.count(), 4, "{heard}");
     let outcomes: Vec<Value> = world
         .entries("decision")
         .iter()
