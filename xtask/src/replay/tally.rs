@@ -13,21 +13,23 @@ const SHOWN: usize = 160;
 
 /// Reasons that say that the policies were not asked because the call could not be read, or that
 /// the server could not get to it.
-const NOT_REACHED: [&str; 6] = [
+const NOT_REACHED: [&str; 7] = [
     "countersign.unknown-tool",
     "countersign.schema-mismatch",
     "countersign.malformed-call",
     "countersign.contended",
     "countersign.foreign-actor",
     "countersign.stopped",
+    "countersign.tool-changed",
 ];
 
 /// Reasons of the judge that stand before any policy.
-const BEFORE_POLICY: [&str; 5] = [
+const BEFORE_POLICY: [&str; 6] = [
     "countersign.no-target",
     "countersign.too-many-targets",
     "countersign.too-many-values",
     "countersign.uncountable",
+    "countersign.unparsed-command",
     "countersign.unreadable-target",
 ];
 
@@ -253,7 +255,11 @@ mod tests {
     #[test]
     fn every_built_in_reason_is_of_one_side() {
         use countersign_core::names::BuiltinReason;
-        let by_policy = ["countersign.no-permit", "countersign.evaluation-error"];
+        let by_policy = [
+            "countersign.no-permit",
+            "countersign.evaluation-error",
+            "countersign.review-rejected",
+        ];
         for reason in BuiltinReason::ALL {
             let id = format!("countersign.{}", reason.name());
             let lists: [&[&str]; 3] = [&NOT_REACHED, &BEFORE_POLICY, &by_policy];
