@@ -43,7 +43,7 @@ pub(crate) struct DecideArgs {
     /// The client's own id of the call
     #[arg(long, value_name = "ID")]
     external_call_id: Option<String>,
-    /// What a gate will send: the method and the whole address at the tool, as in "POST https://mail.example/v1/send"
+    /// What a gate will send: the method and the whole address at the tool, as in `POST https://mail.example/v1/send`
     #[arg(long, value_name = "METHOD URL")]
     http: Option<String>,
     /// With --http, the very bytes of the body: a text, @FILE, or - for stdin [default: none]

@@ -33,7 +33,7 @@ pub(crate) struct GateArgs {
     /// The address; port 0 takes a free one
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8788")]
     listen: SocketAddr,
-    /// The tool's server: http://HOST[:PORT] or https://HOST[:PORT]
+    /// The tool's server, http or https: a host and perhaps a port, without a path
     #[arg(long, value_name = "URL")]
     upstream: String,
     /// Which request is which tool's call
