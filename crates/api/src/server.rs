@@ -4,9 +4,9 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
+use countersign_accept::ACCEPT_REST;
 use countersign_service::Service;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -19,9 +19,6 @@ use crate::connection::{Carrier, turn_away};
 use crate::openapi;
 use crate::routes;
 use crate::tls::{self, TlsError};
-
-/// How long accepting rests after it failed, as when there are no file descriptors left.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Why a server does not serve.
 #[derive(Debug, thiserror::Error)]

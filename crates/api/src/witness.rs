@@ -5,7 +5,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,13 +14,13 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use countersign_accept::accept;
 use countersign_note::{Checkpoint, Timestamp};
 use countersign_witness::{AddCheckpoint, FileStore, MAX_REQUEST_LEN, Reply, Witness};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::config::ServerConfig;
 use crate::connection::Carrier;
@@ -31,8 +30,6 @@ use crate::tls;
 
 /// Most requests of a witness that are worked on at a time; more wait.
 const AT_ONCE: usize = 16;
-/// How long accepting rests after it failed.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// A witness that listens and does not accept yet.
 pub struct WitnessServer {
@@ -93,33 +90,16 @@ impl WitnessServer {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (stop, stopping) = watch::channel(false);
         let carrier = Carrier::new(self.router, self.tls, &self.config, stopping);
-        let places = Arc::new(Semaphore::new(self.config.connections));
-        let mut connections = JoinSet::new();
-        let mut shutdown = pin!(shutdown);
-        loop {
-            tokio::select! {
-                biased;
-                () = shutdown.as_mut() => break,
-                Some(_) = connections.join_next() => {}
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => {
-                        // One too many is closed: a log tries again a second later.
-                        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                            let carrier = carrier.clone();
-                            connections.spawn(async move {
-                                carrier.serve(stream, peer).await;
-                                drop(place);
-                            });
-                        }
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "no connection could be accepted");
-                        sleep(ACCEPT_REST).await;
-                    }
-                },
-            }
-        }
-        drop(self.listener);
+        let failed = |error: &std::io::Error| {
+            tracing::warn!(%error, "no connection could be accepted");
+        };
+        // A log whose connection is one too many tries again a second later.
+        let each = move |stream, peer| {
+            let carrier = carrier.clone();
+            async move { carrier.serve(stream, peer).await }
+        };
+        let most = self.config.connections;
+        let mut connections = accept(self.listener, most, shutdown, failed, each).await;
         stop.send_replace(true);
         let drained = async { while connections.join_next().await.is_some() {} };
         if timeout(self.config.drain, drained).await.is_err() {

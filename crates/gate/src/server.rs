@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_accept::accept;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Bytes, Incoming as Body};
 use hyper::header::{CONNECTION, HeaderValue};
@@ -16,8 +16,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::gate::Gate;
 use crate::head::{Seen, Tapped};
@@ -26,8 +25,6 @@ use crate::limits::{
 };
 use crate::problem::{Answer, Incoming, Problem};
 
-/// How long accepting rests after it failed, as when there are no file descriptors left.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How long calls in work may take when the gate ends, beyond the time that the upstream has.
 const DRAIN: Duration = Duration::from_secs(90);
 
@@ -88,34 +85,12 @@ impl GateServer {
 
     /// Accepts and serves until `shutdown`; then finishes the calls in work.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut connections = JoinSet::new();
-        let mut shutdown = pin!(shutdown);
-        loop {
-            tokio::select! {
-                biased;
-                () = shutdown.as_mut() => break,
-                Some(_) = connections.join_next() => {}
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        // One too many is closed: there is no request yet to answer.
-                        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                            continue;
-                        };
-                        let shared = Arc::clone(&self.shared);
-                        connections.spawn(async move {
-                            serve(shared, stream).await;
-                            drop(place);
-                        });
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "no connection could be accepted");
-                        sleep(ACCEPT_REST).await;
-                    }
-                },
-            }
-        }
-        drop(self.listener);
+        let failed = |error: &std::io::Error| {
+            tracing::warn!(%error, "no connection could be accepted");
+        };
+        let shared = Arc::clone(&self.shared);
+        let each = move |stream, _| serve(Arc::clone(&shared), stream);
+        let mut connections = accept(self.listener, CONNECTIONS, shutdown, failed, each).await;
         // What has left must be reported, whoever still waits for it.
         let at_rest = self.shared.calls.acquire_many(self.shared.most_calls);
         if timeout(DRAIN, at_rest).await.is_err() {

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
+use countersign_accept::accept;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -17,9 +17,8 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::app::{App, Settings};
 use super::body::{Out, empty, plain};
@@ -31,8 +30,6 @@ use super::upstream::Upstream;
 use super::{listen, post};
 use crate::relay::Relay;
 
-/// How long accepting rests after it failed, as when there are no file descriptors left.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 const METHODS: &str = "GET, POST, DELETE";
 /// What a page may send beside what every page may.
 const HEADERS: &str = "authorization, content-type, last-event-id, mcp-method, mcp-name, mcp-protocol-version, mcp-session-id";
@@ -105,32 +102,13 @@ impl HttpRelay {
     /// Accepts and serves until `shutdown`; then every call that is still at the upstream is
     /// recorded as unknown.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let mut connections = JoinSet::new();
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut shutdown = pin!(shutdown);
-        loop {
-            tokio::select! {
-                biased;
-                () = shutdown.as_mut() => break,
-                Some(_) = connections.join_next() => {}
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                            let app = Arc::clone(&self.app);
-                            connections.spawn(async move {
-                                serve(app, stream).await;
-                                drop(place);
-                            });
-                        }
-                    }
-                    Err(error) => {
-                        (self.app.notices)(&format!("no connection could be accepted: {error}"));
-                        sleep(ACCEPT_REST).await;
-                    }
-                },
-            }
-        }
-        drop(self.listener);
+        let notices = Arc::clone(&self.app);
+        let failed = move |error: &std::io::Error| {
+            (notices.notices)(&format!("no connection could be accepted: {error}"));
+        };
+        let app = Arc::clone(&self.app);
+        let each = move |stream, _| serve(Arc::clone(&app), stream);
+        let mut connections = accept(self.listener, CONNECTIONS, shutdown, failed, each).await;
         self.stop.send_replace(true);
         let places = u32::try_from(EXCHANGES).unwrap_or(u32::MAX);
         let at_rest = async {
