@@ -7,9 +7,7 @@ use hyper::header::HeaderValue;
 
 use super::app::App;
 use super::bridge;
-use super::limits::EVENTS_PER_ANSWER;
 use super::side::Side;
-use super::sse::{Event, Reader};
 use super::upstream::{Form, Trouble};
 use crate::jsonrpc::{Id, Message};
 use crate::relay::{Conversation, FromServer};
@@ -81,25 +79,10 @@ impl Voice {
             Form::Json => Ok(self.heard(reply.whole().await?).await?.1),
             Form::Other => Err(Trouble::NoResponse),
             Form::Stream => {
-                let (mut reader, mut events, mut count) = (Reader::default(), Vec::new(), 0);
-                while let Some(chunk) = reply.chunk().await? {
-                    reader
-                        .push(&chunk, &mut events)
-                        .map_err(|_| Trouble::TooLong)?;
-                    count += events.len();
-                    if count > EVENTS_PER_ANSWER {
-                        return Err(Trouble::TooMany);
-                    }
-                    for event in events.drain(..) {
-                        let Event::Message(event) = event else {
-                            continue;
-                        };
-                        let data = event.data.filter(|data| !data.is_empty());
-                        if let Some(data) = data
-                            && let (true, more) = self.heard(data).await?
-                        {
-                            return Ok(more);
-                        }
+                let mut messages = reply.messages();
+                while let Some(data) = messages.next().await? {
+                    if let (true, more) = self.heard(data).await? {
+                        return Ok(more);
                     }
                 }
                 Err(Trouble::NoResponse)

@@ -11,11 +11,10 @@ use tokio::time::{Instant, timeout};
 use super::app::{App, Era};
 use super::bridge;
 use super::guard::Owner;
-use super::limits::{ERA_BELIEVED, EVENTS_PER_ANSWER, ID_BYTES, OWN_TIMEOUT, SESSIONS};
+use super::limits::{ERA_BELIEVED, ID_BYTES, OWN_TIMEOUT, SESSIONS};
 use super::mirror::{HEADER_MISMATCH, LEGACY, LEGACY_ALL, METHOD, MODERN, SESSION, VERSION};
 use super::options::UpstreamRevision;
 use super::side::{Remote, Side};
-use super::sse::{Event, Reader};
 use super::upstream::{Form, Reply, Trouble};
 use crate::jsonrpc::{Id, Kind, Message};
 
@@ -218,21 +217,10 @@ async fn collect(reply: &mut Reply, id: &Id) -> Result<Option<Message>, Trouble>
         Form::Json => Ok(answers(reply.whole().await?)),
         Form::Other => Ok(None),
         Form::Stream => {
-            let (mut reader, mut events, mut count) = (Reader::default(), Vec::new(), 0);
-            while let Some(chunk) = reply.chunk().await? {
-                reader
-                    .push(&chunk, &mut events)
-                    .map_err(|_| Trouble::TooLong)?;
-                count += events.len();
-                for event in events.drain(..) {
-                    if let Event::Message(event) = event
-                        && let Some(found) = event.data.and_then(answers)
-                    {
-                        return Ok(Some(found));
-                    }
-                }
-                if count > EVENTS_PER_ANSWER {
-                    return Err(Trouble::TooLong);
+            let mut messages = reply.messages();
+            while let Some(data) = messages.next().await? {
+                if let Some(found) = answers(data) {
+                    return Ok(Some(found));
                 }
             }
             Ok(None)

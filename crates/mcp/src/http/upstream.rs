@@ -16,8 +16,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect::{Connector, UpstreamTlsError};
 use super::guard::{is_encoded, is_media_type};
-use super::limits::{HEAD_BYTES, HEAD_FIELDS, MESSAGE_BYTES};
+use super::limits::{EVENTS_PER_ANSWER, HEAD_BYTES, HEAD_FIELDS, MESSAGE_BYTES};
 use super::options::{HttpOptions, Timeouts, UpstreamUrl};
+use super::sse::{Event, Reader};
 
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Both forms that an answer may have.
@@ -243,6 +244,16 @@ impl Reply {
         }
     }
 
+    /// The messages of a body that is a stream of events.
+    pub(crate) fn messages(&mut self) -> Messages<'_> {
+        Messages {
+            reply: self,
+            reader: Reader::default(),
+            events: Vec::new().into_iter(),
+            count: 0,
+        }
+    }
+
     /// The whole body, up to the size of a message.
     pub(crate) async fn whole(&mut self) -> Result<Vec<u8>, Trouble> {
         if self.body.size_hint().lower() > MESSAGE_BYTES as u64 {
@@ -256,6 +267,42 @@ impl Reply {
             whole.extend_from_slice(&chunk);
         }
         Ok(whole)
+    }
+}
+
+/// What the events of a stream bring, one after the other.
+pub(crate) struct Messages<'a> {
+    reply: &'a mut Reply,
+    reader: Reader,
+    /// Those that came and were not given yet.
+    events: std::vec::IntoIter<Event>,
+    count: usize,
+}
+
+impl Messages<'_> {
+    /// The data of the next event that brings any; `None` at the end that the upstream meant.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
+        loop {
+            for event in self.events.by_ref() {
+                if let Event::Message(event) = event
+                    && let Some(data) = event.data.filter(|data| !data.is_empty())
+                {
+                    return Ok(Some(data));
+                }
+            }
+            let Some(chunk) = self.reply.chunk().await? else {
+                return Ok(None);
+            };
+            let mut events = Vec::new();
+            self.reader
+                .push(&chunk, &mut events)
+                .map_err(|_| Trouble::TooLong)?;
+            self.count += events.len();
+            if self.count > EVENTS_PER_ANSWER {
+                return Err(Trouble::TooMany);
+            }
+            self.events = events.into_iter();
+        }
     }
 }
 
