@@ -89,7 +89,16 @@ impl Service {
         refs: Vec<Sha256>,
         purpose: &str,
     ) -> Result<(EntryId, RawJson), ServiceError> {
-        let (purpose_ref, record) = self.sealed_purpose(purpose)?;
+        self.note_purpose(caller, refs, self.sealed_purpose(purpose)?)
+    }
+
+    /// Commits an access to these records, with the sealed statement of what it was for.
+    pub(crate) fn note_purpose(
+        &self,
+        caller: &Caller,
+        refs: Vec<Sha256>,
+        (purpose_ref, record): (StatementRef, SealedRecord),
+    ) -> Result<(EntryId, RawJson), ServiceError> {
         let entry_id = self.entry_id();
         let entry = VaultAccess {
             refs,

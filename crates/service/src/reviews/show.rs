@@ -6,7 +6,7 @@ use countersign_core::document::{
     Call, Document as _, EntityFact, Evidence, Facts, PartBy, Place, Reasoning, Source, Statement,
     TargetFact, ValueFact,
 };
-use countersign_core::entry::{Decision, Role, VaultAccess};
+use countersign_core::entry::{Decision, Role};
 use countersign_core::history;
 use countersign_core::ids::EntryId;
 use countersign_core::json::CanonicalJson;
@@ -82,24 +82,15 @@ impl Service {
         let turns = opening.turns.iter().map(|turn| self.raw(*turn.digest()));
         let turns = turns.collect::<Result<Vec<_>, _>>()?;
         let call = self.raw(refs(&escalated.decision)?.call)?;
-        let entry_id = self.entry_id();
-        let entry = VaultAccess {
-            refs: opening.refs(&escalated.decision)?,
-            purpose_ref: shown_ref,
-            credential: caller.id(),
-        };
-        let committed = self.ledger.commit(caller.reads(), move |step| {
-            step.push(entry_id, entry.clone())?;
-            step.seal(record.clone())
-        })?;
-        self.watcher.wake();
+        let refs = opening.refs(&escalated.decision)?;
+        let (_, entry) = self.note_purpose(caller, refs, (shown_ref, record))?;
         Ok(ReviewShown {
             shown_ref: shown_ref.to_string(),
             statement: raw(statement)?,
             shown,
             call,
             turns,
-            entry: self.only_entry(&committed)?,
+            entry,
         })
     }
 
