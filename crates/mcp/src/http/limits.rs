@@ -53,6 +53,8 @@ pub(crate) const ERA_BELIEVED: Duration = Duration::from_secs(300);
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a server that stops waits for requests in work.
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+/// How long it waits after that for the last answers to be written.
+pub(crate) const FLUSH: Duration = Duration::from_secs(1);
 /// Most requests that are worked on at a time.
 pub(crate) const EXCHANGES: usize = 1_024;
 /// Most calls that wait for a person at a time, each on a thread.

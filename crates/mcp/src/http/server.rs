@@ -24,7 +24,9 @@ use super::app::{App, Settings};
 use super::body::{Out, empty, plain};
 use super::connect::UpstreamTlsError;
 use super::guard::{Guard, Turned};
-use super::limits::{CONNECTIONS, DRAIN, EXCHANGES, HEAD_BYTES, HEAD_FIELDS, HEADER_TIMEOUT};
+use super::limits::{
+    CONNECTIONS, DRAIN, EXCHANGES, FLUSH, HEAD_BYTES, HEAD_FIELDS, HEADER_TIMEOUT,
+};
 use super::options::{HttpOptions, HttpOptionsError};
 use super::upstream::Upstream;
 use super::{listen, post};
@@ -117,6 +119,9 @@ impl HttpRelay {
         };
         let _ = timeout(DRAIN, at_rest).await;
         self.app.let_go(self.app.sessions.drain());
+        // An exchange is over before its answer has been written to the client.
+        let written = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(FLUSH, written).await;
         connections.shutdown().await;
     }
 }
