@@ -24,7 +24,7 @@ use crate::caller::Caller;
 use crate::decide::reasons;
 use crate::error::ServiceError;
 use crate::state::{self, IntentRow, key};
-use crate::vault_access::OpenedGroup;
+use crate::vault::access::OpenedGroup;
 
 /// How many rules are shown that permitted nothing.
 const LACKS: usize = 16;

@@ -43,7 +43,7 @@ mod state;
 mod throttle;
 mod tools;
 mod turns;
-mod vault_access;
+mod vault;
 mod watcher;
 
 pub use caller::Caller;

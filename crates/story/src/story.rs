@@ -628,6 +628,12 @@ fn alerts(story: &mut Story) {
         count: 3,
         window_s: 600,
         policy_ref: bundle("first").reference().unwrap(),
+        target: None,
+        reader: None,
+        turn: None,
+        after: None,
+        stopped: None,
+        passed: None,
     };
     story.push("flag", flag);
     let about = link(|l| l.flag = Some(story.id("flag")));
@@ -637,6 +643,9 @@ fn alerts(story: &mut Story) {
         entries: vec![story.id("rejected 4")],
         count: 4,
         credential: None,
+        severity: None,
+        stopped: None,
+        passed: None,
     };
     story.push("flag grown", grown.clone());
     let acknowledged = FlagUpdate {
@@ -650,6 +659,8 @@ fn alerts(story: &mut Story) {
         links: about,
         count: 4,
         credential: Some(credential(ADMIN)),
+        stopped: None,
+        passed: None,
     };
     story.push("flag closed", close);
 }
@@ -670,6 +681,8 @@ fn people(story: &mut Story) {
         refs: vec![review.call_ref.into()],
         purpose_ref: review.shown_ref,
         credential: credential(REVIEWER),
+        phase: None,
+        request: None,
     };
     story.push("shown", shown);
     story.push("review", review);
@@ -842,12 +855,15 @@ fn records(story: &mut Story) {
             refs: refs.clone(),
             purpose_ref,
             credential: credential(READER),
+            phase: None,
+            request: None,
         },
     );
     story.push(
         "hold",
         Hold {
             change: HoldChange::Placed,
+            links: Links::default(),
             refs: refs.clone(),
             authority_ref,
             credential: credential(ADMIN),
@@ -859,7 +875,8 @@ fn records(story: &mut Story) {
             phase: ErasurePhase::Requested,
             refs: vec![Sha256::of(b"facts of the helper")],
             authority_ref,
-            credential: credential(ADMIN),
+            credential: Some(credential(ADMIN)),
+            epoch: None,
         },
     );
 }

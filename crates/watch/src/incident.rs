@@ -133,6 +133,12 @@ impl Incident {
             count: self.count,
             window_s: self.terms.window_s,
             policy_ref: self.terms.policy_ref,
+            target: None,
+            reader: None,
+            turn: None,
+            after: None,
+            stopped: None,
+            passed: None,
         };
         self.push(Due::Raise(Box::new(flag)))
     }
@@ -201,11 +207,16 @@ impl Incident {
                 entries: entries.clone(),
                 count: *count,
                 credential: None,
+                severity: None,
+                stopped: None,
+                passed: None,
             })),
             (Due::Close { count }, Some(flag)) => Some(FlagDraft::Close(FlagClose {
                 links: links(flag),
                 count: *count,
                 credential: None,
+                stopped: None,
+                passed: None,
             })),
             (Due::Raise(_), Some(_)) | (_, None) => None,
         }

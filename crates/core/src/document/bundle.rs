@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Document, ToolManifest};
+use super::{Document, ToolManifest, VaultSettings};
 use crate::limits::BUNDLE_BYTES;
 use crate::names::{ActionName, TenantId};
 use crate::refs::PolicyRef;
@@ -137,6 +137,9 @@ pub struct Settings {
     /// How far the clock of `context.time` is ahead of UTC, in minutes: -840 to 840.
     #[serde(skip_serializing_if = "is_no_offset")]
     pub utc_offset_min: i32,
+    /// How long sealed records are kept, and what it takes to open them.
+    #[serde(skip_serializing_if = "VaultSettings::is_default")]
+    pub vault: VaultSettings,
 }
 
 /// How long an escalation stays open unless the bundle says otherwise, in seconds: 15 minutes.
@@ -178,6 +181,7 @@ impl Default for Settings {
             watch: WatchSettings::default(),
             publishing: PublishingSettings::default(),
             utc_offset_min: 0,
+            vault: VaultSettings::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod intent;
 mod manifest;
 mod sealed_meaning;
 mod sealed_record;
+mod vault_settings;
 
 pub use bundle::{
     Bundle, BundleContent, CounterDeclaration, CounterKey, CounterKind, ESCALATION_TTL_S,
@@ -33,6 +34,9 @@ pub use manifest::{
 };
 pub use sealed_meaning::{PseudonymMeaning, Statement};
 pub use sealed_record::SealedRecord;
+pub use vault_settings::{
+    ERASURE_WINDOW_H, OPENED_PER_HOUR, RetentionSettings, SECOND_READER_S, VaultSettings,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;

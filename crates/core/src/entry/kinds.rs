@@ -2,9 +2,9 @@
 
 use super::kind::entry_kind;
 use super::sets::{
-    ActorPattern, Count, Detector, ErasurePhase, ExecutionPhase, FlagChange, GrantChange,
-    HoldChange, KeyPurpose, Links, Mode, PermitRefusal, PolicyPhase, Predecessor, ReviewAnswer,
-    RevocationEffect, RevocationScope, Role, Severity, Surface,
+    AccessPhase, ActorPattern, Count, Detector, ErasurePhase, ExecutionPhase, FlagChange,
+    GrantChange, HoldChange, KeyPurpose, Links, Mode, PermitRefusal, PolicyPhase, Predecessor,
+    ReviewAnswer, RevocationEffect, RevocationScope, Role, Severity, Surface,
 };
 use crate::document::{Assurance, Author};
 use crate::ids::{CredentialId, EntryId, PermitId};
@@ -316,6 +316,12 @@ entry_kind! {
         purpose_ref: StatementRef,
         #[doc = "The credential of the reader."]
         credential: CredentialId,
+        optional {
+            #[doc = "`requested` or `confirmed`, where two people are needed and nothing was opened yet."]
+            phase: AccessPhase,
+            #[doc = "The request that was confirmed, or under which the records were opened."]
+            request: EntryId,
+        }
     }
 }
 
@@ -328,8 +334,12 @@ entry_kind! {
         refs: Vec<Sha256>,
         #[doc = "Commits to the authority that asked for it."]
         authority_ref: StatementRef,
-        #[doc = "The credential that carried it out."]
-        credential: CredentialId,
+        #[doc = "The credential that carried it out; `null` when the retention that the bundle states was over, or for `complete` by the server itself."]
+        credential: Option<CredentialId>,
+        optional {
+            #[doc = "The newest key-encryption epoch that was destroyed with all before it, for `complete`."]
+            epoch: u32,
+        }
     }
 }
 
@@ -338,6 +348,8 @@ entry_kind! {
     Hold = "hold" {
         #[doc = "`placed` or `lifted`."]
         change: HoldChange,
+        #[doc = "`hold` names the hold that is lifted."]
+        links: Links,
         #[doc = "Which records."]
         refs: Vec<Sha256>,
         #[doc = "Commits to the authority that asked for it."]
@@ -350,7 +362,7 @@ entry_kind! {
 entry_kind! {
     #[doc = "An alert, raised from the ledger."]
     Flag = "flag" {
-        #[doc = "What was looked for: `burst`, `unmandated` or `tool-changed`."]
+        #[doc = "What was looked for."]
         detector: Detector,
         #[doc = "How grave it is."]
         severity: Severity,
@@ -368,6 +380,20 @@ entry_kind! {
         window_s: u32,
         #[doc = "The bundle whose settings the detector followed."]
         policy_ref: PolicyRef,
+        optional {
+            #[doc = "Stands for the target that it concerns, if it concerns one."]
+            target: Pseudonym,
+            #[doc = "The credential that it concerns, if it is about openings of sealed records."]
+            reader: CredentialId,
+            #[doc = "The turn that was the newest of its session at the onset."]
+            turn: IntentRef,
+            #[doc = "The execution whose result was the last to come in before the onset, in its session."]
+            after: EntryId,
+            #[doc = "How many of the entries are calls that were stopped: rejected or escalated."]
+            stopped: u32,
+            #[doc = "How many of the entries are calls that were approved."]
+            passed: u32,
+        }
     }
 }
 
@@ -384,6 +410,14 @@ entry_kind! {
         count: u32,
         #[doc = "Who took note of it."]
         credential: Option<CredentialId>,
+        optional {
+            #[doc = "How grave it is by now, if that has changed."]
+            severity: Severity,
+            #[doc = "How many of the entries are calls that were stopped by now."]
+            stopped: u32,
+            #[doc = "How many of the entries are calls that were approved by now."]
+            passed: u32,
+        }
     }
 }
 
@@ -396,6 +430,12 @@ entry_kind! {
         count: u32,
         #[doc = "Who closed it; `null` when it went quiet."]
         credential: Option<CredentialId>,
+        optional {
+            #[doc = "How many of the entries are calls that were stopped."]
+            stopped: u32,
+            #[doc = "How many of the entries are calls that were approved."]
+            passed: u32,
+        }
     }
 }
 

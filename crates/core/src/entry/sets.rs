@@ -44,6 +44,9 @@ pub struct Links {
     /// The flag that this is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flag: Option<EntryId>,
+    /// The legal hold that this lifts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<EntryId>,
 }
 
 /// What a decision added to a declared counter.
@@ -268,6 +271,15 @@ closed_set! {
     }
 }
 closed_set! {
+    /// How far an opening of sealed records came that needs two people.
+    AccessPhase {
+        /// One asked; nothing was opened.
+        Requested = "requested",
+        /// Another one agreed; nothing was opened.
+        Confirmed = "confirmed",
+    }
+}
+closed_set! {
     /// What happened to a legal hold.
     HoldChange {
         /// It holds from now on.
@@ -285,6 +297,22 @@ closed_set! {
         Unmandated = "unmandated",
         /// Calls of tools that their servers list otherwise than when a person confirmed them.
         ToolChanged = "tool-changed",
+        /// After a rejection, the same intent tried other arguments, tools or targets.
+        Retry = "retry",
+        /// An actor reached for something that it had never acted on.
+        NovelTarget = "novel-target",
+        /// An actor was at work at an hour at which it never was.
+        OffHours = "off-hours",
+        /// Many turns came upon one target that none had named before.
+        Spread = "spread",
+        /// Approved calls of which nobody reported that they ran.
+        MissingExecution = "missing-execution",
+        /// Something ran that was not approved.
+        UnapprovedExecution = "unapproved-execution",
+        /// A reader opened sealed records out of its pattern.
+        ReadingAround = "reading-around",
+        /// A new bundle permitted what the one before it had just rejected, and it was used.
+        Loosened = "loosened",
     }
 }
 closed_set! {

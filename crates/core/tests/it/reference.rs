@@ -44,8 +44,8 @@ fn describe(rust: &str) -> String {
         "Predecessor" => "[predecessor](#predecessor)",
         "Outcome" | "Author" | "Assurance" | "Surface" | "Mode" | "RevocationScope"
         | "RevocationEffect" | "PolicyPhase" | "GrantChange" | "Role" | "KeyPurpose"
-        | "ExecutionPhase" | "ReviewAnswer" | "PermitRefusal" | "ErasurePhase" | "HoldChange"
-        | "Detector" | "Severity" | "FlagChange" => return closed_set(&spaceless),
+        | "ExecutionPhase" | "ReviewAnswer" | "PermitRefusal" | "AccessPhase" | "ErasurePhase"
+        | "HoldChange" | "Detector" | "Severity" | "FlagChange" => return closed_set(&spaceless),
         other => panic!("`{other}` has no description: add one to this test"),
     };
     text.to_owned()
@@ -84,6 +84,7 @@ fn closed_set(name: &str) -> String {
         "ExecutionPhase" => of::<e::ExecutionPhase>(),
         "ReviewAnswer" => of::<e::ReviewAnswer>(),
         "PermitRefusal" => of::<e::PermitRefusal>(),
+        "AccessPhase" => of::<e::AccessPhase>(),
         "ErasurePhase" => of::<e::ErasurePhase>(),
         "HoldChange" => of::<e::HoldChange>(),
         "Detector" => of::<e::Detector>(),

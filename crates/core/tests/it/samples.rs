@@ -217,6 +217,7 @@ fn turns_and_calls() -> Vec<(&'static str, Body)> {
             continues: Some(x(DECISION)),
             shadows: Some(x(DECISION)),
             flag: None,
+            hold: None,
         },
         actions: Some(vec![x("file.read"), x("email.send")]),
         effective_call_ref: Some(to("call as changed")),
@@ -354,15 +355,19 @@ fn people_and_records() -> Vec<(&'static str, Body)> {
         refs: vec![to("call"), to("facts")],
         purpose_ref: to("purpose"),
         credential: x(CREDENTIAL),
+        phase: None,
+        request: None,
     };
     let erasure = Erasure {
         phase: ErasurePhase::Requested,
         refs: vec![to("intent document")],
         authority_ref: to("authority"),
-        credential: x(CREDENTIAL),
+        credential: Some(x(CREDENTIAL)),
+        epoch: None,
     };
     let hold = Hold {
         change: HoldChange::Placed,
+        links: Links::default(),
         refs: vec![to("intent document")],
         authority_ref: to("authority"),
         credential: x(CREDENTIAL),
@@ -383,8 +388,36 @@ fn people_and_records() -> Vec<(&'static str, Body)> {
             }
             .into(),
         ),
+        (
+            "vault-access, two people",
+            VaultAccess {
+                phase: Some(AccessPhase::Confirmed),
+                request: Some(x(DECISION)),
+                ..access.clone()
+            }
+            .into(),
+        ),
         ("vault-access", access.into()),
+        (
+            "erasure, complete",
+            Erasure {
+                phase: ErasurePhase::Complete,
+                credential: None,
+                epoch: Some(3),
+                ..erasure.clone()
+            }
+            .into(),
+        ),
         ("erasure", erasure.into()),
+        (
+            "hold lifted",
+            Hold {
+                change: HoldChange::Lifted,
+                links: link(|l| l.hold = Some(x(DECISION))),
+                ..hold.clone()
+            }
+            .into(),
+        ),
         ("hold", hold.into()),
     ]
 }
@@ -400,6 +433,12 @@ fn alerts_and_sessions() -> Vec<(&'static str, Body)> {
         count: 2,
         window_s: 600,
         policy_ref: to("bundle"),
+        target: None,
+        reader: None,
+        turn: None,
+        after: None,
+        stopped: None,
+        passed: None,
     };
     let about = || link(|l| l.flag = Some(x("01HYB7K3M4FXQZ9V2N6PTJD8RE")));
     let update = FlagUpdate {
@@ -408,6 +447,9 @@ fn alerts_and_sessions() -> Vec<(&'static str, Body)> {
         entries: vec![x("01HYB7K3M4FXQZ9V2N6PTJD8RF")],
         count: 3,
         credential: None,
+        severity: None,
+        stopped: None,
+        passed: None,
     };
     let acknowledged = FlagUpdate {
         change: FlagChange::Acknowledged,
@@ -419,6 +461,8 @@ fn alerts_and_sessions() -> Vec<(&'static str, Body)> {
         links: about(),
         count: 3,
         credential: None,
+        stopped: None,
+        passed: None,
     };
     let open = SessionOpen {
         session: stands_for(2),
@@ -438,9 +482,42 @@ fn alerts_and_sessions() -> Vec<(&'static str, Body)> {
         requests: 9_007_199_254_740_991,
     };
     vec![
+        (
+            "flag, all members",
+            Flag {
+                detector: Detector::Retry,
+                target: Some(stands_for(7)),
+                reader: Some(x(CREDENTIAL)),
+                turn: Some(to("intent")),
+                after: Some(x(DECISION)),
+                stopped: Some(2),
+                passed: Some(0),
+                ..flag.clone()
+            }
+            .into(),
+        ),
         ("flag", flag.into()),
+        (
+            "flag grown, counted",
+            FlagUpdate {
+                severity: Some(Severity::Critical),
+                stopped: Some(3),
+                passed: Some(0),
+                ..update.clone()
+            }
+            .into(),
+        ),
         ("flag grown", update.into()),
         ("flag acknowledged", acknowledged.into()),
+        (
+            "flag closed, counted",
+            FlagClose {
+                stopped: Some(3),
+                passed: Some(0),
+                ..close.clone()
+            }
+            .into(),
+        ),
         ("flag closed", close.into()),
         ("session-open", open.into()),
         ("session-close", closed.into()),

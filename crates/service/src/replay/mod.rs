@@ -120,6 +120,8 @@ impl Service {
                     refs: refs.clone(),
                     purpose_ref: purpose.0,
                     credential: by,
+                    phase: None,
+                    request: None,
                 };
                 step.push(*entry_id, access)?;
             }

@@ -422,6 +422,7 @@ fn words(base: &str) -> Option<Vec<String>> {
         "ExecutionPhase" => of::<e::ExecutionPhase>(),
         "ReviewAnswer" => of::<e::ReviewAnswer>(),
         "PermitRefusal" => of::<e::PermitRefusal>(),
+        "AccessPhase" => of::<e::AccessPhase>(),
         "ErasurePhase" => of::<e::ErasurePhase>(),
         "HoldChange" => of::<e::HoldChange>(),
         "Detector" => of::<e::Detector>(),

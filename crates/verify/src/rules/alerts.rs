@@ -139,6 +139,7 @@ impl Subject {
             Detector::Burst => seen.outcome == Outcome::Rejected,
             Detector::Unmandated => seen.intent_ref.is_none(),
             Detector::ToolChanged => seen.outcome == Outcome::Rejected && seen.has_changed_tool,
+            _ => true,
         };
         let actor = self.actor.as_ref().is_none_or(|actor| *actor == seen.actor);
         let intent = self.intent_ref.is_none() || self.intent_ref == seen.intent_ref;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use countersign_core::entry::{Body, Kind, Links};
+use countersign_core::entry::{Body, Hold, HoldChange, Kind, Links};
 use countersign_core::entry::{Decision, Delegation, Flag, Review};
 use countersign_core::ids::EntryId;
 
@@ -54,6 +54,7 @@ const OF_PERMIT_REFUSED: &[Allowed] = &[may("decision", Decision::KIND)];
 const OF_REVIEW: &[Allowed] = &[escalation(must("review", Decision::KIND))];
 const OF_EXPIRED: &[Allowed] = &[escalation(must("resolves", Decision::KIND))];
 const OF_DELEGATION: &[Allowed] = &[may("delegation", Delegation::KIND)];
+const OF_HOLD_LIFTED: &[Allowed] = &[must("hold", Hold::KIND)];
 const OF_FLAG_NEWS: &[Allowed] = &[must("flag", Flag::KIND)];
 
 /// Checks every link of the entry.
@@ -121,6 +122,7 @@ fn of(body: &Body) -> Option<(&Links, &'static [Allowed])> {
         Body::Review(body) => Some((&body.links, OF_REVIEW)),
         Body::Expired(body) => Some((&body.links, OF_EXPIRED)),
         Body::Delegation(body) => Some((&body.links, OF_DELEGATION)),
+        Body::Hold(body) => Some((&body.links, of_hold(body))),
         Body::FlagUpdate(body) => Some((&body.links, OF_FLAG_NEWS)),
         Body::FlagClose(body) => Some((&body.links, OF_FLAG_NEWS)),
         Body::Genesis(_)
@@ -132,7 +134,6 @@ fn of(body: &Body) -> Option<(&Links, &'static [Allowed])> {
         | Body::Key(_)
         | Body::VaultAccess(_)
         | Body::Erasure(_)
-        | Body::Hold(_)
         | Body::Flag(_)
         | Body::SessionOpen(_)
         | Body::SessionClose(_)
@@ -141,7 +142,14 @@ fn of(body: &Body) -> Option<(&Links, &'static [Allowed])> {
     }
 }
 
-fn each(links: &Links) -> [(&'static str, Option<EntryId>); 8] {
+fn of_hold(body: &Hold) -> &'static [Allowed] {
+    match body.change {
+        HoldChange::Placed => &[],
+        HoldChange::Lifted => OF_HOLD_LIFTED,
+    }
+}
+
+fn each(links: &Links) -> [(&'static str, Option<EntryId>); 9] {
     // Taken apart by name, so that a new link cannot be forgotten here.
     let Links {
         decision,
@@ -152,6 +160,7 @@ fn each(links: &Links) -> [(&'static str, Option<EntryId>); 8] {
         continues,
         shadows,
         flag,
+        hold,
     } = links;
     [
         ("decision", *decision),
@@ -162,5 +171,6 @@ fn each(links: &Links) -> [(&'static str, Option<EntryId>); 8] {
         ("continues", *continues),
         ("shadows", *shadows),
         ("flag", *flag),
+        ("hold", *hold),
     ]
 }

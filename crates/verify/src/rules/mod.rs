@@ -316,7 +316,7 @@ impl<'a> Rules<'a> {
             }
             Body::Erasure(body) => {
                 self.erased.extend(&body.refs);
-                (Some(body.credential), &body.refs, body.authority_ref)
+                (body.credential, &body.refs, body.authority_ref)
             }
             Body::Hold(body) => (Some(body.credential), &body.refs, body.authority_ref),
             _ => return,

@@ -148,6 +148,8 @@ impl Server {
             links: links(flag),
             count: 2,
             credential: Some("01HYB7K3M4FXQZ9V2N6PTJD8RC".parse().unwrap()),
+            stopped: None,
+            passed: None,
         };
         self.append_flag(close.into());
     }
@@ -160,6 +162,9 @@ impl Server {
             entries: Vec::new(),
             count: 1000,
             credential: Some("01HYB7K3M4FXQZ9V2N6PTJD8RC".parse().unwrap()),
+            severity: None,
+            stopped: None,
+            passed: None,
         };
         self.append_flag(update.into());
     }
@@ -175,6 +180,12 @@ impl Server {
             count,
             window_s: 600,
             policy_ref: policy(),
+            target: None,
+            reader: None,
+            turn: None,
+            after: None,
+            stopped: None,
+            passed: None,
         };
         self.append_flag(flag.into());
     }

@@ -104,6 +104,8 @@ impl Service {
             refs,
             purpose_ref,
             credential: caller.id(),
+            phase: None,
+            request: None,
         };
         let committed = self.ledger.commit(caller.reads(), move |step| {
             step.push(entry_id, entry.clone())?;

@@ -1,0 +1,3 @@
+//! Sealed records: who opens them, and how they end.
+
+pub(crate) mod access;
