@@ -8,7 +8,9 @@ use countersign_core::entry::{ActorPattern, ExecutionPhase, Role, Surface};
 use countersign_core::ids::{CredentialId, EntryId, PermitId};
 use countersign_core::names::{ActionName, ActorName, ChannelName, KeyText};
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
-use countersign_core::refs::{IntentRef, PolicyRef, PseudonymRef, ResultRef, Sha256};
+use countersign_core::refs::{
+    IntentRef, PolicyRef, PseudonymRef, ResultRef, Sha256, StatementRef,
+};
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 use countersign_ledger::{LogReader, ReadSet, StateKey, Step, StepError};
@@ -125,6 +127,22 @@ pub(crate) mod key {
     }
     pub(crate) fn watch() -> StateKey {
         StateKey::new("watch/cursor")
+    }
+    pub(crate) fn hold(reference: &Sha256) -> StateKey {
+        StateKey::new(format!("hold/{reference}"))
+    }
+    /// Keys of holds sort by when they were placed.
+    pub(crate) const HOLDS_PLACED: &str = "hold-placed/";
+    pub(crate) fn hold_placed(entry: EntryId) -> StateKey {
+        StateKey::new(format!("{HOLDS_PLACED}{entry}"))
+    }
+    /// How many records a credential opened of late.
+    pub(crate) fn opened(by: CredentialId) -> StateKey {
+        StateKey::new(format!("opened/{by}"))
+    }
+    /// An opening that needs two people.
+    pub(crate) fn opening(request: EntryId) -> StateKey {
+        StateKey::new(format!("opening/{request}"))
     }
 }
 
@@ -348,6 +366,52 @@ pub(crate) struct HistoryRow {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct WatchRow {
     pub(crate) read: u64,
+}
+
+/// The holds that a record is under: the entries that placed them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HoldRow {
+    pub(crate) holds: Vec<EntryId>,
+}
+
+/// What one entry placed under hold, and was not lifted since. Deleted when all of it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HoldPlacedRow {
+    pub(crate) entry: EntryId,
+    pub(crate) authority_ref: StatementRef,
+    pub(crate) credential: CredentialId,
+    pub(crate) at: Timestamp,
+    pub(crate) refs: Vec<Sha256>,
+}
+
+/// An opening that needs two people: what the first asked for, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OpeningRow {
+    pub(crate) credential: CredentialId,
+    pub(crate) refs: Vec<Sha256>,
+    pub(crate) purpose_ref: StatementRef,
+    pub(crate) at: Timestamp,
+    /// The bundle in force then: it says how long the second may take.
+    pub(crate) policy_ref: PolicyRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) confirmed: Option<ConfirmedRow>,
+    /// The entry under which the records were opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) opened: Option<EntryId>,
+}
+
+/// Who said yes to an opening.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ConfirmedRow {
+    pub(crate) entry: EntryId,
+    pub(crate) credential: CredentialId,
+}
+
+/// How many records a credential opened in the last hour, minute by minute.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OpenedRow {
+    /// The minute, counted from 1970, and how many: the oldest first.
+    pub(crate) minutes: Vec<(i64, u64)>,
 }
 
 /// The row under a key, if there is one and it was not deleted.
