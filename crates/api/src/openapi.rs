@@ -19,6 +19,7 @@ const BEARER: &str = "bearer";
         (name = "turns", description = "What a person asked for, and ending it"),
         (name = "decisions", description = "What an agent may do, and what came of it"),
         (name = "entries", description = "Reading the ledger"),
+        (name = "flags", description = "What the detectors raised"),
         (name = "bundles", description = "The rules"),
         (name = "directory", description = "What the rules know of contacts, accounts and users"),
         (name = "credentials", description = "Who may do what"),

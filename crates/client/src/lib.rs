@@ -8,6 +8,7 @@
 mod body;
 mod error;
 mod file;
+mod flags;
 mod log;
 mod options;
 mod permits;

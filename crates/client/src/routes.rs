@@ -5,10 +5,9 @@ use std::time::Duration;
 use countersign_wire::{
     BundleCurrent, BundleStored, CloseSession, CredentialCreated, CredentialList, DecisionAnswer,
     DecisionRequest, DelegationAnswer, DelegationRequest, DirectoryChanged, EntryAnswer, EntryPage,
-    ExecutionAnswer, ExecutionRequest, Explanation, FlagList, Head, HealthView, NewCredential,
-    OpenRequest, OpenSession, Opened, ProofAnswer, ReplayPage, ReplayRequest, Revoked,
-    SessionClosed, SessionOpened, SetCurrentBundle, ShadowEnded, StopRequest, TurnAnswer,
-    TurnRequest,
+    ExecutionAnswer, ExecutionRequest, Explanation, Head, HealthView, NewCredential, OpenRequest,
+    OpenSession, Opened, ProofAnswer, ReplayPage, ReplayRequest, Revoked, SessionClosed,
+    SessionOpened, SetCurrentBundle, ShadowEnded, StopRequest, TurnAnswer, TurnRequest,
 };
 use serde_json::{Map, Value};
 use ureq::http::Method;
@@ -148,11 +147,6 @@ impl Client {
             path.push_str(&format!("?purpose={}", encode(purpose)));
         }
         self.get(&path)
-    }
-
-    /// The flags. Role `auditor`, `reviewer` or `admin`.
-    pub fn flags(&self) -> Result<FlagList, ClientError> {
-        self.get("/v1/flags")
     }
 
     /// Opens a sealed record; that it was opened is an entry. Role `vault-reader`.

@@ -1,11 +1,11 @@
-//! Reading the ledger: entries, proofs, the head, flags.
+//! Reading the ledger: entries, proofs, the head.
 
-use countersign_core::entry::{AnyEntry, Body, FlagChange, Role};
+use countersign_core::entry::{AnyEntry, Role};
 use countersign_core::ids::EntryId;
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
 use countersign_ledger::{Filter, Order, Page};
 use countersign_merkle::LeafIndex;
-use countersign_wire::{EntryAnswer, EntryPage, FlagList, FlagView, Head, RawJson};
+use countersign_wire::{EntryAnswer, EntryPage, Head, RawJson};
 
 use crate::Service;
 use crate::caller::Caller;
@@ -17,8 +17,6 @@ use crate::turns::name;
 pub const PAGE_MAX: usize = 500;
 /// Entries on a page unless the request says otherwise.
 pub const PAGE_DEFAULT: usize = 50;
-/// Most flags, updates and closings that are looked through.
-const FLAGS_READ: usize = 1_000;
 
 /// Which entries are looked for, as a request says it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,50 +119,6 @@ impl Service {
         })
     }
 
-    /// The flags, newest first, with what became of them.
-    pub fn flags(&self, caller: &Caller) -> Result<FlagList, ServiceError> {
-        caller.require_any(&[Role::Auditor, Role::Reviewer, Role::Admin])?;
-        let mut flags: Vec<FlagView> = Vec::new();
-        for (entry_id, raised_at, body) in self.of_kind("flag")? {
-            let Body::Flag(flag) = body else { continue };
-            flags.push(FlagView {
-                flag: entry_id.to_string(),
-                detector: flag.detector.to_string(),
-                severity: flag.severity.to_string(),
-                state: "open".to_owned(),
-                raised_at,
-                actor: flag.actor.map(|actor| actor.to_string()),
-                intent_ref: flag.intent_ref.map(|intent| intent.to_string()),
-                onset: flag.onset.to_string(),
-                entries: flag.entries.iter().map(EntryId::to_string).collect(),
-                count: flag.count,
-            });
-        }
-        for (_, _, body) in self.of_kind("flag-update")?.into_iter().rev() {
-            let Body::FlagUpdate(update) = body else {
-                continue;
-            };
-            if let Some(view) = view_of(&mut flags, update.links.flag) {
-                view.count = view.count.max(update.count);
-                if update.change == FlagChange::Grown {
-                    view.entries
-                        .extend(update.entries.iter().map(EntryId::to_string));
-                    view.entries.truncate(countersign_core::limits::LEAF_LIST);
-                }
-            }
-        }
-        for (_, _, body) in self.of_kind("flag-close")? {
-            let Body::FlagClose(close) = body else {
-                continue;
-            };
-            if let Some(view) = view_of(&mut flags, close.links.flag) {
-                view.state = "closed".to_owned();
-                view.count = view.count.max(close.count);
-            }
-        }
-        Ok(FlagList { flags })
-    }
-
     /// An entry by its id, with its place.
     pub(crate) fn known_entry(
         &self,
@@ -183,25 +137,6 @@ impl Service {
             .entry(entry_id)?
             .ok_or_else(|| ServiceError::not_found(format!("entry `{entry_id}`")))?;
         render::with_proof(&stored.bytes, &self.ledger.proof(stored.index)?)
-    }
-
-    fn of_kind(&self, kind: &str) -> Result<Vec<(EntryId, String, Body)>, ServiceError> {
-        let filter = Filter {
-            kind: Some(kind.to_owned()),
-            ..Filter::default()
-        };
-        let page = Page {
-            order: Order::NewestFirst,
-            after: None,
-            limit: FLAGS_READ,
-        };
-        let mut entries = Vec::new();
-        for stored in self.ledger.query(&filter, &page)?.entries {
-            if let AnyEntry::Known(entry) = AnyEntry::from_leaf(&stored.bytes)? {
-                entries.push((entry.entry_id, entry.timestamp.to_string(), entry.body));
-            }
-        }
-        Ok(entries)
     }
 
     /// The filter of a query; `None` when it names something that the log has never met.
@@ -241,9 +176,4 @@ impl Service {
         caller.require(Role::VaultReader)?;
         Ok(Some(self.known_pseudonym(kind, text)?))
     }
-}
-
-fn view_of(flags: &mut [FlagView], flag: Option<EntryId>) -> Option<&mut FlagView> {
-    let flag = flag?.to_string();
-    flags.iter_mut().find(|view| view.flag == flag)
 }

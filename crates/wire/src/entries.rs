@@ -1,4 +1,4 @@
-//! Entries, flags and the head of the log.
+//! Entries and the head of the log.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -38,40 +38,6 @@ pub struct EntryPage {
     /// Pass as `cursor` for the next page; absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-}
-
-/// The flags, newest first.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct FlagList {
-    /// The flags.
-    pub flags: Vec<FlagView>,
-}
-
-/// A flag and what became of it.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct FlagView {
-    /// The flag's entry id.
-    pub flag: String,
-    /// `burst`, `unmandated` or `tool-changed`.
-    pub detector: String,
-    /// `notice`, `warning` or `critical`.
-    pub severity: String,
-    /// `open` or `closed`.
-    pub state: String,
-    /// When it was raised.
-    pub raised_at: String,
-    /// The actor that it concerns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<String>,
-    /// The intent that it concerns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub intent_ref: Option<String>,
-    /// The entry where it began.
-    pub onset: String,
-    /// The entries that it rests on, in the order of the log; at most 64.
-    pub entries: Vec<String>,
-    /// How many there are now.
-    pub count: u32,
 }
 
 /// The head of the log.

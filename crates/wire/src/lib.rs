@@ -9,6 +9,7 @@ mod decisions;
 mod delegations;
 mod entries;
 mod explain;
+mod flags;
 mod health;
 mod permits;
 mod problem;
@@ -28,10 +29,11 @@ pub use decisions::{
     ResolutionView, WireRequest, WorkspaceRequest,
 };
 pub use delegations::{DelegationAnswer, DelegationRequest};
-pub use entries::{EntryAnswer, EntryPage, FlagList, FlagView, Head, ProofAnswer};
+pub use entries::{EntryAnswer, EntryPage, Head, ProofAnswer};
 pub use explain::{
     EvidenceView, Explanation, LackView, PolicyView, ProofView, Sealable, TargetView, ValueView,
 };
+pub use flags::{FlagChanged, FlagDetail, FlagList, FlagView};
 pub use health::HealthView;
 pub use permits::{ConsumeRequest, Consumed};
 pub use problem::Problem;

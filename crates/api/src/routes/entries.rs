@@ -1,4 +1,4 @@
-//! Entries, explanations and flags.
+//! Entries and explanations.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use countersign_core::entry::Role;
 use countersign_core::ids::EntryId;
 use countersign_merkle::TreeSize;
 use countersign_service::{EntryQuery, ProofAgainst};
-use countersign_wire::{EntryAnswer, EntryPage, Explanation, FlagList, ProofAnswer};
+use countersign_wire::{EntryAnswer, EntryPage, Explanation, ProofAnswer};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -26,7 +26,6 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(entry))
         .routes(routes!(proof))
         .routes(routes!(explain))
-        .routes(routes!(flags))
 }
 
 #[derive(Deserialize)]
@@ -203,22 +202,4 @@ async fn explain(
         })
         .await?;
     reply::json(StatusCode::OK, &explanation)
-}
-
-/// List the flags
-///
-/// Role `auditor`, `reviewer` or `admin`. Newest first, with what became of them.
-#[utoipa::path(
-    get, path = "/v1/flags", tag = "entries",
-    responses((status = 200, description = "The flags", body = FlagList))
-)]
-async fn flags(
-    State(app): State<Arc<App>>,
-    Authed(caller): Authed,
-    _: Strict<NoParameters>,
-) -> Result<Response, ApiError> {
-    let flags = app
-        .run(Lane::Read, move |service| service.flags(&caller))
-        .await?;
-    reply::json(StatusCode::OK, &flags)
 }

@@ -7,6 +7,7 @@ mod delegations;
 mod directory;
 mod entries;
 mod executions;
+mod flags;
 mod log;
 mod meta;
 mod permits;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> (Router<Arc<App>>, OpenApi) {
         .merge(reviews::routes())
         .merge(permits::routes())
         .merge(entries::routes())
+        .merge(flags::routes())
         .merge(bundles::routes())
         .merge(directory::routes())
         .merge(credentials::routes())

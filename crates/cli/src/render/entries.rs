@@ -1,7 +1,7 @@
-//! Entries and flags as text.
+//! Entries as text.
 
 use comfy_table::Cell;
-use countersign_wire::{EntryAnswer, FlagView};
+use countersign_wire::EntryAnswer;
 use serde_json::Value;
 
 use super::text::{indented, outcome_tone, plain, short_ref};
@@ -60,35 +60,6 @@ pub(crate) fn entry(terminal: &Terminal, answer: &EntryAnswer) -> String {
         ));
     }
     lines.join("\n")
-}
-
-/// The flags, one paragraph each.
-pub(crate) fn flags(terminal: &Terminal, flags: &[FlagView]) -> String {
-    let one = |flag: &FlagView| {
-        let tone = if flag.state == "open" {
-            Tone::Bad
-        } else {
-            Tone::Quiet
-        };
-        let subject = match (&flag.actor, &flag.intent_ref) {
-            (Some(actor), None) => format!("by {actor}"),
-            (None, Some(intent)) => format!("under {}", short_ref(intent)),
-            (Some(actor), Some(intent)) => format!("by {actor} under {}", short_ref(intent)),
-            (None, None) => String::new(),
-        };
-        let entries = if flag.count == 1 { "entry" } else { "entries" };
-        format!(
-            "{}  {} ({}) {subject}\n  {} {entries}, beginning with {}\n  raised {} as {}",
-            terminal.paint(tone, &flag.state),
-            flag.detector,
-            flag.severity,
-            flag.count,
-            flag.onset,
-            flag.raised_at,
-            flag.flag
-        )
-    };
-    flags.iter().map(one).collect::<Vec<_>>().join("\n\n")
 }
 
 /// What an entry says, in a few words.

@@ -2,13 +2,15 @@
 
 mod entries;
 mod explanation;
+mod flags;
 mod report;
 mod review;
 mod text;
 mod trace;
 
-pub(crate) use entries::{entries, entry, flags};
+pub(crate) use entries::{entries, entry};
 pub(crate) use explanation::explanation;
+pub(crate) use flags::flags;
 pub(crate) use report::report;
 pub(crate) use review::review;
 pub(crate) use text::{

@@ -11,6 +11,7 @@ mod audited;
 mod bounds;
 mod calls;
 mod delegations;
+mod flags;
 mod history;
 mod kit;
 mod permits;
