@@ -111,6 +111,12 @@ pub const ESCALATION_TTL_S: u32 = 86_400;
 pub const WATCH_THRESHOLD: u32 = 1000;
 /// Longest window of a detector, in seconds: a week.
 pub const WATCH_WINDOW_S: u32 = 7 * 24 * 3600;
+/// Most items of what the detectors are not to count.
+pub const WATCH_MUTES: usize = 64;
+/// Most calls that an actor's past may have to hold before a detector goes by it.
+pub const WATCH_PAST_CALLS: u32 = 100_000;
+/// Most days that it may have to hold.
+pub const WATCH_PAST_DAYS: u32 = 365;
 /// Most cases in one file.
 pub const CASES: usize = 10_000;
 /// Most values of arguments, and things that stand in texts, that one call can hold.

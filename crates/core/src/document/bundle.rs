@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Document, ToolManifest, VaultSettings};
+use super::{Document, ToolManifest, VaultSettings, WatchSettings};
 use crate::limits::BUNDLE_BYTES;
 use crate::names::{ActionName, TenantId};
 use crate::refs::PolicyRef;
@@ -195,29 +195,4 @@ pub enum UnknownTools {
     Reject,
     /// It is judged as the action `countersign.unknown`, without arguments and targets.
     Judge,
-}
-
-/// What the detectors look for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct WatchSettings {
-    /// How many rejections of one actor, or under one intent, within the window raise a flag.
-    pub burst_rejections: u32,
-    /// The window, in seconds.
-    pub burst_window_s: u32,
-    /// How many calls without a live intent, of one actor within the window, raise a flag.
-    pub unmandated_calls: u32,
-    /// The window, in seconds.
-    pub unmandated_window_s: u32,
-}
-
-impl Default for WatchSettings {
-    fn default() -> Self {
-        Self {
-            burst_rejections: 3,
-            burst_window_s: 600,
-            unmandated_calls: 1,
-            unmandated_window_s: 600,
-        }
-    }
 }

@@ -12,10 +12,11 @@ mod manifest;
 mod sealed_meaning;
 mod sealed_record;
 mod vault_settings;
+mod watch_settings;
 
 pub use bundle::{
     Bundle, BundleContent, CounterDeclaration, CounterKey, CounterKind, ESCALATION_TTL_S,
-    PolicyFile, PublishingSettings, Settings, UnknownTools, WatchSettings,
+    PolicyFile, PublishingSettings, Settings, UnknownTools,
 };
 pub use call::{Call, Reasoning, ToolResult, Wire, Workspace};
 pub use commands::{
@@ -36,6 +37,10 @@ pub use sealed_meaning::{PseudonymMeaning, Statement};
 pub use sealed_record::SealedRecord;
 pub use vault_settings::{
     ERASURE_WINDOW_H, OPENED_PER_HOUR, RetentionSettings, SECOND_READER_S, VaultSettings,
+};
+pub use watch_settings::{
+    Baseline, LoosenedWatch, MissingExecutionWatch, Mute, NovelTargetWatch, OffHoursWatch,
+    ReadingAroundWatch, RetryWatch, SpreadWatch, UnapprovedExecutionWatch, WatchSettings,
 };
 
 use serde::{Serialize, de::DeserializeOwned};

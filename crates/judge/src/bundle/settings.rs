@@ -2,16 +2,16 @@
 
 use std::ops::RangeInclusive;
 
-use countersign_core::document::Settings;
+use countersign_core::document::{Settings, WatchSettings};
 
 use crate::finding::Finding;
-use crate::limits::{ESCALATION_TTL_S, PERMIT_TTL_S, WATCH_THRESHOLD, WATCH_WINDOW_S};
+use crate::limits::{
+    ESCALATION_TTL_S, PERMIT_TTL_S, WATCH_MUTES, WATCH_PAST_CALLS, WATCH_PAST_DAYS,
+    WATCH_THRESHOLD, WATCH_WINDOW_S,
+};
 
 /// Says which settings are out of bounds.
 pub(super) fn check(settings: &Settings, findings: &mut Vec<Finding>) {
-    let watch = &settings.watch;
-    let thresholds = 0..=WATCH_THRESHOLD;
-    let windows = 1..=WATCH_WINDOW_S;
     let mut bound = |name: &str, value: u32, allowed: &RangeInclusive<u32>, hint: &str| {
         if !allowed.contains(&value) {
             let (least, most) = (allowed.start(), allowed.end());
@@ -33,30 +33,79 @@ pub(super) fn check(settings: &Settings, findings: &mut Vec<Finding>) {
         &(1..=ESCALATION_TTL_S),
         asked,
     );
-    let off = "0 turns the detector off";
+    check_watch(&settings.watch, &mut bound);
+    let muted = settings.watch.mute.len();
+    if muted > WATCH_MUTES {
+        let text = format!("`watch.mute` has {muted} items; allowed are at most {WATCH_MUTES}");
+        let hint = "one item covers all actors whose names begin with a prefix that ends in `/`";
+        findings.push(Finding::error("bundle.toml", text).hint(hint));
+    }
+}
+
+fn check_watch(
+    watch: &WatchSettings,
+    bound: &mut impl FnMut(&str, u32, &RangeInclusive<u32>, &str),
+) {
+    let thresholds = [
+        ("burst_rejections", watch.burst_rejections),
+        ("unmandated_calls", watch.unmandated_calls),
+        ("retry.attempts", watch.retry.attempts),
+        ("novel_target.calls", watch.novel_target.calls),
+        ("off_hours.calls", watch.off_hours.calls),
+        ("spread.sessions", watch.spread.sessions),
+        ("missing_execution.calls", watch.missing_execution.calls),
+        (
+            "unapproved_execution.refusals",
+            watch.unapproved_execution.refusals,
+        ),
+        ("reading_around.records", watch.reading_around.records),
+        ("loosened.calls", watch.loosened.calls),
+    ];
+    for (name, value) in thresholds {
+        let hint = "0 turns the detector off";
+        bound(
+            &format!("watch.{name}"),
+            value,
+            &(0..=WATCH_THRESHOLD),
+            hint,
+        );
+    }
+    let windows = [
+        ("burst_window_s", watch.burst_window_s),
+        ("unmandated_window_s", watch.unmandated_window_s),
+        ("retry.window_s", watch.retry.window_s),
+        ("novel_target.window_s", watch.novel_target.window_s),
+        ("off_hours.window_s", watch.off_hours.window_s),
+        ("spread.window_s", watch.spread.window_s),
+        (
+            "missing_execution.window_s",
+            watch.missing_execution.window_s,
+        ),
+        ("missing_execution.after_s", watch.missing_execution.after_s),
+        (
+            "unapproved_execution.window_s",
+            watch.unapproved_execution.window_s,
+        ),
+        ("reading_around.window_s", watch.reading_around.window_s),
+        ("loosened.window_s", watch.loosened.window_s),
+    ];
+    for (name, value) in windows {
+        let hint = "a window is in seconds";
+        bound(&format!("watch.{name}"), value, &(1..=WATCH_WINDOW_S), hint);
+    }
+    let past = "an actor that must have more of a past than it will ever have is never held to it";
+    let calls = 1..=WATCH_PAST_CALLS;
     bound(
-        "watch.burst_rejections",
-        watch.burst_rejections,
-        &thresholds,
-        off,
+        "watch.baseline.past_calls",
+        watch.baseline.past_calls,
+        &calls,
+        past,
     );
+    let days = 1..=WATCH_PAST_DAYS;
     bound(
-        "watch.unmandated_calls",
-        watch.unmandated_calls,
-        &thresholds,
-        off,
-    );
-    let window = "a window is in seconds";
-    bound(
-        "watch.burst_window_s",
-        watch.burst_window_s,
-        &windows,
-        window,
-    );
-    bound(
-        "watch.unmandated_window_s",
-        watch.unmandated_window_s,
-        &windows,
-        window,
+        "watch.baseline.past_days",
+        watch.baseline.past_days,
+        &days,
+        past,
     );
 }

@@ -511,6 +511,22 @@ fn settings_have_bounds() {
             json!({"watch": {"unmandated_window_s": 604_801}}),
             "`watch.unmandated_window_s` is",
         ),
+        (
+            json!({"watch": {"retry": {"attempts": 1001}}}),
+            "`watch.retry.attempts` is 1001; allowed are 0 to 1000",
+        ),
+        (
+            json!({"watch": {"missing_execution": {"after_s": 0}}}),
+            "`watch.missing_execution.after_s` is 0",
+        ),
+        (
+            json!({"watch": {"baseline": {"past_calls": 0}}}),
+            "`watch.baseline.past_calls` is 0",
+        ),
+        (
+            json!({"watch": {"mute": vec![json!({"detector": "burst"}); 65]}}),
+            "`watch.mute` has 65 items; allowed are at most 64",
+        ),
     ] {
         let found = with(settings);
         assert!(
@@ -521,7 +537,9 @@ fn settings_have_bounds() {
     assert_eq!(
         with(
             json!({"permit_ttl_s": 3600, "watch": {"burst_rejections": 0,
-        "unmandated_calls": 1000, "burst_window_s": 604_800, "unmandated_window_s": 1}})
+        "unmandated_calls": 1000, "burst_window_s": 604_800, "unmandated_window_s": 1,
+        "off_hours": {"calls": 0}, "mute": vec![json!({"detector": "retry", "actor": "agent:a/",
+        "action": "email.send", "until": "2027-01-01T00:00:00.000Z"}); 64]}})
         ),
         ""
     );

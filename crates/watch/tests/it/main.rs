@@ -269,6 +269,7 @@ fn the_highest_settings_do_not_overflow() {
         burst_window_s: u32::MAX,
         unmandated_calls: u32::MAX,
         unmandated_window_s: u32::MAX,
+        ..WatchSettings::default()
     });
     for _ in 0..1000 {
         server.rejected("a", None, 1);

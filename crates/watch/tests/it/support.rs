@@ -36,6 +36,7 @@ pub(crate) fn settings(burst: u32, window_s: u32, unmandated: u32) -> WatchSetti
         burst_window_s: window_s,
         unmandated_calls: unmandated,
         unmandated_window_s: window_s,
+        ..WatchSettings::default()
     }
 }
 
