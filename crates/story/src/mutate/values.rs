@@ -383,6 +383,7 @@ fn record(base: &str) -> Option<&'static [(&'static str, &'static str)]> {
             ("continues", "EntryId"),
             ("shadows", "EntryId"),
             ("flag", "EntryId"),
+            ("hold", "EntryId"),
         ]),
         "Count" => Some(&[
             ("counter", "ReasonId"),
