@@ -40,7 +40,7 @@ pub enum Purpose {
     LogMlDsa,
     /// Signs permits.
     Permit,
-    /// Wraps the keys of sealed records; the number counts rotations, from 1.
+    /// Wraps the tenant's key of an epoch of the vault; the number is the epoch's.
     Vault(u32),
     /// Finds pseudonyms.
     BlindIndex,

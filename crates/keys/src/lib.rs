@@ -10,7 +10,8 @@
 //! | `log.key` | Ed25519 | signs checkpoints |
 //! | `log-mldsa.key` | ML-DSA-44 | signs checkpoints a second time, if that is switched on |
 //! | `permit.key` | Ed25519 | signs permits |
-//! | `vault-1.kek`, `vault-2.kek`, … | AES-256 | wrap the keys of sealed records; the highest number wraps, all unwrap |
+//! | `vault-1.kek`, `vault-2.kek`, … | AES-256 | one per epoch: wraps the tenant's key of that epoch |
+//! | `vault-1.tenant`, … | AES-256, wrapped | wraps the keys of sealed records; the highest number wraps, all unwrap |
 //! | `blind-index.key` | HMAC | finds pseudonyms |
 //! | `token.key` | HMAC | hashes API tokens |
 //!
@@ -23,10 +24,14 @@
 //! A key that is to follow another lies beside it as `log.next`, `log-mldsa.next` or `permit.next` until
 //! the log has granted it ([`Successor`]).
 //!
-//! The directory has mode 0700 and the files 0600; looser ones are refused. Losing the `.kek`
-//! files loses every sealed plaintext, so they must be backed up, and never with the database.
+//! `vault.epochs` says which epoch of vault keys is the first; older ones were destroyed ([`EpochFiles`]).
+//!
+//! The directory has mode 0700 and the files 0600; looser ones are refused. Losing the `.kek` or
+//! `.tenant` files loses every sealed plaintext, so they must be backed up, never with the database,
+//! and anew after each epoch that was begun: an old copy of them undoes erasures.
 
 mod api_token;
+mod epochs;
 mod file;
 mod ml_dsa;
 mod random;
@@ -39,6 +44,7 @@ mod signer;
 mod witness;
 
 pub use api_token::{ApiToken, ApiTokenError};
+pub use epochs::EpochFiles;
 pub use file::{KeyFileError, Purpose};
 pub use ml_dsa::MlDsaLogSigner;
 pub use random::SystemRandom;

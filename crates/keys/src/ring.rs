@@ -1,7 +1,5 @@
 //! All keys that a running server holds.
 
-use std::io;
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,16 +9,14 @@ use countersign_core::names::{KeyText, NameError, Origin, TenantId};
 use countersign_core::random::Random;
 use countersign_note::{MlDsaSigner, NoteSigner as _, VerifierKey};
 use countersign_permit::PermitSigner;
-use countersign_vault::{BlindIndex, KeyEncryptionKey, KeyWrapper, TokenHasher, Vault, VaultError};
+use countersign_vault::{BlindIndex, Epoch, TokenHasher, Vault, VaultError};
 
+use crate::epochs;
 use crate::file::{KeyFile, KeyFileError, Purpose};
 use crate::ml_dsa::MlDsaLogSigner;
 use crate::root::RootKey;
 use crate::secure_fs::{StagedDir, loose_mode};
 use crate::signer::Ed25519NoteSigner;
-
-/// Most epochs of vault keys in one directory.
-const MAX_EPOCHS: u32 = 1024;
 
 /// The keys of one log, without the root key.
 pub struct KeyRing {
@@ -29,7 +25,7 @@ pub struct KeyRing {
     log_ml_dsa: Option<MlDsaLogSigner>,
     permit: PermitSigner,
     /// Oldest first, never empty.
-    vault: Vec<KeyFile>,
+    vault: Vec<Epoch>,
     blind_index: KeyFile,
     token: KeyFile,
 }
@@ -49,7 +45,7 @@ impl KeyRing {
             create(Purpose::Log)?,
             None,
             &create(Purpose::Permit)?,
-            vec![create(Purpose::Vault(1))?],
+            vec![epochs::make_first(staged.path(), origin, random)?],
             create(Purpose::BlindIndex)?,
             create(Purpose::Token)?,
         )?;
@@ -83,33 +79,17 @@ impl KeyRing {
             file => Some(file?),
         };
         let permit = of_same_log(Purpose::Permit)?;
-        let vault: Result<_, _> = epochs(dir)?
-            .map(|epoch| of_same_log(Purpose::Vault(epoch)))
-            .collect();
+        let vault = epochs::load(dir, &log.origin)?;
         let blind_index = of_same_log(Purpose::BlindIndex)?;
         let token = of_same_log(Purpose::Token)?;
-        Self::new(log, ml_dsa.as_ref(), &permit, vault?, blind_index, token)
-    }
-
-    /// Makes a vault key that wraps from now on; the older ones still unwrap.
-    pub fn add_vault_key(dir: &Path, random: &dyn Random) -> Result<Self, KeyFileError> {
-        let ring = Self::load(dir)?;
-        let last = epochs(dir)?.last().unwrap_or(0);
-        if last >= MAX_EPOCHS {
-            return Err(KeyFileError::TooManyEpochs {
-                path: dir.to_owned(),
-                limit: MAX_EPOCHS,
-            });
-        }
-        KeyFile::create(dir, Purpose::Vault(last + 1), ring.origin(), random)?;
-        Self::load(dir)
+        Self::new(log, ml_dsa.as_ref(), &permit, vault, blind_index, token)
     }
 
     fn new(
         log: KeyFile,
         ml_dsa: Option<&KeyFile>,
         permit: &KeyFile,
-        vault: Vec<KeyFile>,
+        vault: Vec<Epoch>,
         blind_index: KeyFile,
         token: KeyFile,
     ) -> Result<Self, KeyFileError> {
@@ -161,19 +141,14 @@ impl KeyRing {
         URL_SAFE_NO_PAD.encode(self.permit.public_key()).parse()
     }
 
-    /// The keys that wrap records' keys, the newest last.
-    pub fn key_wrappers(&self) -> Vec<Box<dyn KeyWrapper>> {
-        let mut wrappers: Vec<Box<dyn KeyWrapper>> = Vec::with_capacity(self.vault.len());
-        for (epoch, file) in (1u32..).zip(&self.vault) {
-            let id = format!("{}-{}", Purpose::Vault(epoch), file.id);
-            wrappers.push(Box::new(KeyEncryptionKey::new(id, file.secret.clone())));
-        }
-        wrappers
+    /// The vault of a tenant, over the epochs of keys that are there.
+    pub fn vault(&self, tenant: TenantId) -> Result<Vault, VaultError> {
+        Vault::new(tenant, self.vault.clone())
     }
 
-    /// The vault of a tenant.
-    pub fn vault(&self, tenant: TenantId) -> Result<Vault, VaultError> {
-        Vault::new(tenant, self.key_wrappers())
+    /// Forgets the vault's keys, so that nobody but the vault holds them.
+    pub fn forget_vault_keys(&mut self) {
+        self.vault.clear();
     }
 
     /// The blind index of a tenant.
@@ -184,26 +159,5 @@ impl KeyRing {
     /// Hashes API tokens.
     pub fn token_hasher(&self) -> TokenHasher {
         TokenHasher::new(&self.token.secret)
-    }
-}
-
-/// The numbers of the vault keys in a directory, in order. A gap means that a key is missing.
-fn epochs(dir: &Path) -> Result<RangeInclusive<u32>, KeyFileError> {
-    let read = |error: io::Error| KeyFileError::reading(dir, error);
-    let mut last = 1;
-    for file in std::fs::read_dir(dir).map_err(read)? {
-        let name = file.map_err(read)?.file_name();
-        let epoch = name
-            .to_str()
-            .and_then(|name| name.strip_prefix("vault-")?.strip_suffix(".kek"))
-            .and_then(|epoch| epoch.parse::<u32>().ok());
-        last = last.max(epoch.unwrap_or(0));
-    }
-    match last > MAX_EPOCHS {
-        true => Err(KeyFileError::TooManyEpochs {
-            path: dir.to_owned(),
-            limit: MAX_EPOCHS,
-        }),
-        false => Ok(1..=last),
     }
 }

@@ -73,6 +73,24 @@ pub(crate) fn remove(dir: &Path, name: &str) -> io::Result<()> {
     sync_dir(dir)
 }
 
+/// Overwrites a file, makes that durable, and removes it; the directory is still to be synced. What
+/// the medium itself keeps of old blocks is out of reach.
+pub(crate) fn destroy(path: &Path) -> io::Result<()> {
+    let mut file = match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let mut left = file.metadata()?.len();
+    while left > 0 {
+        let zeros = [0u8; 1024];
+        let some = usize::try_from(left).unwrap_or(usize::MAX).min(zeros.len());
+        let written = file.write(zeros.get(..some).unwrap_or(&zeros))?;
+        left = left.saturating_sub(written as u64);
+    }
+    file.sync_all()?;
+    remove_if_there(path)
+}
+
 /// A directory that comes to be with all its files or not at all.
 pub(crate) struct StagedDir {
     staged: PathBuf,
@@ -122,6 +140,6 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 }
 
 /// A rename is durable only when the directory is.
-fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }

@@ -1,45 +1,53 @@
 //! Sealing documents and opening records.
 
-use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use countersign_core::document::{Document, DocumentError, SealedRecord};
 use countersign_core::json::CanonicalError;
 use countersign_core::names::TenantId;
-use countersign_core::random::{Random, bytes32};
+use countersign_core::random::Random;
 use countersign_core::refs::Sha256;
 
-use crate::framing::frame;
-use crate::wrap::{KeyWrapper, RecordKey, WrapError};
+use crate::epoch::Epoch;
+use crate::sealing::{Context, Refused, decrypt, encrypt};
+use crate::wrap::{RecordKey, WrapError};
 
-/// Most key-encryption keys of one vault: each rotation adds one.
-pub(crate) const MAX_WRAPPERS: usize = 1024;
+/// Most epochs of keys of one vault at a time.
+pub(crate) const MAX_EPOCHS: usize = 1024;
 
 /// Seals and opens the records of one tenant.
 ///
-/// A record is AES-256-GCM under a random key of its own, with a random nonce. Its associated data
-/// are the record's ref, the tenant and the kind, each after its length. The id of the wrapping
-/// key is left out, so that a record can be wrapped anew without being encrypted anew.
+/// A record is AES-256-GCM under a random key of its own, to which it commits: see `sealing`. What
+/// is authenticated beside it are the record's ref, the tenant and the kind. What was opened is
+/// hashed again and must give the record's ref, so nobody who holds the keys can put another text
+/// under a ref.
 ///
-/// AES-GCM does not commit to its key: a ciphertext can be made that opens to two plaintexts under
-/// two keys. Therefore what was opened is hashed again and must give the record's ref.
+/// Epochs come and go while records are sealed and opened.
 pub struct Vault {
     tenant: TenantId,
-    newest: Box<dyn KeyWrapper>,
-    older: Vec<Box<dyn KeyWrapper>>,
+    /// The oldest first, never empty.
+    epochs: RwLock<Arc<[Epoch]>>,
 }
 
 /// Why a vault cannot be made of these keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
     /// There is no key.
-    #[error("a vault needs at least one key-encryption key")]
+    #[error("a vault needs at least one epoch of keys")]
     NoKey,
     /// Two keys have one id.
-    #[error("two key-encryption keys have the id `{0}`")]
+    #[error("two epochs of keys have the id `{0}`")]
     SameId(String),
+    /// An epoch does not come after those that are there.
+    #[error("epoch {found} of the vault's keys does not come after epoch {newest}")]
+    Order {
+        /// The newest.
+        newest: u32,
+        /// The one that is to follow it.
+        found: u32,
+    },
     /// There are too many keys.
-    #[error("{0} key-encryption keys are over the limit of {MAX_WRAPPERS}")]
+    #[error("{0} epochs of keys are over the limit of {MAX_EPOCHS}")]
     TooMany(usize),
 }
 
@@ -70,8 +78,8 @@ pub enum SealError {
 /// Why a record was not opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// The vault does not hold the key-encryption key that the record names.
-    #[error("the key-encryption key `{key_id}` is not here")]
+    /// The vault does not hold the epoch that the record names: it was destroyed, or is lost.
+    #[error("the epoch of keys `{key_id}` is not here")]
     UnknownKey {
         /// The id that the record names.
         key_id: String,
@@ -79,6 +87,11 @@ pub enum OpenError {
     /// The record's key could not be unwrapped: it was changed, or is another record key's.
     #[error(transparent)]
     Wrap(#[from] WrapError),
+    /// The record commits to another key, or to other data than stand with it.
+    #[error(
+        "the record does not commit to its key: it was changed, or its parts are not of one record"
+    )]
+    Commitment,
     /// The record was changed, or is another tenant's, or its parts are not of one record.
     #[error("the record does not decrypt: it was changed, or its parts are not of one record")]
     Decrypt,
@@ -104,31 +117,43 @@ pub enum OpenError {
 }
 
 impl Vault {
-    /// A vault over these keys, the newest last: it wraps, all unwrap.
-    pub fn new(
-        tenant: TenantId,
-        mut wrappers: Vec<Box<dyn KeyWrapper>>,
-    ) -> Result<Self, VaultError> {
-        if wrappers.len() > MAX_WRAPPERS {
-            return Err(VaultError::TooMany(wrappers.len()));
-        }
-        let mut ids = BTreeSet::new();
-        for wrapper in &wrappers {
-            if !ids.insert(wrapper.id()) {
-                return Err(VaultError::SameId(wrapper.id().to_owned()));
-            }
-        }
-        let newest = wrappers.pop().ok_or(VaultError::NoKey)?;
+    /// A vault over these epochs, the oldest first: the newest wraps, all unwrap.
+    pub fn new(tenant: TenantId, epochs: Vec<Epoch>) -> Result<Self, VaultError> {
+        check(&epochs)?;
         Ok(Self {
             tenant,
-            newest,
-            older: wrappers,
+            epochs: RwLock::new(epochs.into()),
         })
     }
 
     /// The tenant whose records these are.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
+    }
+
+    /// The id of the newest epoch, under which is sealed.
+    pub fn newest(&self) -> Result<String, VaultError> {
+        let epochs = self.epochs();
+        Ok(epochs.last().ok_or(VaultError::NoKey)?.id().to_owned())
+    }
+
+    /// Seals under this epoch from now on. What was sealed before and is not stored yet is still
+    /// under an older one: [`Vault::admit`].
+    pub fn begin(&self, epoch: Epoch) -> Result<(), VaultError> {
+        let mut held = self.epochs.write().unwrap_or_else(PoisonError::into_inner);
+        let mut epochs = held.to_vec();
+        epochs.push(epoch);
+        check(&epochs)?;
+        *held = epochs.into();
+        Ok(())
+    }
+
+    /// Forgets the epochs before this one; the newest stays, whatever its number.
+    pub fn forget_before(&self, number: u32) {
+        let mut held = self.epochs.write().unwrap_or_else(PoisonError::into_inner);
+        let newest = held.last().map(Epoch::number);
+        let stays = |epoch: &&Epoch| epoch.number() >= number || Some(epoch.number()) == newest;
+        *held = held.iter().filter(stays).cloned().collect();
     }
 
     /// Seals a document under a fresh key; gives its ref and the record to be stored.
@@ -147,25 +172,20 @@ impl Vault {
                 limit: D::MAX_BYTES,
             });
         }
-        let key = RecordKey::from_bytes(bytes32(random));
-        let wrapped_key = self.newest.wrap(&key)?;
-        let mut nonce = [0u8; NONCE_LEN];
-        random.fill(&mut nonce);
-        let aad = associated_data(&reference, &self.tenant, D::KIND);
-        cipher(&key)
-            .ok_or(SealError::Encrypt)?
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(aad),
-                &mut bytes,
-            )
-            .map_err(|_| SealError::Encrypt)?;
+        let key = RecordKey::fresh(random);
+        let (key_id, wrapped_key) = self.wrap(&key)?;
+        let context = Context {
+            reference: &reference,
+            tenant: &self.tenant,
+            kind: D::KIND,
+        };
+        let nonce = encrypt(&key, &context, &mut bytes, random).ok_or(SealError::Encrypt)?;
         let record = SealedRecord {
             reference,
             kind: D::KIND.to_owned(),
-            key_id: self.newest.id().to_owned(),
+            key_id,
             wrapped_key,
-            nonce: nonce.to_vec(),
+            nonce,
             ciphertext: bytes,
         };
         Ok((reference.into(), record))
@@ -184,17 +204,17 @@ impl Vault {
 
     /// Opens a record of any kind: the document's canonical JSON, which hashes to the record's ref.
     pub fn open_bytes(&self, record: &SealedRecord) -> Result<Vec<u8>, OpenError> {
-        let key = self.wrapper(&record.key_id)?.unwrap(&record.wrapped_key)?;
-        let nonce = Nonce::try_assume_unique_for_key(&record.nonce);
-        let nonce = nonce.map_err(|_| OpenError::Decrypt)?;
-        let aad = associated_data(&record.reference, &self.tenant, &record.kind);
-        let mut bytes = record.ciphertext.clone();
-        let length = cipher(&key)
-            .ok_or(OpenError::Decrypt)?
-            .open_in_place(nonce, Aad::from(aad), &mut bytes)
-            .map_err(|_| OpenError::Decrypt)?
-            .len();
-        bytes.truncate(length);
+        let key = self.unwrap(&record.key_id, &record.wrapped_key)?;
+        let context = Context {
+            reference: &record.reference,
+            tenant: &self.tenant,
+            kind: &record.kind,
+        };
+        let bytes = decrypt(&key, &context, &record.nonce, &record.ciphertext);
+        let bytes = bytes.map_err(|refused| match refused {
+            Refused::Commitment => OpenError::Commitment,
+            Refused::Cipher => OpenError::Decrypt,
+        })?;
         let found = Sha256::of(&bytes);
         if found != record.reference {
             return Err(OpenError::WrongRef {
@@ -205,29 +225,66 @@ impl Vault {
         Ok(bytes)
     }
 
-    fn wrapper(&self, key_id: &str) -> Result<&dyn KeyWrapper, OpenError> {
-        std::iter::once(&self.newest)
-            .chain(&self.older)
-            .find(|wrapper| wrapper.id() == key_id)
-            .map(AsRef::as_ref)
-            .ok_or_else(|| OpenError::UnknownKey {
-                key_id: key_id.to_owned(),
-            })
+    /// Wraps the key of a record anew under the newest epoch: its id, and the key as it is wrapped
+    /// then. Nothing else of the record changes.
+    pub fn rewrap(&self, key_id: &str, wrapped_key: &[u8]) -> Result<(String, Vec<u8>), OpenError> {
+        Ok(self.wrap(&self.unwrap(key_id, wrapped_key)?)?)
+    }
+
+    /// Lets a record that was sealed before the newest epoch began be under it. To be called where
+    /// records are stored, in the order in which they are.
+    pub fn admit(&self, record: &mut SealedRecord) -> Result<(), OpenError> {
+        let is_newest = |epoch: &Epoch| epoch.id() == record.key_id;
+        if !self.epochs().last().is_some_and(is_newest) {
+            (record.key_id, record.wrapped_key) =
+                self.rewrap(&record.key_id, &record.wrapped_key)?;
+        }
+        Ok(())
+    }
+
+    fn wrap(&self, key: &RecordKey) -> Result<(String, Vec<u8>), WrapError> {
+        let epochs = self.epochs();
+        let newest = epochs.last();
+        let newest = newest.ok_or_else(|| WrapError::new("newest", "there is none"))?;
+        Ok((newest.id().to_owned(), newest.wrap(key)?))
+    }
+
+    fn unwrap(&self, key_id: &str, wrapped_key: &[u8]) -> Result<RecordKey, OpenError> {
+        let epochs = self.epochs();
+        let epoch = epochs.iter().rev().find(|epoch| epoch.id() == key_id);
+        let epoch = epoch.ok_or_else(|| OpenError::UnknownKey {
+            key_id: key_id.to_owned(),
+        })?;
+        Ok(epoch.unwrap(wrapped_key)?)
+    }
+
+    fn epochs(&self) -> Arc<[Epoch]> {
+        let held = self.epochs.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&held)
     }
 }
 
-fn cipher(key: &RecordKey) -> Option<LessSafeKey> {
-    let key = UnboundKey::new(&AES_256_GCM, key.as_bytes()).ok()?;
-    Some(LessSafeKey::new(key))
-}
-
-fn associated_data(reference: &Sha256, tenant: &TenantId, kind: &str) -> Vec<u8> {
-    frame(
-        "countersign/sealed-record/v1\n",
-        &[
-            reference.as_bytes(),
-            tenant.as_str().as_bytes(),
-            kind.as_bytes(),
-        ],
-    )
+/// Whether there are epochs, not too many, and each after the one before it.
+fn check(epochs: &[Epoch]) -> Result<(), VaultError> {
+    if epochs.is_empty() {
+        return Err(VaultError::NoKey);
+    }
+    if epochs.len() > MAX_EPOCHS {
+        return Err(VaultError::TooMany(epochs.len()));
+    }
+    for (at, epoch) in epochs.iter().enumerate() {
+        let before = epochs.iter().take(at);
+        for earlier in before {
+            if earlier.id() == epoch.id() {
+                return Err(VaultError::SameId(epoch.id().to_owned()));
+            }
+            if earlier.number() >= epoch.number() {
+                return Err(VaultError::Order {
+                    newest: earlier.number(),
+                    found: epoch.number(),
+                });
+            }
+        }
+    }
+    Ok(())
 }

@@ -8,6 +8,7 @@
 )]
 
 #[cfg(test)]
+mod epochs;
 mod rotate;
 
 use std::fs;
@@ -27,13 +28,25 @@ use countersign_keys::{
 use countersign_note::{Note, NoteSigner, VerifierKey, sign_note};
 use ed25519_dalek::{Signature, VerifyingKey};
 
-const FILES: [&str; 6] = [
+/// Files that hold a key as it is.
+const KEYS: [&str; 6] = [
     "blind-index.key",
     "log.key",
     "permit.key",
     "root.key",
     "token.key",
     "vault-1.kek",
+];
+
+const FILES: [&str; 8] = [
+    "blind-index.key",
+    "log.key",
+    "permit.key",
+    "root.key",
+    "token.key",
+    "vault-1.kek",
+    "vault-1.tenant",
+    "vault.epochs",
 ];
 
 fn origin() -> Origin {
@@ -139,7 +152,7 @@ fn no_two_keys_are_alike() {
     let (a, b) = (made(), made());
     let mut secrets = std::collections::HashSet::new();
     for dir in [&a.dir, &b.dir] {
-        for file in FILES {
+        for file in KEYS {
             let text = fs::read_to_string(dir.join(file)).unwrap();
             assert!(secrets.insert(text.lines().nth(2).unwrap().to_owned()));
         }
@@ -211,8 +224,8 @@ fn files_and_directories_that_others_can_reach_are_refused() {
 #[test]
 fn a_key_is_not_loaded_for_another_purpose() {
     let made = made();
-    for from in FILES {
-        for to in FILES.iter().filter(|to| **to != from) {
+    for from in KEYS {
+        for to in KEYS.iter().filter(|to| **to != from) {
             let copy = self::made();
             fs::copy(made.dir.join(from), copy.dir.join(to)).unwrap();
             let error = match *to {
@@ -252,7 +265,7 @@ fn a_key_of_another_log_is_refused() {
     KeyRing::create(&other, &origin, &SystemRandom).unwrap();
     for file in FILES
         .iter()
-        .filter(|file| !matches!(**file, "root.key" | "log.key"))
+        .filter(|file| !matches!(**file, "root.key" | "log.key" | "vault.epochs"))
     {
         let kept = fs::read(made.dir.join(file)).unwrap();
         fs::copy(other.join(file), made.dir.join(file)).unwrap();
@@ -329,7 +342,8 @@ fn no_error_shows_a_secret() {
 
 #[test]
 fn a_missing_key_is_named() {
-    for file in FILES.iter().filter(|file| **file != "root.key") {
+    let not_here = ["root.key", "vault.epochs"];
+    for file in FILES.iter().filter(|file| !not_here.contains(file)) {
         let made = made();
         fs::remove_file(made.dir.join(file)).unwrap();
         let error = refused(&made.dir);
@@ -369,54 +383,6 @@ fn the_root_key_can_be_taken_offline() {
     let error = RootKey::load(&made.dir).err().unwrap();
     assert!(error.hint().unwrap().contains("bring it back"), "{error}");
     assert!(RootKey::load(&away).is_ok());
-}
-
-#[test]
-fn every_epoch_of_vault_keys_unwraps_and_a_gap_is_noticed() {
-    let made = made();
-    let first = made.ring.key_wrappers();
-    assert_eq!(first.len(), 1);
-    assert!(first[0].id().starts_with("vault-1-"));
-    let made = self::made();
-    fs::copy(made.dir.join("vault-1.kek"), made.dir.join("vault-3.kek")).unwrap();
-    let error = refused(&made.dir);
-    assert!(
-        matches!(&error, KeyFileError::Missing { path } if path.ends_with("vault-2.kek")),
-        "{error}"
-    );
-    let added = KeyRing::add_vault_key(&self::made().dir, &SystemRandom).unwrap();
-    assert_eq!(added.key_wrappers().len(), 2);
-    fs::write(made.dir.join("vault-4000000000.kek"), "").unwrap();
-    assert!(matches!(
-        refused(&made.dir),
-        KeyFileError::TooManyEpochs { .. }
-    ));
-}
-
-#[test]
-fn a_new_vault_key_wraps_and_the_old_one_still_unwraps() {
-    let made = made();
-    let tenant = || "acme".parse().unwrap();
-    let document = Reasoning {
-        tenant: tenant(),
-        text: "because".to_owned(),
-        salt: Salt::fresh(&SystemRandom),
-    };
-    let seal = |ring: &KeyRing| {
-        ring.vault(tenant())
-            .unwrap()
-            .seal(&document, &SystemRandom)
-            .unwrap()
-            .1
-    };
-    let old = seal(&made.ring);
-    let rotated = KeyRing::add_vault_key(&made.dir, &SystemRandom).unwrap();
-    let new = seal(&rotated);
-    assert!(new.key_id.starts_with("vault-2-"));
-    let vault = KeyRing::load(&made.dir).unwrap().vault(tenant()).unwrap();
-    assert!(vault.open_bytes(&old).is_ok() && vault.open_bytes(&new).is_ok());
-    assert_eq!(mode(&made.dir.join("vault-2.kek")), 0o600);
-    assert_eq!(listing(&made.dir).len(), 7);
 }
 
 #[test]
@@ -524,7 +490,7 @@ assert_cannot_be_printed!(
     countersign_permit::PermitSigner,
     countersign_vault::BlindIndex,
     countersign_vault::KeyEncryptionKey,
-    countersign_vault::RecordKey,
+    countersign_vault::TenantKey,
     countersign_vault::TokenHasher,
     countersign_vault::Vault,
 );
