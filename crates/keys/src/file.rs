@@ -52,6 +52,8 @@ pub enum Purpose {
     WitnessMlDsa,
     /// Signs a person's answers to escalations.
     Reviewer,
+    /// Opens records of the vault that were sealed to its owner.
+    Recipient,
 }
 
 impl Purpose {
@@ -82,6 +84,7 @@ impl std::fmt::Display for Purpose {
             Self::Witness => f.write_str("witness"),
             Self::WitnessMlDsa => f.write_str("witness-mldsa"),
             Self::Reviewer => f.write_str("reviewer"),
+            Self::Recipient => f.write_str("recipient"),
         }
     }
 }

@@ -19,7 +19,8 @@
 //! have one, `witness-mldsa.key` (ML-DSA-44): they cosign checkpoints.
 //!
 //! A reviewer has `reviewer.key` (Ed25519) beside the profile of the command: it signs that person's answers
-//! to escalations, and no server holds it.
+//! to escalations, and no server holds it. An auditor has `recipient.key` (X25519), wherever the auditor
+//! likes: it opens records that were sealed to the auditor.
 //!
 //! A key that is to follow another lies beside it as `log.next`, `log-mldsa.next` or `permit.next` until
 //! the log has granted it ([`Successor`]).
@@ -35,6 +36,7 @@ mod epochs;
 mod file;
 mod ml_dsa;
 mod random;
+mod recipient;
 mod reviewer;
 mod ring;
 mod root;
@@ -48,6 +50,7 @@ pub use epochs::EpochFiles;
 pub use file::{KeyFileError, Purpose};
 pub use ml_dsa::MlDsaLogSigner;
 pub use random::SystemRandom;
+pub use recipient::RecipientKeyFile;
 pub use reviewer::ReviewerKey;
 pub use ring::KeyRing;
 pub use root::{RootKey, is_signed_by_root};

@@ -130,6 +130,7 @@ fn public_key(purpose: Purpose, file: &KeyFile) -> Result<String, KeyFileError> 
         | Purpose::Token
         | Purpose::Witness
         | Purpose::WitnessMlDsa
-        | Purpose::Reviewer => Err(setup()),
+        | Purpose::Reviewer
+        | Purpose::Recipient => Err(setup()),
     }
 }
