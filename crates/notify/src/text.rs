@@ -1,0 +1,281 @@
+//! The words that people read in a chat or a mail.
+//!
+//! All that comes from the log is a closed set, an id, or a declared name. What was opened of a
+//! sealed record is somebody else's text, an attacker's perhaps: it comes last, is marked as such,
+//! and no markup, mention or link in it survives.
+
+use countersign_core::time::Timestamp;
+
+use crate::limits::{DIGEST_SHOWN, ENTRIES_SHOWN};
+use crate::message::{Message, Opened};
+use crate::payload::linked;
+
+/// Entries that a text names; a webhook names more.
+const ENTRIES_IN_TEXT: usize = 8;
+
+/// What is told at once.
+#[derive(Clone, Copy)]
+pub(crate) enum Told<'a> {
+    /// One entry.
+    One {
+        /// Which.
+        message: &'a Message,
+        /// What was opened for it.
+        opened: Option<&'a Opened>,
+    },
+    /// What the quiet hours gathered.
+    Digest {
+        /// The first of them, in the order of the log.
+        messages: &'a [Message],
+        /// How many more there are.
+        more: u64,
+    },
+    /// Nothing: somebody wants to see whether it arrives.
+    Test {
+        /// The log.
+        origin: &'a str,
+    },
+}
+
+/// A line, and whether it is somebody else's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Ours.
+    Own(String),
+    /// Somebody else's.
+    Foreign(String),
+}
+
+/// The first line: what stands in a mail's subject.
+pub(crate) fn subject(message: &Message) -> String {
+    let by = message.actor.as_ref().map(|actor| format!(", {actor}"));
+    let word = match message.change {
+        crate::Change::Raised => String::new(),
+        other => format!(" ({})", other.word()),
+    };
+    clean(&format!(
+        "[countersign] {}: {}{}{word}",
+        message.severity,
+        message.detector,
+        by.unwrap_or_default()
+    ))
+}
+
+/// The lines below it.
+pub(crate) fn lines(message: &Message, opened: Option<&Opened>, link: Option<&str>) -> Vec<Line> {
+    let mut lines = own(message, link);
+    if let Some(opened) = opened {
+        lines.extend(foreign(opened));
+    }
+    lines
+}
+
+impl Told<'_> {
+    /// The first line.
+    pub(crate) fn subject(&self) -> String {
+        match self {
+            Self::One { message, .. } => subject(message),
+            Self::Digest { messages, more } => {
+                let count = u64::try_from(messages.len())
+                    .unwrap_or(u64::MAX)
+                    .saturating_add(*more);
+                format!("[countersign] digest of the quiet hours: {count} messages")
+            }
+            Self::Test { .. } => "[countersign] a test; nothing happened".to_owned(),
+        }
+    }
+
+    /// The lines below it.
+    pub(crate) fn lines(&self, now: Timestamp, link: Option<&str>) -> Vec<Line> {
+        match self {
+            Self::One { message, opened } => lines(message, *opened, link),
+            Self::Digest { messages, more } => digest(messages, *more, link),
+            Self::Test { origin } => vec![
+                Line::Own(format!("sent at {now} by `countersign notify test`")),
+                Line::Own(format!("log {}", clean(origin))),
+            ],
+        }
+    }
+}
+
+fn own(message: &Message, link: Option<&str>) -> Vec<Line> {
+    let mut lines = vec![format!(
+        "flag {} was {} at {}",
+        message.flag,
+        message.change.word(),
+        message.at
+    )];
+    let began = message.onset_at.map(|at| format!(", at {at}"));
+    let began = began.unwrap_or_default();
+    lines.push(format!("it began with entry {}{began}", message.onset));
+    lines.push(amounts(message));
+    if let Some(turn) = message.turn {
+        lines.push(format!("the newest turn then was {turn}"));
+    }
+    if let Some(after) = message.after {
+        lines.push(format!(
+            "the last result to come in before was that of {after}"
+        ));
+    }
+    if !message.entries.is_empty() {
+        let shown = message.entries.iter().take(ENTRIES_IN_TEXT);
+        let shown: Vec<String> = shown.map(ToString::to_string).collect();
+        let more = message.entries.len().saturating_sub(ENTRIES_IN_TEXT);
+        let more = match more {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        lines.push(format!("entries {}{more}", shown.join(", ")));
+    }
+    lines.push(format!("log {}", message.origin));
+    lines.push(format!("look: countersign flags show {}", message.flag));
+    lines.extend(link.map(|link| linked(link, message)));
+    lines
+        .into_iter()
+        .map(|line| Line::Own(clean(&line)))
+        .collect()
+}
+
+fn amounts(message: &Message) -> String {
+    let held = match message.policy_held() {
+        Some(true) => "; the policy held",
+        Some(false) => "; the policy did not stop all of it",
+        None => "",
+    };
+    let count = message.count;
+    match (message.stopped, message.passed) {
+        (Some(stopped), Some(passed)) => {
+            format!("{count} entries: {stopped} calls stopped, {passed} passed{held}")
+        }
+        _ => format!("{count} entries{held}"),
+    }
+}
+
+fn foreign(opened: &Opened) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for part in &opened.turn {
+        lines.push(Line::Own(format!(
+            "the turn, in the words of the {}:",
+            part.by
+        )));
+        lines.extend(part.text.lines().map(|line| Line::Foreign(clean(line))));
+    }
+    if let Some(call) = &opened.call {
+        lines.push(Line::Own("the call with which it began:".to_owned()));
+        lines.extend(call.lines().map(|line| Line::Foreign(clean(line))));
+    }
+    lines.extend(opened.note.iter().map(|note| Line::Own(clean(note))));
+    lines
+}
+
+fn digest(messages: &[Message], more: u64, link: Option<&str>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for message in messages.iter().take(DIGEST_SHOWN) {
+        let title = subject(message);
+        let title = title.strip_prefix("[countersign] ").unwrap_or(&title);
+        lines.push(Line::Own(format!("{} {title}", message.at)));
+        let link = link.map(|link| format!("; {}", linked(link, message)));
+        lines.push(Line::Own(clean(&format!(
+            "    flag {}, {}{}",
+            message.flag,
+            amounts(message),
+            link.unwrap_or_default()
+        ))));
+    }
+    if more > 0 {
+        lines.push(Line::Own(format!("and {more} more: countersign flags")));
+    }
+    lines
+}
+
+/// Text without what steers a terminal, hides or reorders: such characters become U+FFFD.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if is_unsafe(c) { '\u{fffd}' } else { c })
+        .collect()
+}
+
+fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Slack's three escapes, for our own words.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Somebody else's words for a chat: escaped, and with a zero-width space after every sign of
+/// punctuation, so that no chat finds markup, a mention, an address or a link in them.
+pub fn defanged(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().saturating_mul(2));
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            other => out.push(other),
+        }
+        if character.is_ascii_punctuation() {
+            out.push('\u{200b}');
+        }
+    }
+    out
+}
+
+/// Text cut to a number of characters, which says so.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    let mut chars = text.chars();
+    let mut out: String = chars.by_ref().take(most).collect();
+    if chars.next().is_some() {
+        out.push('…');
+    }
+    out
+}
+
+const _: () = assert!(ENTRIES_IN_TEXT <= ENTRIES_SHOWN);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_words_keep_no_markup_mention_or_link() {
+        let told =
+            defanged("<!channel> @here *bold* [x](https://evil.example) www.evil.example &lt;");
+        for whole in [
+            "<",
+            "@here",
+            "*bold*",
+            "](",
+            "://",
+            "evil.example",
+            "www.",
+            "&lt;!",
+            "!c",
+        ] {
+            assert!(!told.contains(whole), "`{whole}` in {told}");
+        }
+        assert_eq!(
+            clean("a\u{202e}b\r\nc\u{7}\u{200b}"),
+            "a\u{fffd}b\u{fffd}\u{fffd}c\u{fffd}\u{fffd}"
+        );
+    }
+
+    #[test]
+    fn a_cut_says_that_it_is_one() {
+        assert_eq!(cut("aéb", 2), "aé…");
+        assert_eq!(cut("aéb", 3), "aéb");
+    }
+}
