@@ -107,13 +107,7 @@ impl HeadFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(failed)?,
         };
-        let mut bytes = Vec::new();
-        let most = SLOTS.saturating_mul(SLOT_BYTES as u64);
-        let read = (&mut file).take(most).read_to_end(&mut bytes);
-        read.map_err(failed)?;
-        let slots = bytes.chunks(SLOT_BYTES).filter_map(RecordedHead::from_slot);
-        let newest = slots.max_by_key(|head| head.sequence);
-        let newest = newest.ok_or_else(|| HeadFileError::Damaged { path: path.into() })?;
+        let newest = RecordedHead::newest_in(&mut file, path)?;
         let path = path.to_owned();
         Ok(Some(Self { path, file, newest }))
     }
@@ -149,6 +143,28 @@ impl HeadFile {
 }
 
 impl RecordedHead {
+    /// The newest head of a file that is only looked at, such as a lost machine's.
+    pub fn read(path: &Path) -> Result<Self, HeadFileError> {
+        let opened = File::open(path).map_err(|error| HeadFileError::Io {
+            path: path.to_owned(),
+            error,
+        });
+        Self::newest_in(&mut opened?, path)
+    }
+
+    fn newest_in(file: &mut File, path: &Path) -> Result<Self, HeadFileError> {
+        let mut bytes = Vec::new();
+        let most = SLOTS.saturating_mul(SLOT_BYTES as u64);
+        let read = file.take(most).read_to_end(&mut bytes);
+        read.map_err(|error| HeadFileError::Io {
+            path: path.to_owned(),
+            error,
+        })?;
+        let slots = bytes.chunks(SLOT_BYTES).filter_map(Self::from_slot);
+        let newest = slots.max_by_key(|head| head.sequence);
+        newest.ok_or_else(|| HeadFileError::Damaged { path: path.into() })
+    }
+
     /// Lines that people can read, the SHA-256 of them all, and zeroes. Signatures that do not fit
     /// are left out.
     fn to_slot(&self) -> Result<Vec<u8>, HeadFileError> {

@@ -8,6 +8,7 @@ use crate::queue::{Batch, Lane, Queue};
 use crate::reader::LogReader;
 use crate::release::{Newest, Released};
 use crate::reserve::Reserve;
+use crate::rewrap::Admit;
 use crate::second::{Second, SecondSigner};
 use crate::sequencer::{self, Sequencer, answer};
 use crate::start::{self, OpenError};
@@ -23,7 +24,7 @@ use countersign_note::{Checkpoint, CheckpointError, NoteSigner, VerifierKey};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
 /// What signs checkpoints. It must be local: it is called under the lock.
@@ -60,6 +61,7 @@ pub struct Ledger {
     reserve_is_out: Arc<AtomicBool>,
     halted: Arc<Mutex<Option<String>>>,
     sequencer: Arc<Mutex<Sequencer>>,
+    admit: Arc<OnceLock<Box<Admit>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -194,6 +196,10 @@ impl Ledger {
         self.reader.clone()
     }
 
+    pub(crate) fn admission(&self) -> &OnceLock<Box<Admit>> {
+        &self.admit
+    }
+
     fn enqueue<T: Send + 'static>(&self, lane: Lane, reads: ReadSet, work: Work<T>, done: Done<T>) {
         if self.push(lane, Box::new(TypedUnit::new(reads, work, done))) {
             self.queue.wake();
@@ -290,6 +296,7 @@ impl Prepared {
                 store: parts.store,
                 signer: parts.signer,
                 second: second.map_err(OpenError::Thread)?,
+                admit: Arc::default(),
                 clock: parts.clock,
                 head_file,
                 newest,
@@ -323,6 +330,7 @@ impl Prepared {
         let queue = Arc::new(Queue::default());
         let halted = Arc::new(Mutex::new(None));
         let reserve_is_out = Arc::clone(&self.sequencer.reserve_is_out);
+        let admit = Arc::clone(&self.sequencer.admit);
         let served = Arc::clone(&queue);
         let told = Arc::clone(&halted);
         let sequencer = Arc::new(Mutex::new(self.sequencer));
@@ -337,6 +345,7 @@ impl Prepared {
             reserve_is_out,
             halted,
             sequencer,
+            admit,
             thread: Some(thread),
         })
     }

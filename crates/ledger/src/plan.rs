@@ -6,6 +6,7 @@ use crate::head::Head;
 use crate::index::row_of;
 use crate::ledger::LogSigner;
 use crate::limits::{BATCH_BYTES, BATCH_ENTRIES, CLOCK_BEHIND_MS};
+use crate::rewrap::{Admit, NotAdmitted};
 use crate::step::{Effects, Step, UnitEffects};
 use crate::store::{NewLeaf, NewNode, StateReader, StoreReadError, Writes};
 use crate::unit::Unit;
@@ -25,6 +26,8 @@ pub(crate) struct PlanInput<'a> {
     pub(crate) clock: Timestamp,
     pub(crate) signer: &'a LogSigner,
     pub(crate) caps: Caps,
+    /// Looks at the records that are to be stored.
+    pub(crate) admit: Option<&'a Admit>,
 }
 
 /// After how much a batch takes no further unit.
@@ -96,16 +99,14 @@ pub(crate) fn plan(
         }
         let start = effects.entries.len();
         let first = LeafIndex::new(size.saturating_add(start as u64));
-        outcomes.push(
-            match run(unit.as_mut(), input.state, &effects, now, first)? {
-                Err(error) => UnitOutcome::Failed(error),
-                Ok(unit) => {
-                    let end = start.saturating_add(unit.entries());
-                    effects.absorb(unit, first);
-                    UnitOutcome::Planned(start..end)
-                }
-            },
-        );
+        outcomes.push(match run(unit.as_mut(), input, &effects, now, first)? {
+            Err(error) => UnitOutcome::Failed(error),
+            Ok(unit) => {
+                let end = start.saturating_add(unit.entries());
+                effects.absorb(unit, first);
+                UnitOutcome::Planned(start..end)
+            }
+        });
     }
     let mut tree = FreshTree::new(input.head.range().clone());
     let writes = write(input, effects, now, &mut tree)?;
@@ -119,18 +120,18 @@ pub(crate) fn plan(
 /// Runs one unit. The outer error spoils the batch, the inner one only the unit.
 fn run(
     unit: &mut dyn Unit,
-    state: &dyn StateReader,
+    input: &PlanInput<'_>,
     before: &Effects,
     now: Timestamp,
     first: LeafIndex,
 ) -> Result<Result<UnitEffects, CommitError>, StoreReadError> {
-    let mut step = Step::new(state, before, now, first);
+    let mut step = Step::new(input.state, before, now, first);
     let ran = step.check(unit.reads()).and_then(|()| {
         // What a unit that panics leaves behind is dropped: the step with it, and its value.
         catch_unwind(AssertUnwindSafe(|| unit.run(&mut step)))
             .unwrap_or_else(|panic| Err(StepError::refused(panic_in_work(panic.as_ref()))))
     });
-    let (effects, failed_read) = step.into_parts();
+    let (mut effects, failed_read) = step.into_parts();
     if let Some(error) = failed_read {
         return Err(error);
     }
@@ -138,7 +139,11 @@ fn run(
         Err(StepError::Read(error)) => return Err(error),
         Err(error) => Err(error.into()),
         Ok(()) if effects.is_unspoken() => Err(CommitError::WithoutEntry),
-        Ok(()) => Ok(effects),
+        Ok(()) => match input.admit.map(|admit| effects.admit(admit)) {
+            None | Some(Ok(())) => Ok(effects),
+            // What it was sealed with ended: whoever seals it again comes through.
+            Some(Err(NotAdmitted)) => Err(CommitError::Stale { keys: Vec::new() }),
+        },
     })
 }
 
@@ -182,8 +187,14 @@ fn write(
         nodes: new_nodes(input.head, tree),
         head: Head::next(origin, range, checkpoint, now),
         leaves,
-        state: effects.state.into_iter().collect(),
+        state: effects
+            .state
+            .into_iter()
+            .filter(|(key, _)| !effects.purged.contains(key))
+            .collect(),
         sealed: effects.sealed,
+        erased: effects.erased.into_iter().collect(),
+        purged: effects.purged.into_iter().collect(),
     })))
 }
 
@@ -265,6 +276,9 @@ mod tests {
             self.nodes.extend(&writes.nodes);
             self.nodes.sort_by_key(|node| (node.level, node.index));
             self.state.extend(writes.state.iter().cloned());
+            for key in &writes.purged {
+                self.state.remove(key);
+            }
             self.head = writes.head.clone();
         }
 
@@ -275,6 +289,7 @@ mod tests {
                 clock: Timestamp::from_millis(clock),
                 signer: &Signer::new(),
                 caps,
+                admit: None,
             };
             plan(&input, units).unwrap()
         }
@@ -458,6 +473,7 @@ mod tests {
             clock: Timestamp::from_millis(clock),
             signer: &signer,
             caps: Caps::DEFAULT,
+            admit: None,
         };
         assert!(plan(&input(8_000), &mut []).is_ok());
         let behind = plan(&input(7_999), &mut []);

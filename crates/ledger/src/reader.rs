@@ -87,6 +87,10 @@ impl LogReader {
         Self::new(Arc::clone(&self.store), self.newest.fixed())
     }
 
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
     /// The newest released head.
     pub fn head(&self) -> Head {
         self.newest.read().head.clone()

@@ -15,6 +15,7 @@ use crate::queue::{Batch, Queue};
 use crate::reader::Nodes;
 use crate::release::{Newest, Released};
 use crate::reserve::Reserve;
+use crate::rewrap::Admit;
 use crate::second::Second;
 use crate::store::{NotCommitted, StateReader, Store, StoreError, StoreReadError, Writes};
 use crate::unit::{CommittedEntry, ProofText, Release, Unit};
@@ -23,7 +24,7 @@ use countersign_merkle::{ProofError, root_at};
 use countersign_note::{Checkpoint, Note, SignedCheckpoint};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,7 @@ pub(crate) struct Sequencer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) signer: Arc<LogSigner>,
     pub(crate) second: Option<Second>,
+    pub(crate) admit: Arc<OnceLock<Box<Admit>>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) head_file: HeadFile,
     pub(crate) newest: Newest,
@@ -262,6 +264,7 @@ impl Sequencer {
             clock: self.clock.now(),
             signer: self.signer.as_ref(),
             caps: Caps::DEFAULT,
+            admit: self.admit.get().map(AsRef::as_ref),
         };
         let planned = plan(&input, units);
         Ok(match planned {

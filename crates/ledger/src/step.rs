@@ -2,16 +2,18 @@
 
 use crate::error::{StepError, UnitTooLong};
 use crate::limits::{STATE_KEY_BYTES, STATE_VALUE_BYTES, UNIT_BYTES, UNIT_ENTRIES};
+use crate::rewrap::{Admit, NotAdmitted};
 use crate::state::{ReadSet, StateKey, Versioned, version_of};
 use crate::store::{StateReader, StoreReadError};
 use countersign_core::document::SealedRecord;
 use countersign_core::entry::{AnyEntry, Body, Entry};
 use countersign_core::ids::EntryId;
 use countersign_core::json::CanonicalJson;
+use countersign_core::refs::Sha256;
 use countersign_core::time::Timestamp;
 use countersign_merkle::LeafIndex;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The plan as one unit of work sees it: the state under the lock with all that the units before it
 /// in the batch left, and room for what it does itself.
@@ -34,6 +36,8 @@ pub(crate) struct Effects {
     pub(crate) ids: HashSet<EntryId>,
     pub(crate) state: BTreeMap<StateKey, Versioned>,
     pub(crate) sealed: Vec<SealedRecord>,
+    pub(crate) erased: BTreeSet<Sha256>,
+    pub(crate) purged: BTreeSet<StateKey>,
     pub(crate) bytes: usize,
 }
 
@@ -52,6 +56,8 @@ pub(crate) struct UnitEffects {
     ids: Vec<EntryId>,
     state: BTreeMap<StateKey, Option<Vec<u8>>>,
     sealed: Vec<SealedRecord>,
+    erased: BTreeSet<Sha256>,
+    purged: BTreeSet<StateKey>,
     bytes: usize,
 }
 
@@ -150,6 +156,22 @@ impl<'a> Step<'a> {
         self.set(key, None)
     }
 
+    /// Takes out a key with its version, as if it had never been: for keys that tell by themselves
+    /// whom they concern. A unit that has found the key missing before it was made does not notice.
+    /// The unit must push an entry too.
+    pub fn purge(&mut self, key: StateKey) -> Result<(), StepError> {
+        self.set(key.clone(), None)?;
+        self.own.purged.insert(key);
+        Ok(())
+    }
+
+    /// Destroys a sealed record, if it is there. The unit must push an entry too.
+    pub fn erase(&mut self, reference: Sha256) -> Result<(), StepError> {
+        self.grow(reference.as_bytes().len())?;
+        self.own.erased.insert(reference);
+        Ok(())
+    }
+
     /// Stores a sealed record. One whose ref is stored already stays as it is. The unit must push
     /// an entry too.
     pub fn seal(&mut self, record: SealedRecord) -> Result<(), StepError> {
@@ -186,6 +208,7 @@ impl<'a> Step<'a> {
             return Err(UnitTooLong::Key { found }.into());
         }
         self.grow(found.saturating_add(value.as_ref().map_or(0, Vec::len)))?;
+        self.own.purged.remove(&key);
         self.own.state.insert(key, value);
         Ok(())
     }
@@ -213,13 +236,19 @@ impl<'a> Step<'a> {
 }
 
 impl UnitEffects {
+    /// Has every record looked at that is to be stored.
+    pub(crate) fn admit(&mut self, admit: &Admit) -> Result<(), NotAdmitted> {
+        self.sealed.iter_mut().try_for_each(admit)
+    }
+
     pub(crate) fn entries(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether it changes anything without an entry that says so.
     pub(crate) fn is_unspoken(&self) -> bool {
-        self.entries.is_empty() && !(self.state.is_empty() && self.sealed.is_empty())
+        let is_still = self.state.is_empty() && self.sealed.is_empty() && self.erased.is_empty();
+        self.entries.is_empty() && !is_still
     }
 }
 
@@ -229,10 +258,13 @@ impl Effects {
         self.entries.extend(unit.entries);
         self.ids.extend(unit.ids);
         let version = first;
+        self.purged.retain(|key| !unit.state.contains_key(key));
+        self.purged.extend(unit.purged);
         let changes = unit.state.into_iter();
         self.state
             .extend(changes.map(|(key, value)| (key, Versioned { value, version })));
         self.sealed.extend(unit.sealed);
+        self.erased.extend(unit.erased);
         self.bytes = self.bytes.saturating_add(unit.bytes);
     }
 }

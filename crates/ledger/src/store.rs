@@ -2,9 +2,11 @@
 //!
 //! A store's one duty in writing is to run a plan atomically against the current head: lock the
 //! head, call the plan, write what it returns, commit. Nothing else ever writes a head.
+//! Beside it only the keys of sealed records are written, where they are wrapped anew.
 
 use crate::head::Head;
 use crate::index::IndexRow;
+use crate::rewrap::{NewWrapping, WrappedKey};
 use crate::state::{StateKey, Versioned};
 use countersign_core::document::SealedRecord;
 use countersign_core::ids::EntryId;
@@ -44,6 +46,11 @@ pub struct Writes {
     pub state: Vec<(StateKey, Versioned)>,
     /// Sealed records. One whose ref is there already is left as it is.
     pub sealed: Vec<SealedRecord>,
+    /// Sealed records that are destroyed, also those that this commit has sealed: what they held is
+    /// overwritten, and after the commit the store sees to it that no copy is left in its log.
+    pub erased: Vec<Sha256>,
+    /// Keys of the state that are taken out as if they had never been, with their versions.
+    pub purged: Vec<StateKey>,
 }
 
 /// A new leaf.
@@ -245,4 +252,26 @@ pub trait Store: Send + Sync {
 
     /// The sealed record of this ref.
     fn sealed(&self, reference: &Sha256) -> Result<Option<SealedRecord>, StoreReadError>;
+
+    /// Empties the store's own log of what was written to it before, so that no copy of what was
+    /// erased is left there. False if somebody who reads stands in the way: then the store goes on
+    /// trying by itself. After a commit that erased, and whenever it is opened, it does so unasked.
+    fn truncate_log(&self) -> Result<bool, StoreReadError>;
+
+    /// The keys of sealed records that anything but `key_id` wraps: those after the place `after`, at
+    /// most `limit`, in order of their places.
+    fn wrapped_otherwise(
+        &self,
+        key_id: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<WrappedKey>, StoreReadError>;
+
+    /// The place of the newest sealed record; 0 if there is none.
+    fn last_sealed(&self) -> Result<u64, StoreReadError>;
+
+    /// Replaces the keys of these records, in one durable transaction of its own that touches nothing
+    /// else; says how many. A record that is not there, or that something else wraps by now than
+    /// was said, stays as it is.
+    fn rewrap(&self, keys: &[NewWrapping]) -> Result<usize, StoreError>;
 }

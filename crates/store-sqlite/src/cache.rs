@@ -85,6 +85,15 @@ impl StateCache {
         }
     }
 
+    /// Keys that were taken out by a commit; the same holds as for what was written.
+    pub(crate) fn purge(&self, keys: &[StateKey]) {
+        for key in keys {
+            let mut shard = self.shard(key);
+            shard.sequence = shard.sequence.saturating_add(1);
+            shard.remove(key);
+        }
+    }
+
     /// Forgets all: the database may have changed in a way that is not known.
     pub(crate) fn forget(&self) {
         for shard in &self.shards {

@@ -79,7 +79,13 @@ impl Writer {
             ids,
         });
         cache.write(&writes.state);
+        cache.purge(&writes.purged);
         Ok(Some(writes))
+    }
+
+    /// Ends a transaction that is open.
+    pub(crate) fn rollback(&self) -> std::result::Result<(), StoreError> {
+        rollback(&self.connection)
     }
 
     fn within(
@@ -217,7 +223,27 @@ fn write(connection: &Connection, writes: &Writes) -> Result<()> {
             record.ciphertext,
         ])?;
     }
+    erase(connection, writes)?;
     write_head(connection, &writes.head)
+}
+
+/// The connection overwrites what it takes out (`secure_delete`), also on pages that become free.
+///
+/// Of an erased record an empty row stays. Were rows deleted, SQLite would move their neighbours to
+/// other pages now and then, and leave copies of them in the unused room of a page: those would be
+/// there when the neighbours are erased. A row that only gets shorter moves nothing.
+fn erase(connection: &Connection, writes: &Writes) -> Result<()> {
+    let sql = "UPDATE sealed SET kind = '', key_id = '', wrapped_key = x'', nonce = x'',
+               ciphertext = x'' WHERE ref = ?1";
+    let mut empty = connection.prepare_cached(sql)?;
+    for reference in &writes.erased {
+        empty.execute(params![reference.as_bytes()])?;
+    }
+    let mut delete = connection.prepare_cached("DELETE FROM state WHERE key = ?1")?;
+    for key in &writes.purged {
+        delete.execute(params![key.as_str()])?;
+    }
+    Ok(())
 }
 
 fn write_leaves(connection: &Connection, leaves: &[NewLeaf]) -> Result<()> {

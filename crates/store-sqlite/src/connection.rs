@@ -29,6 +29,12 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, OpenError> {
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
+    // ON, not FAST: FAST leaves what was on pages that become free.
+    let secure: i64 =
+        connection.pragma_update_and_check(None, "secure_delete", true, |row| row.get(0))?;
+    if secure != 1 {
+        return Err(OpenError::SecureDelete);
+    }
     // Moving pages from the log into the file is not the business of a commit: see `folding`.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(connection)

@@ -66,6 +66,9 @@ pub enum OpenError {
         /// The mode that SQLite chose.
         found: String,
     },
+    /// What is deleted would not be overwritten.
+    #[error("sqlite does not overwrite what it deletes: it was built without secure deletion")]
+    SecureDelete,
     /// The thread that folds the write-ahead log could not be started.
     #[error("could not start a thread: {0}")]
     Thread(io::Error),

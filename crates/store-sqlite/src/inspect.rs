@@ -294,7 +294,7 @@ impl Inspect for Inspection {
     }
 
     fn has_sealed(&self, reference: &Sha256) -> std::result::Result<bool, StoreReadError> {
-        let sql = "SELECT 1 FROM sealed WHERE ref = ?1";
+        let sql = "SELECT 1 FROM sealed WHERE ref = ?1 AND wrapped_key <> x''";
         let found = self
             .connection
             .prepare_cached(sql)

@@ -8,6 +8,7 @@
 //! This crate decides nothing: what is written is planned by `countersign-ledger`, and what a
 //! sealed record holds is known to `countersign-vault`.
 
+mod backup;
 mod cache;
 mod commit;
 mod connection;
@@ -18,11 +19,13 @@ mod inspect;
 mod postings;
 mod query;
 mod read;
+mod rewrap;
 mod schema;
 mod shape;
 mod store;
 mod usage;
 
+pub use backup::{CopyProgress, copy};
 pub use error::OpenError;
 pub use inspect::Inspection;
 pub use store::SqliteStore;

@@ -115,7 +115,8 @@ pub(crate) fn scan(
 }
 
 pub(crate) fn sealed(connection: &Connection, reference: &Sha256) -> Result<Option<SealedRecord>> {
-    let sql = "SELECT kind, key_id, wrapped_key, nonce, ciphertext FROM sealed WHERE ref = ?1";
+    let sql = "SELECT kind, key_id, wrapped_key, nonce, ciphertext FROM sealed
+               WHERE ref = ?1 AND wrapped_key <> x''";
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_row(params![reference.as_bytes()], |row| {
         Ok(SealedRecord {

@@ -15,7 +15,8 @@ const APPLICATION_ID: i64 = 0x6373_676e;
 /// hashes of a few entries that were committed together, `idx` being the first of them; `runs`,
 /// `nodes` and `terms` derive from `leaves`. A row of `terms` lists entries that have a term: the
 /// first in `idx`, the others in `more` (see `postings`). A row of `state` whose value is null is a
-/// deleted key that keeps its version.
+/// deleted key that keeps its version; a row of `sealed` without a wrapped key is a record that was
+/// erased.
 pub(crate) const TABLES: &str = "
 CREATE TABLE head (
     one INTEGER PRIMARY KEY CHECK (one = 1),

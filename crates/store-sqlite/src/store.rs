@@ -5,12 +5,12 @@ use crate::commit::{self, Writer};
 use crate::connection::{self, Readers};
 use crate::error::{OpenError, read_error};
 use crate::folding::Folding;
-use crate::{query, read, schema};
+use crate::{query, read, rewrap, schema};
 use countersign_core::document::SealedRecord;
 use countersign_core::ids::EntryId;
 use countersign_core::refs::Sha256;
 use countersign_ledger::store::{NotCommitted, PlanFn, StoreError, StoreReadError, StoredEntry};
-use countersign_ledger::{Filter, Head, Page, StateKey, Store, Versioned};
+use countersign_ledger::{Filter, Head, NewWrapping, Page, StateKey, Store, Versioned, WrappedKey};
 use countersign_merkle::{Hash, LeafIndex};
 use rusqlite::Connection;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -102,10 +102,7 @@ impl Store for SqliteStore {
 
     fn commit(&self, plan: &mut PlanFn<'_>) -> Result<(), StoreError> {
         let (Some(writer), Some(folding)) = (&self.writer, &self.folding) else {
-            return Err(StoreError::NotCommitted {
-                reason: NotCommitted::Io,
-                detail: "the database was opened only to be read".to_owned(),
-            });
+            return Err(read_only());
         };
         // A plan that panicked has left no more than an open transaction behind.
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,6 +154,47 @@ impl Store for SqliteStore {
 
     fn sealed(&self, reference: &Sha256) -> Result<Option<SealedRecord>, StoreReadError> {
         self.read(|connection| read::sealed(connection, reference))
+    }
+
+    fn wrapped_otherwise(
+        &self,
+        key_id: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<WrappedKey>, StoreReadError> {
+        self.read(|connection| rewrap::wrapped_otherwise(connection, key_id, after, limit))
+    }
+
+    fn last_sealed(&self) -> Result<u64, StoreReadError> {
+        self.read(rewrap::last_sealed)
+    }
+
+    fn rewrap(&self, keys: &[NewWrapping]) -> Result<usize, StoreError> {
+        let (Some(writer), Some(folding)) = (&self.writer, &self.folding) else {
+            return Err(read_only());
+        };
+        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        folding.before_commit(&writer.connection)?;
+        let replaced = writer.rewrap(keys)?;
+        // About a page for each.
+        folding.after_pages(keys.len() as u64)?;
+        Ok(replaced)
+    }
+
+    fn truncate_log(&self) -> Result<bool, StoreReadError> {
+        match &self.folding {
+            Some(folding) => Ok(folding.cut()),
+            None => Err(StoreReadError::new(
+                "the database was opened only to be read",
+            )),
+        }
+    }
+}
+
+fn read_only() -> StoreError {
+    StoreError::NotCommitted {
+        reason: NotCommitted::Io,
+        detail: "the database was opened only to be read".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use countersign_core::refs::Sha256;
 use countersign_ledger::store::{
     NotCommitted, PlanFn, StateReader, StoreError, StoreReadError, StoredEntry, Writes,
 };
-use countersign_ledger::{Filter, Head, Page, StateKey, Store, Versioned};
+use countersign_ledger::{Filter, Head, NewWrapping, Page, StateKey, Store, Versioned, WrappedKey};
 use countersign_merkle::{Hash, LeafIndex};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -85,6 +85,9 @@ impl Image {
             self.nodes.insert((node.level, node.index), node.hash);
         }
         self.state.extend(writes.state.iter().cloned());
+        for key in &writes.purged {
+            self.state.remove(key);
+        }
         self.head = Some(writes.head.clone());
     }
 
@@ -190,5 +193,26 @@ impl Store for Disk {
 
     fn sealed(&self, _: &Sha256) -> Result<Option<SealedRecord>, StoreReadError> {
         Ok(None)
+    }
+
+    fn wrapped_otherwise(
+        &self,
+        _: &str,
+        _: u64,
+        _: usize,
+    ) -> Result<Vec<WrappedKey>, StoreReadError> {
+        Ok(Vec::new())
+    }
+
+    fn last_sealed(&self) -> Result<u64, StoreReadError> {
+        Ok(0)
+    }
+
+    fn rewrap(&self, _: &[NewWrapping]) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+
+    fn truncate_log(&self) -> Result<bool, StoreReadError> {
+        Ok(true)
     }
 }

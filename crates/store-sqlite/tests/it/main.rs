@@ -2,10 +2,12 @@
 
 #[cfg(test)]
 mod append;
+mod backup;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod disk;
+mod erase;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use countersign_core::document::SealedRecord;
 use countersign_core::ids::EntryId;
 use countersign_core::refs::Sha256;
 use countersign_ledger::store::{PlanFn, StoreError, StoreReadError, StoredEntry};
-use countersign_ledger::{Filter, Head, Page, StateKey, Store, Versioned};
+use countersign_ledger::{Filter, Head, NewWrapping, Page, StateKey, Store, Versioned, WrappedKey};
 use countersign_merkle::{Hash, LeafIndex};
 use countersign_store_sqlite::SqliteStore;
 use std::collections::VecDeque;
@@ -161,6 +161,27 @@ impl Store for Wrapper {
 
     fn sealed(&self, reference: &Sha256) -> Result<Option<SealedRecord>, StoreReadError> {
         self.inner.sealed(reference)
+    }
+
+    fn wrapped_otherwise(
+        &self,
+        key_id: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<WrappedKey>, StoreReadError> {
+        self.inner.wrapped_otherwise(key_id, after, limit)
+    }
+
+    fn last_sealed(&self) -> Result<u64, StoreReadError> {
+        self.inner.last_sealed()
+    }
+
+    fn rewrap(&self, keys: &[NewWrapping]) -> Result<usize, StoreError> {
+        self.inner.rewrap(keys)
+    }
+
+    fn truncate_log(&self) -> Result<bool, StoreReadError> {
+        self.inner.truncate_log()
     }
 }
 
