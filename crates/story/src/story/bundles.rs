@@ -24,10 +24,23 @@ pub fn bundle(name: &str) -> Bundle {
     }
 }
 
-/// Only the first bundle asks for something of the one that follows it.
+/// Only the first bundle asks for something of the one that follows it, and only the careful one
+/// for two people at an opening.
 fn settings(name: &str) -> Settings {
     let asks = name == "first";
+    let vault = match name {
+        "careful" => VaultSettings {
+            four_eyes: true,
+            retention: RetentionSettings {
+                call_days: Some(30),
+                ..RetentionSettings::default()
+            },
+            ..VaultSettings::default()
+        },
+        _ => VaultSettings::default(),
+    };
     Settings {
+        vault,
         publishing: PublishingSettings {
             two_person: asks,
             replay: asks,

@@ -7,9 +7,11 @@ mod endings;
 mod keys;
 mod people;
 mod records;
+mod vault;
 
 pub use bundles::bundle;
 pub use keys::{genesis, key_entry, signed};
+pub use vault::vault;
 
 use crate::log::{Key as TestKey, ORIGIN};
 use base64::Engine as _;
@@ -17,8 +19,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::document::{
     Assurance, Author, Bundle, BundleContent, Call, CedarRequest, Changeset, CounterDeclaration,
     CounterFact, CounterKey, CounterKind, Document, Facts, Inputs, IntentInput, PartBy, PolicyFile,
-    PublishingSettings, Reasoning, ReviewBy, ReviewFact, Salt, Settings, Source, Statement,
-    TargetFact, ToolResult, TurnPart,
+    PublishingSettings, Reasoning, RetentionSettings, ReviewBy, ReviewFact, Salt, Settings, Source,
+    Statement, TargetFact, ToolResult, TurnPart, VaultSettings,
 };
 use countersign_core::document::{DirectoryChange, EntityUid, Intent as IntentDocument};
 use countersign_core::entry::*;

@@ -94,6 +94,10 @@ checks! {
     UsedOnce = "used-once",
     /// A review answers the escalation that it names, and its reviewer has signed it.
     Review = "review",
+    /// An opening that needs two people was asked for by one and confirmed in time by another.
+    Opening = "opening",
+    /// What is under legal hold is not erased, and a hold is lifted only from what it was placed on.
+    Hold = "hold",
     /// A flag's entries are what its detector looks for, in the order of the log.
     Flag = "flag",
     /// Sessions open before they close and hold nothing in between, and each held as many turns, decisions and executions as its end says.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use countersign_core::document::{Bundle, Document};
+use countersign_core::document::{Bundle, Document, VaultSettings};
 use countersign_core::entry::{Decision, Mode, Part, Policy, PolicyPhase};
 use countersign_core::names::{BuiltinReason, ReasonId, TenantId};
 use countersign_core::refs::{PolicyRef, Sha256};
@@ -42,6 +42,8 @@ struct Stored {
     escalation_ttl_s: Option<u32>,
     /// How long its permits are good for at most, in seconds.
     permit_ttl_s: Option<u32>,
+    /// What it says of sealed records.
+    vault: Option<VaultSettings>,
 }
 
 impl Bundles {
@@ -119,6 +121,11 @@ impl Bundles {
         self.stored.get(policy)?.permit_ttl_s
     }
 
+    /// What the bundle in force says of sealed records, if it could be read.
+    pub(crate) fn vault_in_force(&self) -> Option<&VaultSettings> {
+        self.stored.get(&self.in_force?)?.vault.as_ref()
+    }
+
     /// The bundle, if it was in the log and readable. It is read anew each time.
     pub(crate) fn bundle(&self, policy: &PolicyRef) -> Option<Bundle> {
         let stored = self.stored.get(policy).filter(|stored| stored.is_bundle)?;
@@ -166,6 +173,7 @@ impl Bundles {
             is_bundle: false,
             escalation_ttl_s: None,
             permit_ttl_s: None,
+            vault: None,
         };
         self.stored.entry(body.policy_ref).or_insert(stored);
         self.settle(at, &body.policy_ref, tenant);
@@ -218,6 +226,7 @@ impl Bundles {
             let settings = bundle.as_ref().ok().map(|bundle| &bundle.content.settings);
             stored.escalation_ttl_s = settings.map(|settings| settings.escalation_ttl_s);
             stored.permit_ttl_s = settings.map(|settings| settings.permit_ttl_s);
+            stored.vault = settings.map(|settings| settings.vault.clone());
         }
         match bundle {
             Ok(bundle) => {

@@ -101,6 +101,16 @@ impl Credentials {
         self.with_role(at, id, Role::VaultReader);
     }
 
+    /// The credential of an admin.
+    pub(crate) fn admin(&self, at: &mut At<'_>, id: CredentialId) {
+        self.with_role(at, id, Role::Admin);
+    }
+
+    /// The person whose credential it is, if it says so.
+    pub(crate) fn principal(&self, id: &CredentialId) -> Option<Pseudonym> {
+        self.grants.get(id)?.principal
+    }
+
     /// Who answers an escalation: a reviewer with a signature, an ingress without one.
     pub(crate) fn answering(
         &self,

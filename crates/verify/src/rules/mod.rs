@@ -8,8 +8,10 @@ mod directory;
 mod executions;
 mod genesis;
 mod history;
+mod holds;
 mod intents;
 mod links;
+mod openings;
 mod permits;
 mod publishing;
 mod reviews;
@@ -18,7 +20,7 @@ mod sessions;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use countersign_core::document::{Author, Statement};
-use countersign_core::entry::{AnyEntry, Body, Entry, Mode, PolicyPhase};
+use countersign_core::entry::{AnyEntry, Body, Entry, Mode, PolicyPhase, VaultAccess};
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::names::Origin;
 use countersign_core::pseudonym::Pseudonym;
@@ -46,6 +48,8 @@ pub(crate) struct Rules<'a> {
     intents: intents::Intents,
     executions: executions::Executions,
     reviews: reviews::Reviews,
+    holds: holds::Holds,
+    openings: openings::Openings,
     permits: permits::Permits,
     alerts: alerts::Alerts,
     sessions: sessions::Sessions,
@@ -81,6 +85,8 @@ impl<'a> Rules<'a> {
             intents: intents::Intents::default(),
             executions: executions::Executions::default(),
             reviews: reviews::Reviews::default(),
+            holds: holds::Holds::default(),
+            openings: openings::Openings::default(),
             permits: permits::Permits::default(),
             alerts: alerts::Alerts::default(),
             sessions: sessions::Sessions::default(),
@@ -310,22 +316,40 @@ impl<'a> Rules<'a> {
     fn records(&mut self, at: &mut At<'_>) {
         let (credential, refs, statement) = match &at.entry.body {
             Body::VaultAccess(body) => {
-                let opener = self.credentials.opener_of_records(at, body.credential);
-                self.reviews.opened(at, body, opener, &self.decisions);
+                self.access(at, body);
                 (None, &body.refs, body.purpose_ref)
             }
             Body::Erasure(body) => {
+                let kept = self.bundles.vault_in_force();
+                self.holds
+                    .erased(at, body, kept.map(|vault| &vault.retention));
                 self.erased.extend(&body.refs);
                 (body.credential, &body.refs, body.authority_ref)
             }
-            Body::Hold(body) => (Some(body.credential), &body.refs, body.authority_ref),
+            Body::Hold(body) => {
+                self.holds.change(at, body);
+                (Some(body.credential), &body.refs, body.authority_ref)
+            }
             _ => return,
         };
         if let Some(credential) = credential {
-            self.credentials.any(at, credential);
+            self.credentials.admin(at, credential);
         }
         at.require(!refs.is_empty(), Check::Members, "no refs", "at least one");
         let _statement = self.documents.open::<Statement>(at, statement.into());
+    }
+
+    fn access(&mut self, at: &mut At<'_>, body: &VaultAccess) {
+        let mut is_shown = false;
+        if body.phase.is_none() {
+            let opener = self.credentials.opener_of_records(at, body.credential);
+            is_shown = self.reviews.opened(at, body, opener, &self.decisions);
+        } else {
+            self.credentials.vault_reader(at, body.credential);
+        }
+        let settings = self.bundles.vault_in_force();
+        self.openings
+            .access(at, body, settings, is_shown, &self.credentials);
     }
 
     fn alert(&mut self, at: &mut At<'_>) {

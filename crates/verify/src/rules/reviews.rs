@@ -45,16 +45,16 @@ pub(crate) enum Answering {
 
 impl Reviews {
     /// What was opened for a reviewer who may not open anything else is shown for an escalation: its
-    /// call is among it.
+    /// call is among it. Whether it was opened for a reviewer, with such a call.
     pub(crate) fn opened(
         &mut self,
         at: &mut At<'_>,
         body: &VaultAccess,
         (is_reviewer, opens_any): (bool, bool),
         decisions: &Decisions,
-    ) {
+    ) -> bool {
         if !is_reviewer {
-            return;
+            return false;
         }
         let is_of_one = body
             .refs
@@ -68,6 +68,7 @@ impl Reviews {
             expected,
         );
         self.shown.insert(body.purpose_ref, body.credential);
+        is_of_one
     }
 
     pub(crate) fn answer(

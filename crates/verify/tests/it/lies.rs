@@ -9,7 +9,7 @@ use countersign_verify::{Check, Word};
 
 use crate::log::{Key as TestKey, audit, publish, told, trust};
 use crate::story::{
-    Story, base64url, credential, entry_id, genesis, key_entry, signed, stands_for, story, x,
+    Story, base64url, credential, entry_id, genesis, key_entry, signed, stands_for, story, vault, x,
 };
 
 type Lie = fn(&mut Story);
@@ -732,6 +732,100 @@ const CALLS: &[(&str, Check, Lie)] = &[
 ];
 
 /// Puts the execution of the approved decision onto another one.
+/// Of a log that goes on under a bundle that needs two people for an opening.
+const VAULT: &[(&str, Check, Lie)] = &[
+    ("an opening by one person alone", Check::Opening, |s| {
+        body!(s, "opened by two", VaultAccess).request = None;
+    }),
+    ("an opening that nobody confirmed", Check::Opening, |s| {
+        drop(s, "opening confirmed")
+    }),
+    ("an opening that nobody asked for", Check::Opening, |s| {
+        drop(s, "opening asked for")
+    }),
+    ("a yes of the same credential", Check::Opening, |s| {
+        body!(s, "opening confirmed", VaultAccess).credential = credential(7);
+    }),
+    ("a yes of the same person", Check::Opening, |s| {
+        body!(s, "reader", Credential).principal = Some(stands_for(14));
+        body!(s, "second reader", Credential).principal = Some(stands_for(14));
+    }),
+    ("a yes of who may not open", Check::Credential, |s| {
+        body!(s, "second reader", Credential).roles = vec![Role::Auditor];
+    }),
+    ("a yes that came too late", Check::Opening, |s| {
+        let later = s.entry("opening asked for").timestamp.plus_millis(900_000);
+        s.entry("opening confirmed").timestamp = later;
+    }),
+    ("an opening that came too late", Check::Opening, |s| {
+        let later = s.entry("opening asked for").timestamp.plus_millis(900_000);
+        s.entry("opened by two").timestamp = later;
+    }),
+    ("a yes of a credential revoked since", Check::Opening, |s| {
+        again(s, "credential revoked", "opening confirmed");
+        body!(s, "again", Credential).subject = credential(9);
+    }),
+    (
+        "a request of a credential revoked since",
+        Check::Opening,
+        |s| {
+            again(s, "credential revoked", "opening asked for");
+            body!(s, "again", Credential).subject = credential(7);
+        },
+    ),
+    (
+        "an opening of other records than asked for",
+        Check::Opening,
+        |s| {
+            body!(s, "opened by two", VaultAccess).refs = vec![zero()];
+        },
+    ),
+    ("an opening for another purpose", Check::Opening, |s| {
+        body!(s, "opened by two", VaultAccess).purpose_ref = zero();
+    }),
+    (
+        "an opening by somebody else than asked",
+        Check::Opening,
+        |s| {
+            body!(s, "opened by two", VaultAccess).credential = credential(9);
+        },
+    ),
+    (
+        "a request that is opened with twice",
+        Check::UsedOnce,
+        |s| again(s, "opened by two", "opened by two"),
+    ),
+    ("a request that is confirmed twice", Check::UsedOnce, |s| {
+        again(s, "opening confirmed", "opening confirmed")
+    }),
+    ("an erasure of what is under hold", Check::Hold, |s| {
+        drop(s, "hold lifted")
+    }),
+    ("a hold that is lifted twice", Check::Hold, |s| {
+        again(s, "hold lifted", "hold lifted")
+    }),
+    (
+        "a hold lifted from what it was not placed on",
+        Check::Hold,
+        |s| {
+            body!(s, "hold lifted", Hold).refs = vec![zero()];
+        },
+    ),
+    ("a hold lifted that names none", Check::Link, |s| {
+        body!(s, "hold lifted", Hold).links = Links::default();
+    }),
+    ("a hold that a reader placed", Check::Credential, |s| {
+        body!(s, "hold", Hold).credential = credential(7);
+    }),
+    (
+        "an erasure that no bundle asked for",
+        Check::Credential,
+        |s| {
+            body!(s, "erasure", Erasure).credential = None;
+        },
+    ),
+];
+
 fn drop_later(story: &mut Story, id: countersign_core::ids::EntryId) {
     again(story, "started", "rejected 1");
     body!(story, "again", Execution).links.decision = Some(id);
@@ -758,6 +852,32 @@ fn every_lie_is_found_by_its_check() {
         assert!(found, "{what}: {}", told(&report));
         assert_eq!(report.word, Word::Failed, "{what}");
     }
+}
+
+#[test]
+fn every_lie_about_sealed_records_is_found_by_its_check() {
+    let mut truth = story();
+    vault(&mut truth);
+    let report = audit(&publish(&truth.leaves()), trust());
+    assert!(report.findings.is_empty(), "{}", told(&report));
+    for (what, check, lie) in VAULT {
+        let mut story = truth.clone();
+        lie(&mut story);
+        let report = audit(&publish(&story.leaves()), trust());
+        let found = report.findings.iter().any(|f| f.check == *check);
+        assert!(found, "{what}: {}", told(&report));
+        assert_eq!(report.word, Word::Failed, "{what}");
+    }
+}
+
+/// A second hold on the same record outlasts the first.
+#[test]
+fn a_record_under_two_holds_is_free_when_both_are_lifted() {
+    let mut story = story();
+    vault(&mut story);
+    again(&mut story, "hold", "hold");
+    let report = audit(&publish(&story.leaves()), trust());
+    assert!(report.findings.iter().any(|f| f.check == Check::Hold));
 }
 
 /// A bundle that the log began with was stored by nobody.
