@@ -30,7 +30,7 @@ pub use judge::{
     Had, Held, PolicyTrace, SourceComparison, SourceTest, SourcesOf, TargetTrace, Unmet, judge,
     trace,
 };
-pub use mention::TurnMentions;
+pub use mention::{People, TurnMentions, people, whole_form};
 pub use rejudge::{RejudgeError, RejudgeInputs, redraw, rejudge, rejudge_with};
 pub use result::{SeenResult, SessionResults};
 pub use value::{lookup_form, type_name};

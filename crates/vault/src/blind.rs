@@ -36,8 +36,26 @@ impl BlindIndex {
                 value.as_bytes(),
             ],
         );
+        self.blinded(&framed)
+    }
+
+    /// What a record is tagged with that speaks of somebody, by the form in which they are known.
+    /// Never equal to an index of the same text.
+    pub fn subject(&self, form: &str) -> SubjectTag {
+        let framed = frame(
+            "countersign/subject-tag/v1\n",
+            &[self.tenant.as_str().as_bytes(), form.as_bytes()],
+        );
+        let mut bytes = [0u8; 16];
+        for (to, from) in bytes.iter_mut().zip(self.blinded(&framed).as_bytes()) {
+            *to = *from;
+        }
+        SubjectTag(bytes)
+    }
+
+    fn blinded(&self, framed: &[u8]) -> Blinded {
         let mut bytes = [0u8; 32];
-        let tag = hmac::sign(&self.key, &framed);
+        let tag = hmac::sign(&self.key, framed);
         for (to, from) in bytes.iter_mut().zip(tag.as_ref()) {
             *to = *from;
         }
@@ -57,6 +75,16 @@ impl Blinded {
 }
 
 impl std::fmt::Display for Blinded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+/// Stands for somebody whom a record speaks of; displayed as 32 lower-case hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubjectTag([u8; 16]);
+
+impl std::fmt::Display for SubjectTag {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&hex(&self.0))
     }

@@ -26,8 +26,8 @@ mod token;
 mod vault;
 mod wrap;
 
-pub use blind::{BlindIndex, Blinded};
+pub use blind::{BlindIndex, Blinded, SubjectTag};
 pub use epoch::{Epoch, EpochError, EpochMark, KeyEpochs};
 pub use token::{TokenHash, TokenHashError, TokenHasher};
-pub use vault::{OpenError, SealError, Vault, VaultError};
+pub use vault::{OpenError, RewrapError, SealError, Vault, VaultError};
 pub use wrap::{KeyEncryptionKey, KeyWrapper, TenantKey, WrapError};

@@ -280,6 +280,13 @@ impl CompiledBundle {
         }
     }
 
+    /// Every entity type that a target or an entity of the directory can have.
+    pub fn entity_types(&self) -> impl Iterator<Item = &str> {
+        let declared = self.schema.types.iter().map(String::as_str);
+        let targets = self.kinds.keys().map(String::as_str);
+        targets.chain(declared.filter(|name| !self.kinds.contains_key(*name)))
+    }
+
     /// By which form the directory knows the ids of an entity type: the `type` of the targets that
     /// it stands for, `plain` where it stands for none, and nothing if nobody declares it.
     pub fn directory_form(&self, entity_type: &str) -> Option<&'static str> {

@@ -4,6 +4,7 @@ mod account;
 mod amount;
 mod entities;
 mod index;
+mod people;
 mod quantity;
 mod quoted;
 mod scan;
@@ -18,6 +19,7 @@ use crate::value::{Key, KeyKind};
 
 pub(crate) use entities::{TextEntities, TextFound, entities};
 pub(crate) use index::{Index, Spot};
+pub use people::{People, people, whole_form};
 pub(crate) use quantity::{whole_amount, whole_date};
 pub(crate) use scan::Found;
 
