@@ -30,6 +30,10 @@ impl<T> Expiring<T> {
         self.values.contains_key(subject)
     }
 
+    pub(crate) fn get(&self, subject: &Subject) -> Option<&T> {
+        self.values.get(subject).map(|(_, value)| value)
+    }
+
     pub(crate) fn get_mut(&mut self, subject: &Subject) -> Option<&mut T> {
         self.values.get_mut(subject).map(|(_, value)| value)
     }

@@ -6,50 +6,35 @@ use countersign_core::entry::{Flag, FlagChange, FlagClose, FlagUpdate, Links, Se
 use countersign_core::ids::EntryId;
 use countersign_core::limits::LEAF_LIST;
 use countersign_core::names::ActorName;
-use countersign_core::refs::{IntentRef, PolicyRef};
-use countersign_core::time::Timestamp;
+use countersign_core::pseudonym::Pseudonym;
 
 use crate::draft::FlagDraft;
+use crate::limits;
+use crate::seen::{Before, Place, Seen, Terms};
 use crate::subject::{Of, Subject};
-
-/// A decision that counts.
-#[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub(crate) at: Timestamp,
-    pub(crate) entry: EntryId,
-    pub(crate) actor: ActorName,
-    pub(crate) intent: Option<IntentRef>,
-}
-
-/// The settings that an incident began under; it keeps them when another bundle comes into force.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
-    pub(crate) policy_ref: PolicyRef,
-    pub(crate) threshold: u32,
-    pub(crate) window_s: u32,
-}
-
-impl Terms {
-    /// The last moment at which what follows `at` still belongs to it.
-    pub(crate) fn deadline(&self, at: Timestamp) -> Timestamp {
-        at.plus_millis(i64::from(self.window_s).saturating_mul(1000))
-    }
-}
+use crate::tally::Tally;
 
 /// Entries of one subject, none further than a window from the one before.
 #[derive(Debug, Clone)]
 pub(crate) struct Incident {
     pub(crate) terms: Terms,
     pub(crate) onset: EntryId,
+    before: Before,
+    target: Option<Pseudonym>,
     /// The first entries, while no flag was drafted; later those that no report named yet.
     unreported: Vec<EntryId>,
-    count: u32,
+    /// Where its newest entries stand in the log, ascending.
+    members: VecDeque<u64>,
+    /// Where the flag stands that was met in the log: what came before it may be its own.
+    adopted_at: Option<u64>,
+    tally: Tally,
+    severity: Severity,
     /// The count at which the next update is due.
     next_report: u32,
     /// The one actor of all entries so far, if there is only one.
     sole_actor: Option<ActorName>,
-    /// The intent whose own incident names every entry of this one, which therefore has no flag.
-    pub(crate) covered_by: Option<IntentRef>,
+    /// The incident that names every entry of this one, which therefore has no flag.
+    pub(crate) covered_by: Option<Subject>,
     /// The flag's entry, once it stands in the log.
     pub(crate) flag: Option<EntryId>,
     /// What is to be written and does not stand in the log yet, in order.
@@ -59,33 +44,45 @@ pub(crate) struct Incident {
 #[derive(Debug, Clone)]
 enum Due {
     Raise(Box<Flag>),
-    Grow { entries: Vec<EntryId>, count: u32 },
-    Close { count: u32 },
+    Grow(Box<Growth>),
+    Close(Tally),
+}
+
+#[derive(Debug, Clone)]
+struct Growth {
+    entries: Vec<EntryId>,
+    tally: Tally,
+    severity: Option<Severity>,
 }
 
 impl Incident {
     /// An incident that begins with these, oldest first.
-    pub(crate) fn begin(terms: Terms, recent: &VecDeque<Seen>) -> Option<Self> {
-        let first = recent.front()?;
+    pub(crate) fn begin(terms: Terms, chain: &[Seen]) -> Option<Self> {
+        let first = chain.first()?;
         let mut incident = Self {
             terms,
-            onset: first.entry,
+            onset: first.place.entry,
+            before: first.before,
+            target: first.target,
             unreported: Vec::new(),
-            count: 0,
+            members: VecDeque::new(),
+            adopted_at: None,
+            tally: Tally::new(),
+            severity: Severity::Notice,
             next_report: u32::MAX,
-            sole_actor: Some(first.actor.clone()),
+            sole_actor: first.actor.clone(),
             covered_by: None,
             flag: None,
             due: VecDeque::new(),
         };
-        for seen in recent {
+        for seen in chain {
             incident.count_in(seen);
         }
         Some(incident)
     }
 
     /// An incident whose flag is met in the log, and which was not known of.
-    pub(crate) fn adopt(id: EntryId, flag: &Flag) -> Self {
+    pub(crate) fn adopt(place: Place, flag: &Flag) -> Self {
         Self {
             terms: Terms {
                 policy_ref: flag.policy_ref,
@@ -93,60 +90,88 @@ impl Incident {
                 window_s: flag.window_s,
             },
             onset: flag.onset,
+            before: Before::default(),
+            target: flag.target,
             unreported: Vec::new(),
-            count: flag.count,
+            members: VecDeque::new(),
+            adopted_at: Some(place.index),
+            tally: Tally::of_flag(flag),
+            severity: flag.severity,
             next_report: flag.count.saturating_mul(2),
             sole_actor: flag.actor.clone(),
             covered_by: None,
-            flag: Some(id),
+            flag: Some(place.entry),
             due: VecDeque::new(),
         }
     }
 
-    /// Adds one more entry, and an update if one is due.
-    pub(crate) fn add(&mut self, seen: &Seen) -> Option<FlagDraft> {
+    /// Adds one more entry, and an update if one is due: because there are twice as many, or because
+    /// it has become graver.
+    pub(crate) fn add(&mut self, subject: &Subject, seen: &Seen) -> Option<FlagDraft> {
         self.count_in(seen);
-        if self.count < self.next_report {
+        let severity = self.severity_of(subject);
+        let is_graver = severity > self.severity;
+        if self.covered_by.is_some() || (self.tally.count < self.next_report && !is_graver) {
             return None;
         }
-        self.next_report = self.count.saturating_mul(2);
-        let entries = std::mem::take(&mut self.unreported);
-        let count = self.count;
-        self.push(Due::Grow { entries, count })
+        self.severity = self.severity.max(severity);
+        self.next_report = self.tally.count.saturating_mul(2);
+        let growth = Growth {
+            entries: std::mem::take(&mut self.unreported),
+            tally: self.tally_of(subject),
+            severity: is_graver.then_some(severity),
+        };
+        self.push(Due::Grow(Box::new(growth)))
     }
 
     /// Drafts the flag.
     pub(crate) fn raise(&mut self, subject: &Subject) -> Option<FlagDraft> {
         self.covered_by = None;
-        self.next_report = self.count.saturating_mul(2);
-        let (actor, intent_ref) = match &subject.of {
-            Of::Actor(actor) => (Some(actor.clone()), None),
-            Of::Intent(intent) => (self.sole_actor.clone(), Some(*intent)),
-        };
+        self.next_report = self.tally.count.saturating_mul(2);
+        self.severity = self.severity_of(subject);
+        let tally = self.tally_of(subject);
+        let (mut actor, mut intent_ref, mut target, mut reader) = (None, None, self.target, None);
+        match &subject.of {
+            Of::Actor(of) => actor = Some(of.clone()),
+            Of::Intent(of) => (actor, intent_ref) = (self.sole_actor.clone(), Some(*of)),
+            Of::Target(of) => (actor, target) = (self.sole_actor.clone(), Some(*of)),
+            Of::Bundle(_) => actor = self.sole_actor.clone(),
+            Of::Reader(of) => reader = Some(*of),
+            Of::Nobody | Of::Any => {}
+        }
         let flag = Flag {
             detector: subject.detector,
-            severity: Severity::Warning,
+            severity: self.severity,
             actor,
             intent_ref,
             onset: self.onset,
             entries: std::mem::take(&mut self.unreported),
-            count: self.count,
+            count: tally.count,
             window_s: self.terms.window_s,
             policy_ref: self.terms.policy_ref,
-            target: None,
-            reader: None,
-            turn: None,
-            after: None,
-            stopped: None,
-            passed: None,
+            target,
+            reader,
+            turn: self.before.turn,
+            after: self.before.after,
+            stopped: tally.fates.map(|(stopped, _)| stopped),
+            passed: tally.fates.map(|(_, passed)| passed),
         };
         self.push(Due::Raise(Box::new(flag)))
     }
 
     /// Drafts the end.
-    pub(crate) fn close(&mut self) -> Option<FlagDraft> {
-        let count = self.count;
-        self.push(Due::Close { count })
+    pub(crate) fn close(&mut self, subject: &Subject) -> Option<FlagDraft> {
+        let tally = self.tally_of(subject);
+        self.push(Due::Close(tally))
+    }
+
+    /// Whether all of these are among its newest entries.
+    pub(crate) fn holds(&self, chain: &[Seen]) -> bool {
+        let has = |index: u64| {
+            self.adopted_at.is_some_and(|at| index < at)
+                || self.members.binary_search(&index).is_ok()
+        };
+        chain.iter().all(|seen| has(seen.place.index))
     }
 
     /// Whether a flag was drafted that the log does not hold yet.
@@ -155,10 +180,11 @@ impl Incident {
     }
 
     /// The flag stands in the log now; gives what was waiting for its id.
-    pub(crate) fn flagged(&mut self, id: EntryId) -> Vec<FlagDraft> {
+    pub(crate) fn flagged(&mut self, id: EntryId, flag: &Flag) -> Vec<FlagDraft> {
         if self.covered_by.take().is_some() {
             // Another version flagged what this one holds to be covered.
-            self.next_report = self.count.saturating_mul(2);
+            self.next_report = self.tally.count.saturating_mul(2);
+            self.severity = flag.severity;
             self.unreported.clear();
         }
         self.flag = Some(id);
@@ -169,7 +195,7 @@ impl Incident {
     /// An update stands in the log now.
     pub(crate) fn updated(&mut self, to: u32) {
         self.due
-            .retain(|due| !matches!(due, Due::Grow { count, .. } if *count <= to));
+            .retain(|due| !matches!(due, Due::Grow(growth) if growth.tally.count <= to));
     }
 
     /// What can be written now and is not yet in the log.
@@ -178,13 +204,28 @@ impl Incident {
     }
 
     fn count_in(&mut self, seen: &Seen) {
-        self.count = self.count.saturating_add(1);
+        self.tally.count_in(seen);
         if self.unreported.len() < LEAF_LIST {
-            self.unreported.push(seen.entry);
+            self.unreported.push(seen.place.entry);
         }
-        if self.sole_actor.as_ref() != Some(&seen.actor) {
+        self.members.push_back(seen.place.index);
+        if self.members.len() > limits::MEMBERS {
+            self.members.pop_front();
+        }
+        if self.sole_actor != seen.actor {
             self.sole_actor = None;
         }
+    }
+
+    fn severity_of(&self, subject: &Subject) -> Severity {
+        self.tally.severity(subject.detector, self.terms.threshold)
+    }
+
+    fn tally_of(&self, subject: &Subject) -> Tally {
+        let fates = self.tally.fates.filter(|_| subject.is_about_calls());
+        let mut tally = self.tally;
+        tally.fates = fates;
+        tally
     }
 
     fn push(&mut self, due: Due) -> Option<FlagDraft> {
@@ -201,22 +242,22 @@ impl Incident {
         };
         match (due, self.flag) {
             (Due::Raise(flag), None) => Some(FlagDraft::Raise(flag.as_ref().clone())),
-            (Due::Grow { entries, count }, Some(flag)) => Some(FlagDraft::Grow(FlagUpdate {
+            (Due::Grow(growth), Some(flag)) => Some(FlagDraft::Grow(FlagUpdate {
                 links: links(flag),
                 change: FlagChange::Grown,
-                entries: entries.clone(),
-                count: *count,
+                entries: growth.entries.clone(),
+                count: growth.tally.count,
                 credential: None,
-                severity: None,
-                stopped: None,
-                passed: None,
+                severity: growth.severity,
+                stopped: growth.tally.fates.map(|(stopped, _)| stopped),
+                passed: growth.tally.fates.map(|(_, passed)| passed),
             })),
-            (Due::Close { count }, Some(flag)) => Some(FlagDraft::Close(FlagClose {
+            (Due::Close(tally), Some(flag)) => Some(FlagDraft::Close(FlagClose {
                 links: links(flag),
-                count: *count,
+                count: tally.count,
                 credential: None,
-                stopped: None,
-                passed: None,
+                stopped: tally.fates.map(|(stopped, _)| stopped),
+                passed: tally.fates.map(|(_, passed)| passed),
             })),
             (Due::Raise(_), Some(_)) | (_, None) => None,
         }

@@ -43,11 +43,19 @@
 //! # }
 //! ```
 
+mod cases;
+mod detect;
 mod draft;
 mod expiring;
+mod gather;
 mod incident;
+pub mod limits;
+mod past;
+mod recent;
+mod seen;
 mod subject;
+mod tally;
 mod watch;
 
 pub use draft::FlagDraft;
-pub use watch::{Watch, limits};
+pub use watch::Watch;

@@ -36,8 +36,26 @@ pub(crate) fn settings(burst: u32, window_s: u32, unmandated: u32) -> WatchSetti
         burst_window_s: window_s,
         unmandated_calls: unmandated,
         unmandated_window_s: window_s,
-        ..WatchSettings::default()
+        ..quiet()
     }
+}
+
+/// All detectors off that can be.
+pub(crate) fn quiet() -> WatchSettings {
+    let mut settings = WatchSettings {
+        burst_rejections: 0,
+        unmandated_calls: 0,
+        ..WatchSettings::default()
+    };
+    settings.retry.attempts = 0;
+    settings.novel_target.calls = 0;
+    settings.off_hours.calls = 0;
+    settings.spread.sessions = 0;
+    settings.missing_execution.calls = 0;
+    settings.unapproved_execution.refusals = 0;
+    settings.reading_around.records = 0;
+    settings.loosened.calls = 0;
+    settings
 }
 
 pub(crate) fn known(entry: &AnyEntry) -> &Entry {

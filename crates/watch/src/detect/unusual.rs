@@ -1,0 +1,114 @@
+//! What an actor never did before, and what many sessions come upon at once.
+
+use countersign_core::entry::Detector;
+use countersign_core::pseudonym::Pseudonym;
+use countersign_core::time::Timestamp;
+
+use super::Call;
+use crate::cases::Cases;
+use crate::limits;
+use crate::past::{Named, Past, Profile};
+use crate::seen::{Fate, Seen, Terms};
+use crate::subject::{Of, Subject};
+
+/// How many times as many sessions it takes where nothing was stopped.
+const IF_NONE_STOPPED: usize = 4;
+
+/// Targets that the actor never reached for, though it long reached for nothing new.
+pub(crate) fn novel_target(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
+    let settings = call.settings();
+    let actor = &call.decision.actor;
+    let profile = past.actors.entry(actor, Profile::default);
+    let targets = call.decision.targets.as_slice();
+    let found = profile.reach(call.seen.at, targets, &settings.baseline);
+    let Some((target, stands_out)) = found.filter(|_| !call.is_muted(Detector::NovelTarget)) else {
+        return;
+    };
+    let watch = &settings.novel_target;
+    let terms = call.policy.terms(watch.calls, watch.window_s);
+    let subject = Subject::actor(Detector::NovelTarget, actor);
+    let seen = Seen {
+        target: Some(target),
+        ..call.seen.clone()
+    };
+    if cases.is_running(&subject) {
+        cases.go_on(&subject, &seen);
+    } else if stands_out && !cases.is_busy(actor, call.decision.intent_ref) {
+        cases.count(subject, &seen, terms, None);
+    }
+}
+
+/// Calls at an hour at which the actor was never at work.
+pub(crate) fn off_hours(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
+    let settings = call.settings();
+    let actor = &call.decision.actor;
+    let profile = past.actors.entry(actor, Profile::default);
+    let is_off = profile.is_off_hours(call.seen.at, &settings.baseline);
+    if !is_off || call.is_muted(Detector::OffHours) {
+        return;
+    }
+    let watch = &settings.off_hours;
+    let terms = call.policy.terms(watch.calls, watch.window_s);
+    let subject = Subject::actor(Detector::OffHours, actor);
+    if cases.is_running(&subject) {
+        cases.go_on(&subject, &call.seen);
+    } else if !cases.is_busy(actor, call.decision.intent_ref) {
+        cases.count(subject, &call.seen, terms, None);
+    }
+}
+
+/// Calls of many sessions that name one new target.
+pub(crate) fn spread(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
+    let watch = &call.settings().spread;
+    let terms = call.policy.terms(watch.sessions, watch.window_s);
+    let is_off = watch.sessions == 0 || call.is_muted(Detector::Spread);
+    for target in &call.decision.targets {
+        let at = call.seen.at;
+        let named = past.targets.entry(target, || Named {
+            since: at,
+            chain: Vec::new(),
+        });
+        let subject = Subject {
+            detector: Detector::Spread,
+            of: Of::Target(*target),
+        };
+        if is_off || call.decision.session.is_none() {
+            continue;
+        }
+        let seen = Seen {
+            target: Some(*target),
+            ..call.seen.clone()
+        };
+        if cases.go_on(&subject, &seen) {
+            continue;
+        }
+        if let Some(chain) = add(named, seen, at, &terms) {
+            cases.begin(subject, terms, &chain);
+        }
+    }
+}
+
+/// Adds a call that names the target, if it says more than those before; gives all of them when
+/// there are enough.
+fn add(named: &mut Named, seen: Seen, now: Timestamp, terms: &Terms) -> Option<Vec<Seen>> {
+    if terms.deadline(named.since) < now {
+        named.chain = Vec::new();
+        return None;
+    }
+    let mut of_session = named.chain.iter().filter(|of| of.session == seen.session);
+    let says_more = match seen.fate {
+        Fate::Stopped => of_session.all(|of| of.fate != Fate::Stopped),
+        _ => of_session.next().is_none(),
+    };
+    if says_more {
+        named.chain.push(seen);
+    }
+    let sessions = named.chain.iter().map(|of| of.session);
+    let sessions: std::collections::BTreeSet<Option<Pseudonym>> = sessions.collect();
+    let most = usize::try_from(limits::SPREAD_SESSIONS).unwrap_or(usize::MAX);
+    let threshold = usize::try_from(terms.threshold).unwrap_or(usize::MAX);
+    let any_stopped = named.chain.iter().any(|of| of.fate == Fate::Stopped);
+    let factor = if any_stopped { 1 } else { IF_NONE_STOPPED };
+    let is_reached = sessions.len() >= threshold.saturating_mul(factor).min(most);
+    (says_more && is_reached).then(|| std::mem::take(&mut named.chain))
+}
