@@ -107,6 +107,14 @@ pub const TARGET_BYTES: usize = 4096;
 pub const PERMIT_TTL_S: u32 = 3600;
 /// Longest time that a person may take to answer an escalation, in seconds: a day.
 pub const ESCALATION_TTL_S: u32 = 86_400;
+/// Longest time that a bundle keeps records before they are erased, in days: a hundred years.
+pub const RETENTION_DAYS: u32 = 36_500;
+/// Longest time that an opening waits for its second person, in seconds: a day.
+pub const SECOND_READER_S: u32 = 86_400;
+/// Most records that a bundle lets one credential open in an hour, unless it sets no bound.
+pub const OPENED_PER_HOUR: u32 = 1_000_000;
+/// Longest time that old backups may open what was erased, in hours: a year.
+pub const ERASURE_WINDOW_H: u32 = 8_760;
 /// Highest threshold of a detector.
 pub const WATCH_THRESHOLD: u32 = 1000;
 /// Longest window of a detector, in seconds: a week.

@@ -2,12 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use countersign_core::document::{Settings, WatchSettings};
+use countersign_core::document::{Settings, VaultSettings, WatchSettings};
 
 use crate::finding::Finding;
 use crate::limits::{
-    ESCALATION_TTL_S, PERMIT_TTL_S, WATCH_MUTES, WATCH_PAST_CALLS, WATCH_PAST_DAYS,
-    WATCH_THRESHOLD, WATCH_WINDOW_S,
+    ERASURE_WINDOW_H, ESCALATION_TTL_S, OPENED_PER_HOUR, PERMIT_TTL_S, RETENTION_DAYS,
+    SECOND_READER_S, WATCH_MUTES, WATCH_PAST_CALLS, WATCH_PAST_DAYS, WATCH_THRESHOLD,
+    WATCH_WINDOW_S,
 };
 
 /// Says which settings are out of bounds.
@@ -34,6 +35,12 @@ pub(super) fn check(settings: &Settings, findings: &mut Vec<Finding>) {
         asked,
     );
     check_watch(&settings.watch, &mut bound);
+    check_vault(&settings.vault, &mut bound);
+    if settings.vault.four_eyes && settings.publishing.replay {
+        let text = "`vault.four_eyes` and `publishing.replay` stand together";
+        let hint = "a replay opens records and knows one person only: no other bundle could ever come into force";
+        findings.push(Finding::error("bundle.toml", text).hint(hint));
+    }
     let muted = settings.watch.mute.len();
     if muted > WATCH_MUTES {
         let text = format!("`watch.mute` has {muted} items; allowed are at most {WATCH_MUTES}");
@@ -107,5 +114,50 @@ fn check_watch(
         watch.baseline.past_days,
         &days,
         past,
+    );
+}
+
+fn check_vault(
+    vault: &VaultSettings,
+    bound: &mut impl FnMut(&str, u32, &RangeInclusive<u32>, &str),
+) {
+    let kept = &vault.retention;
+    for (name, days) in [
+        ("intent_days", kept.intent_days),
+        ("call_days", kept.call_days),
+        ("facts_days", kept.facts_days),
+        ("reasoning_days", kept.reasoning_days),
+        ("result_days", kept.result_days),
+        ("statement_days", kept.statement_days),
+    ] {
+        let hint = "without it, records of the kind are kept";
+        let days = days.unwrap_or(RETENTION_DAYS);
+        bound(
+            &format!("vault.retention.{name}"),
+            days,
+            &(1..=RETENTION_DAYS),
+            hint,
+        );
+    }
+    let second = "whoever asked to open a record waits that long, so it lasts minutes or hours";
+    bound(
+        "vault.second_reader_s",
+        vault.second_reader_s,
+        &(1..=SECOND_READER_S),
+        second,
+    );
+    let any = "0 allows any number";
+    bound(
+        "vault.opened_per_hour",
+        vault.opened_per_hour,
+        &(0..=OPENED_PER_HOUR),
+        any,
+    );
+    let window = "that long, an old backup may still open what was erased";
+    bound(
+        "vault.erasure_window_h",
+        vault.erasure_window_h,
+        &(0..=ERASURE_WINDOW_H),
+        window,
     );
 }

@@ -512,6 +512,30 @@ fn settings_have_bounds() {
             "`watch.unmandated_window_s` is",
         ),
         (
+            json!({"vault": {"retention": {"call_days": 0}}}),
+            "`vault.retention.call_days` is 0; allowed are 1 to 36500",
+        ),
+        (
+            json!({"vault": {"retention": {"intent_days": 36_501}}}),
+            "`vault.retention.intent_days` is 36501",
+        ),
+        (
+            json!({"vault": {"second_reader_s": 0}}),
+            "`vault.second_reader_s` is 0; allowed are 1 to 86400",
+        ),
+        (
+            json!({"vault": {"opened_per_hour": 1_000_001}}),
+            "`vault.opened_per_hour` is 1000001; allowed are 0 to 1000000",
+        ),
+        (
+            json!({"vault": {"erasure_window_h": 8_761}}),
+            "`vault.erasure_window_h` is 8761; allowed are 0 to 8760",
+        ),
+        (
+            json!({"vault": {"four_eyes": true}, "publishing": {"replay": true}}),
+            "`vault.four_eyes` and `publishing.replay` stand together",
+        ),
+        (
             json!({"watch": {"retry": {"attempts": 1001}}}),
             "`watch.retry.attempts` is 1001; allowed are 0 to 1000",
         ),
