@@ -27,6 +27,9 @@ use crate::secure_fs::{Private, destroy, read_private, sync_dir, write_private};
 
 /// Most epochs of vault keys in one directory at a time.
 const MAX_EPOCHS: u32 = 1024;
+/// Bytes of an epoch's id, whatever its number: so a database overwrites the key of a record in place
+/// when it is wrapped anew.
+const KEY_ID_BYTES: usize = 24;
 /// The first word of every tenant key's file.
 const FORMAT: &str = "countersign-tenant-key/v1";
 /// The file that says which epochs there are.
@@ -87,7 +90,7 @@ impl KeyEpochs for EpochFiles {
     }
 
     fn destroy_before(&self, number: u32) -> Result<(), EpochError> {
-        destroy_before(&self.dir, number).map_err(EpochError::new)
+        destroy_before(&self.dir, number, &self.origin).map_err(EpochError::new)
     }
 }
 
@@ -165,7 +168,8 @@ fn load_epoch(dir: &Path, number: u32, origin: &Origin) -> Result<Epoch, KeyFile
 
 /// How records name the epoch, too.
 fn kek(number: u32, file: &KeyFile) -> KeyEncryptionKey {
-    let id = format!("{}-{}", Purpose::Vault(number), file.id);
+    let mut id = format!("{}-{}", Purpose::Vault(number), file.id);
+    id.truncate(KEY_ID_BYTES);
     KeyEncryptionKey::new(id, file.secret.clone())
 }
 
@@ -254,10 +258,14 @@ impl Range {
 
 /// First it is made durable that they are gone, then they go: so an interruption leaves no epoch of
 /// which only a part is there.
-fn destroy_before(dir: &Path, number: u32) -> Result<(), KeyFileError> {
+fn destroy_before(dir: &Path, number: u32, origin: &Origin) -> Result<(), KeyFileError> {
     let present = numbers(dir)?;
     // The newest epoch stays, whatever is asked for.
     let number = number.min(*present.end());
+    // What stays must be there, or what goes may be all that opens anything.
+    for stays in number..=*present.end() {
+        load_epoch(dir, stays, origin)?;
+    }
     let writing = |path: &Path, error| KeyFileError::writing(path, error);
     if number > *present.start() {
         let first = number;

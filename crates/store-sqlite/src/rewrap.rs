@@ -33,7 +33,8 @@ impl Writer {
     }
 }
 
-/// As neither id nor key changes its length in most cases, SQLite overwrites them where they stand.
+/// As neither id nor key changes its length, SQLite overwrites them where they stand and moves no
+/// other row: a longer row could leave copies of its neighbours in the unused room of a page.
 fn replace(connection: &Connection, keys: &[NewWrapping]) -> Result<usize> {
     let sql = "UPDATE sealed SET key_id = ?1, wrapped_key = ?2 WHERE ref = ?3 AND key_id = ?4";
     let mut update = connection.prepare_cached(sql)?;
@@ -46,6 +47,8 @@ fn replace(connection: &Connection, keys: &[NewWrapping]) -> Result<usize> {
     Ok(replaced)
 }
 
+/// Erased records are left out, of which only an empty row is there.
+///
 /// Of the table itself and not of its index: in the order in which records lie in the file.
 pub(crate) fn wrapped_otherwise(
     connection: &Connection,
@@ -54,7 +57,7 @@ pub(crate) fn wrapped_otherwise(
     limit: usize,
 ) -> Result<Vec<WrappedKey>> {
     let sql = "SELECT rowid, ref, key_id, wrapped_key, length(ciphertext) FROM sealed
-               WHERE rowid > ?1 AND key_id <> ?2 ORDER BY rowid LIMIT ?3";
+               WHERE rowid > ?1 AND key_id <> ?2 AND wrapped_key <> x'' ORDER BY rowid LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let bounds = params![read::sql_count(after), key_id, read::sql_limit(limit)];
     let rows = statement.query_map(bounds, |row| {

@@ -116,6 +116,17 @@ pub enum OpenError {
     Document(#[from] DocumentError),
 }
 
+/// Why the key of a record was not wrapped anew.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RewrapError {
+    /// No epoch that is here opens it: without its key it stays as it is, for ever.
+    #[error(transparent)]
+    Open(OpenError),
+    /// The newest epoch could not wrap it.
+    #[error(transparent)]
+    Wrap(WrapError),
+}
+
 impl Vault {
     /// A vault over these epochs, the oldest first: the newest wraps, all unwrap.
     pub fn new(tenant: TenantId, epochs: Vec<Epoch>) -> Result<Self, VaultError> {
@@ -131,10 +142,11 @@ impl Vault {
         &self.tenant
     }
 
-    /// The id of the newest epoch, under which is sealed.
-    pub fn newest(&self) -> Result<String, VaultError> {
+    /// Number and id of the newest epoch, under which is sealed.
+    pub fn newest(&self) -> Result<(u32, String), VaultError> {
         let epochs = self.epochs();
-        Ok(epochs.last().ok_or(VaultError::NoKey)?.id().to_owned())
+        let newest = epochs.last().ok_or(VaultError::NoKey)?;
+        Ok((newest.number(), newest.id().to_owned()))
     }
 
     /// Seals under this epoch from now on. What was sealed before and is not stored yet is still
@@ -227,13 +239,20 @@ impl Vault {
 
     /// Wraps the key of a record anew under the newest epoch: its id, and the key as it is wrapped
     /// then. Nothing else of the record changes.
-    pub fn rewrap(&self, key_id: &str, wrapped_key: &[u8]) -> Result<(String, Vec<u8>), OpenError> {
-        Ok(self.wrap(&self.unwrap(key_id, wrapped_key)?)?)
+    pub fn rewrap(
+        &self,
+        key_id: &str,
+        wrapped_key: &[u8],
+    ) -> Result<(String, Vec<u8>), RewrapError> {
+        let key = self
+            .unwrap(key_id, wrapped_key)
+            .map_err(RewrapError::Open)?;
+        self.wrap(&key).map_err(RewrapError::Wrap)
     }
 
     /// Lets a record that was sealed before the newest epoch began be under it. To be called where
     /// records are stored, in the order in which they are.
-    pub fn admit(&self, record: &mut SealedRecord) -> Result<(), OpenError> {
+    pub fn admit(&self, record: &mut SealedRecord) -> Result<(), RewrapError> {
         let is_newest = |epoch: &Epoch| epoch.id() == record.key_id;
         if !self.epochs().last().is_some_and(is_newest) {
             (record.key_id, record.wrapped_key) =

@@ -235,3 +235,40 @@ fn directories_from_before_tenant_keys_open_and_go_on_with_them() {
     assert!(vault(&made.dir).open_bytes(&moved).is_ok());
     assert!(vault(&made.dir).open_bytes(&old).is_err());
 }
+
+#[test]
+fn nothing_is_destroyed_when_what_is_to_stay_cannot_be_read_back() {
+    for name in ["vault-2.kek", "vault-2.tenant"] {
+        let made = made();
+        epochs(&made.dir).begin(5).unwrap();
+        let before = of_vault(&made.dir);
+        let text = fs::read_to_string(made.dir.join(name)).unwrap();
+        let at = text.rfind(' ').unwrap() + 1;
+        let other = if text[at..].starts_with('A') {
+            "B"
+        } else {
+            "A"
+        };
+        let text = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+        fs::write(made.dir.join(name), text).unwrap();
+        assert!(epochs(&made.dir).destroy_before(2).is_err(), "{name}");
+        assert_eq!(of_vault(&made.dir), before);
+        assert_eq!(epochs(&made.dir).present().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn ids_of_epochs_have_one_length_and_differ() {
+    let made = made();
+    let first = seal(&vault(&made.dir)).key_id;
+    assert_eq!(first.len(), 24);
+    let mut ids = std::collections::HashSet::from([first]);
+    for _ in 0..11 {
+        let begun = epochs(&made.dir).begin(0).unwrap();
+        let before = begun.number() - 1;
+        epochs(&made.dir).destroy_before(before).unwrap();
+        assert_eq!(begun.id().len(), 24);
+        assert!(ids.insert(begun.id().to_owned()));
+    }
+    assert!(vault(&made.dir).newest().unwrap().1.starts_with("vault-12-"));
+}

@@ -7,6 +7,7 @@ mod backup;
 mod crash;
 #[cfg(test)]
 mod disk;
+#[cfg(test)]
 mod erase;
 #[cfg(test)]
 mod faults;
@@ -18,6 +19,7 @@ mod properties;
 mod publish;
 #[cfg(test)]
 mod query;
+mod rewrap;
 #[cfg(test)]
 mod signatures;
 #[cfg(test)]
