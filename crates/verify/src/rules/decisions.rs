@@ -47,6 +47,7 @@ pub(crate) struct Seen {
     /// Whether its tool was listed otherwise than it was confirmed.
     pub(crate) has_changed_tool: bool,
     pub(crate) policy_ref: PolicyRef,
+    pub(crate) targets: Box<[Pseudonym]>,
     pub(crate) principal: Option<Pseudonym>,
     pub(crate) time: Timestamp,
     /// Of an escalation: the rules that ask.
@@ -142,6 +143,7 @@ impl Decisions {
                 .reasons
                 .contains(&ReasonId::builtin(BuiltinReason::ToolChanged)),
             policy_ref: body.policy_ref,
+            targets: body.targets.as_slice().into(),
             principal: body.principal,
             time: at.entry.timestamp,
             reasons: match body.outcome {

@@ -11,6 +11,7 @@ mod history;
 mod holds;
 mod intents;
 mod links;
+mod marks;
 mod openings;
 mod permits;
 mod publishing;
@@ -52,6 +53,7 @@ pub(crate) struct Rules<'a> {
     openings: openings::Openings,
     permits: permits::Permits,
     alerts: alerts::Alerts,
+    marks: marks::Marks,
     sessions: sessions::Sessions,
     entries: HashMap<EntryId, Place>,
     last: Timestamp,
@@ -89,6 +91,7 @@ impl<'a> Rules<'a> {
             openings: openings::Openings::default(),
             permits: permits::Permits::default(),
             alerts: alerts::Alerts::default(),
+            marks: marks::Marks::default(),
             sessions: sessions::Sessions::default(),
             entries: HashMap::new(),
             last: Timestamp::default(),
@@ -171,6 +174,7 @@ impl<'a> Rules<'a> {
             self.documents.set_tenant(tenant);
         }
         let is_setup = self.credentials.setup(entry.body.kind());
+        self.marks.observe(at.index, entry, &self.decisions);
         links::check(at, &self.entries, &self.decisions);
         match &entry.body {
             Body::Genesis(body) => self.genesis.genesis(at, body, &self.audit.trust),
@@ -353,22 +357,26 @@ impl<'a> Rules<'a> {
     }
 
     fn alert(&mut self, at: &mut At<'_>) {
+        let log = alerts::Log {
+            decisions: &self.decisions,
+            marks: &self.marks,
+        };
         match &at.entry.body {
             Body::Flag(body) => {
                 self.bundles.was_stored(at, &body.policy_ref);
-                self.alerts.flag(at, body, &self.decisions);
+                self.alerts.flag(at, body, log);
             }
             Body::FlagUpdate(body) => {
                 if let Some(credential) = body.credential {
                     self.credentials.any(at, credential);
                 }
-                self.alerts.update(at, body, &self.decisions);
+                self.alerts.update(at, body, log);
             }
             Body::FlagClose(body) => {
                 if let Some(credential) = body.credential {
                     self.credentials.any(at, credential);
                 }
-                self.alerts.close(at, body);
+                self.alerts.close(at, body, log);
             }
             _ => {}
         }
