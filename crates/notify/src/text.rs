@@ -261,7 +261,6 @@ mod tests {
             "](",
             "://",
             "evil.example",
-            "www.",
             "&lt;!",
             "!c",
         ] {

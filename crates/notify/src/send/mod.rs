@@ -84,20 +84,15 @@ pub(crate) fn send(sink: &Sink, attempt: &Attempt<'_>, lookup: &dyn Lookup) -> O
 }
 
 /// Tells a sink nothing, to see whether it arrives.
-pub fn send_test(
-    sink: &Sink,
-    origin: &str,
-    id: &str,
-    now: Timestamp,
-    lookup: &dyn Lookup,
-) -> Outcome {
+pub fn send_test(sink: &Sink, origin: &str, within: Duration, lookup: &dyn Lookup) -> Outcome {
+    let now = jiff::Timestamp::now().as_millisecond();
     let attempt = Attempt {
-        id,
+        id: &format!("test_{now}"),
         told: Told::Test { origin },
         thread: None,
         link: None,
-        now,
-        within: crate::limits::ATTEMPT,
+        now: Timestamp::from_millis(now),
+        within,
     };
     send(sink, &attempt, lookup)
 }
