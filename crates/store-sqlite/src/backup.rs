@@ -5,6 +5,7 @@
 //! copy costs is that the write-ahead log cannot begin anew before it has ended, and grows.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,9 +45,13 @@ pub fn copy(
     // commit between two steps would make SQLite begin the copy anew.
     source.execute_batch("BEGIN")?;
     source.query_row("SELECT count(*) FROM head", [], |_| Ok(()))?;
-    make(to)?;
+    let failed = |error| OpenError::Make {
+        path: to.to_owned(),
+        error,
+    };
+    let file = make(to).map_err(failed)?;
     let mut target = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    // Nothing in the new file is worth a journal; it is synced once, at the end.
+    // Nothing in the new file is worth a journal; it is synced here.
     target.pragma_update(None, "journal_mode", "off")?;
     target.pragma_update(None, "synchronous", "off")?;
     {
@@ -66,6 +71,8 @@ pub fn copy(
                     )));
                 }
                 _ => {
+                    // Little by little: one sync of all of it would hold up every commit's own.
+                    file.sync_data().map_err(failed)?;
                     let at = backup.progress();
                     let count = |pages: i32| u64::try_from(pages).unwrap_or(0);
                     let (total, left) = (count(at.pagecount), count(at.remaining));
@@ -83,15 +90,11 @@ pub fn copy(
         return Err(OpenError::JournalMode { found: mode });
     }
     target.close().map_err(|(_, error)| error)?;
-    let synced = File::open(to).and_then(|file| file.sync_all());
-    synced.map_err(|error| OpenError::Make {
-        path: to.to_owned(),
-        error,
-    })
+    file.sync_all().map_err(failed)
 }
 
 /// Makes an empty file for its owner only; one that is there is an error.
-fn make(path: &Path) -> Result<(), OpenError> {
+fn make(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -99,9 +102,5 @@ fn make(path: &Path) -> Result<(), OpenError> {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
-    let made = options.open(path);
-    made.map(|_| ()).map_err(|error| OpenError::Make {
-        path: path.to_owned(),
-        error,
-    })
+    options.open(path)
 }

@@ -75,67 +75,60 @@ fn a_copy_is_one_state_of_the_log_though_commits_go_on() {
     assert!(copy(&database(fixture.dir.path()), &to, &mut |_| ()).is_err());
 }
 
-/// `cargo test -p countersign-store-sqlite -- --ignored --nocapture copying`.
+/// `cargo test -p countersign-store-sqlite -- --ignored --nocapture copying`; MIB says how large.
 #[test]
 #[ignore = "a measurement, not a test"]
 fn copying() {
-    let entries = std::env::var("ENTRIES")
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let mib = std::env::var("MIB").ok().and_then(|text| text.parse().ok());
+    let mib: u32 = mib.unwrap_or(512);
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let fixture = Fixture::with_dir(dir, |store| store, None);
-    let begun = Instant::now();
-    let entries: usize = entries.unwrap_or(200_000);
-    while fixture.ledger.head().size().get() < entries as u64 {
-        under_load(&fixture.ledger, 64, || {
-            std::thread::sleep(Duration::from_millis(500))
-        });
-    }
     let path = database(fixture.dir.path());
-    let bytes = std::fs::metadata(&path).unwrap().len();
-    println!(
-        "{entries} entries, {bytes} bytes, after {:?}",
-        begun.elapsed()
+    fill(&path, mib);
+    let (to, wal) = (
+        fixture.dir.path().join("copy.db"),
+        path.with_file_name("ledger.sqlite-wal"),
     );
-    let vacuum = |to: &std::path::Path| {
+    let vacuum = || {
         let source = rusqlite::Connection::open(&path).unwrap();
-        source
-            .execute("VACUUM INTO ?1", [to.to_str().unwrap()])
-            .unwrap();
+        let to = to.to_str().unwrap();
+        source.execute("VACUUM INTO ?1", [to]).unwrap();
         std::fs::File::open(to).unwrap().sync_all().unwrap();
     };
-    let wal = || {
-        std::fs::metadata(path.with_file_name("ledger.sqlite-wal"))
-            .unwrap()
-            .len()
-    };
-    let run = |name: &str, work: &dyn Fn()| {
+    let backup = || copy(&path, &to, &mut |_| ()).unwrap();
+    let nothing = || std::thread::sleep(Duration::from_secs(3));
+    let ways: [(&str, &dyn Fn()); 4] = [
+        ("nothing", &nothing),
+        ("backup", &backup),
+        ("nothing", &nothing),
+        ("vacuum", &vacuum),
+    ];
+    for (name, work) in ways.iter().chain(&ways).chain(&ways) {
         let begun = Instant::now();
         let (took, mut times) = under_load(&fixture.ledger, 64, || {
             work();
             begun.elapsed()
         });
+        let rate = times.len() as f64 / begun.elapsed().as_secs_f64();
         times.sort();
         let at = |part: f64| times[(times.len() as f64 * part) as usize];
+        let (p50, p99, longest) = (at(0.5), at(0.99), times.last().unwrap());
+        let wal = std::fs::metadata(&wal).unwrap().len() / 1024 / 1024;
         println!(
-            "{name}: {took:?}; {:.0} commits/s, p50 {:?}, p99 {:?}, longest {:?}; wal {} KiB",
-            times.len() as f64 / begun.elapsed().as_secs_f64(),
-            at(0.5),
-            at(0.99),
-            times.last().unwrap(),
-            wal() / 1024,
+            "{name}: {took:?}; {rate:.0}/s, p50 {p50:?}, p99 {p99:?}, longest {longest:?}; wal {wal} MiB"
         );
-    };
-    for round in 0..3 {
-        let to = |name: &str| fixture.dir.path().join(format!("{name}-{round}.db"));
-        run("nothing", &|| std::thread::sleep(Duration::from_secs(3)));
-        run("backup", &|| {
-            copy(&path, &to("backup"), &mut |_| ()).unwrap()
-        });
-        run("nothing", &|| std::thread::sleep(Duration::from_secs(3)));
-        run("vacuum", &|| vacuum(&to("vacuum")));
-        for name in ["backup", "vacuum"] {
-            let _ = std::fs::remove_file(to(name));
-        }
+        let _ = std::fs::remove_file(&to);
     }
+}
+
+/// Makes the database as large as one of a few months: rows of sealed records that nothing names.
+fn fill(path: &std::path::Path, mib: u32) {
+    let mut connection = rusqlite::Connection::open(path).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    let transaction = connection.transaction().unwrap();
+    for number in 0..mib * 256 {
+        let row = "INSERT INTO sealed VALUES (?1, 'call', 'none', x'00', x'00', randomblob(4000))";
+        transaction.execute(row, [number.to_be_bytes()]).unwrap();
+    }
+    transaction.commit().unwrap();
 }

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod append;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod crash;
