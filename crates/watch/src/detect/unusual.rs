@@ -1,8 +1,8 @@
 //! What an actor never did before, and what many sessions come upon at once.
 
+use std::collections::BTreeSet;
+
 use countersign_core::entry::Detector;
-use countersign_core::pseudonym::Pseudonym;
-use countersign_core::time::Timestamp;
 
 use super::Call;
 use crate::cases::Cases;
@@ -11,8 +11,8 @@ use crate::past::{Named, Past, Profile};
 use crate::seen::{Fate, Seen, Terms};
 use crate::subject::{Of, Subject};
 
-/// How many times as many sessions it takes where nothing was stopped.
-const IF_NONE_STOPPED: usize = 4;
+/// How many times as many sessions it takes where calls were not stopped.
+const IF_PASSED: usize = 4;
 
 /// Targets that the actor never reached for, though it long reached for nothing new.
 pub(crate) fn novel_target(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
@@ -62,6 +62,7 @@ pub(crate) fn spread(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
     let watch = &call.settings().spread;
     let terms = call.policy.terms(watch.sessions, watch.window_s);
     let is_off = watch.sessions == 0 || call.is_muted(Detector::Spread);
+    let has_past = past.days(call.seen.at) >= i64::from(call.settings().baseline.past_days);
     for target in &call.decision.targets {
         let at = call.seen.at;
         let named = past.targets.entry(target, || Named {
@@ -82,7 +83,7 @@ pub(crate) fn spread(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
         if cases.go_on(&subject, &seen) {
             continue;
         }
-        if let Some(chain) = add(named, seen, at, &terms) {
+        if let Some(chain) = add(named, seen, &terms, has_past) {
             cases.begin(subject, terms, &chain);
         }
     }
@@ -90,8 +91,8 @@ pub(crate) fn spread(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
 
 /// Adds a call that names the target, if it says more than those before; gives all of them when
 /// there are enough.
-fn add(named: &mut Named, seen: Seen, now: Timestamp, terms: &Terms) -> Option<Vec<Seen>> {
-    if terms.deadline(named.since) < now {
+fn add(named: &mut Named, seen: Seen, terms: &Terms, has_past: bool) -> Option<Vec<Seen>> {
+    if terms.deadline(named.since) < seen.at {
         named.chain = Vec::new();
         return None;
     }
@@ -100,15 +101,18 @@ fn add(named: &mut Named, seen: Seen, now: Timestamp, terms: &Terms) -> Option<V
         Fate::Stopped => of_session.all(|of| of.fate != Fate::Stopped),
         _ => of_session.next().is_none(),
     };
-    if says_more {
-        named.chain.push(seen);
+    if !says_more {
+        return None;
     }
-    let sessions = named.chain.iter().map(|of| of.session);
-    let sessions: std::collections::BTreeSet<Option<Pseudonym>> = sessions.collect();
+    named.chain.push(seen);
+    let chain = named.chain.iter();
+    let stopped = chain.clone().filter(|of| of.fate == Fate::Stopped).count();
+    let sessions: BTreeSet<_> = chain.map(|of| of.session).collect();
     let most = usize::try_from(limits::SPREAD_SESSIONS).unwrap_or(usize::MAX);
-    let threshold = usize::try_from(terms.threshold).unwrap_or(usize::MAX);
-    let any_stopped = named.chain.iter().any(|of| of.fate == Fate::Stopped);
-    let factor = if any_stopped { 1 } else { IF_NONE_STOPPED };
-    let is_reached = sessions.len() >= threshold.saturating_mul(factor).min(most);
-    (says_more && is_reached).then(|| std::mem::take(&mut named.chain))
+    let threshold = usize::try_from(terms.threshold)
+        .unwrap_or(usize::MAX)
+        .min(most);
+    let if_passed = threshold.saturating_mul(IF_PASSED).min(most);
+    let is_reached = stopped >= threshold || (has_past && sessions.len() >= if_passed);
+    is_reached.then(|| std::mem::take(&mut named.chain))
 }

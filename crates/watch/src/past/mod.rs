@@ -37,6 +37,8 @@ pub(crate) struct Past {
     pub(crate) rejected: Recent<RejectionKey, Rejection>,
     pub(crate) readers: Recent<CredentialId, Reader>,
     pub(crate) in_force: Option<InForce>,
+    /// The day of the first decision.
+    first_day: Option<i64>,
     /// Approved calls that wait for a report, in the order in which their time is over.
     pub(crate) awaited: VecDeque<Awaited>,
 }
@@ -61,6 +63,7 @@ impl Past {
             rejected: Recent::new(limits::REJECTED),
             readers: Recent::new(limits::READERS),
             in_force: None,
+            first_day: None,
             awaited: VecDeque::new(),
         }
     }
@@ -69,6 +72,12 @@ impl Past {
     pub(crate) fn before(&self, session: Option<&Pseudonym>) -> Before {
         let known = session.and_then(|session| self.sessions.get(session));
         known.copied().unwrap_or_default()
+    }
+
+    /// How many days lie between the first decision and one at this time.
+    pub(crate) fn days(&mut self, at: Timestamp) -> i64 {
+        let today = day(at);
+        today.saturating_sub(*self.first_day.get_or_insert(today))
     }
 
     /// One more approved call to be reported of.

@@ -7,6 +7,8 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod detectors;
+mod pasts;
 mod restart;
 mod support;
 

@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 
-use countersign_core::document::WatchSettings;
+use countersign_core::document::{Assurance, Author, WatchSettings};
 use countersign_core::entry::{
-    AnyEntry, Body, Decision, Detector, Entry, Flag, FlagChange, FlagClose, FlagUpdate, Links,
-    Mode, Severity, Surface,
+    AnyEntry, Body, Decision, Detector, Entry, Execution, ExecutionPhase, Flag, FlagChange,
+    FlagClose, FlagUpdate, Intent, Links, Mode, PermitRefusal, PermitRefused, Policy, PolicyPhase,
+    Severity, Surface, VaultAccess,
 };
-use countersign_core::ids::EntryId;
+use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::names::{ActorName, BuiltinReason, ReasonId};
+use countersign_core::pseudonym::Pseudonym;
 use countersign_core::random::Random;
 use countersign_core::refs::{IntentRef, PolicyRef, Sha256};
 use countersign_core::time::Timestamp;
@@ -93,6 +95,41 @@ pub(crate) struct Server {
     decisions: u64,
     flags: u64,
     holds: bool,
+    in_force: PolicyRef,
+}
+
+/// A call: of `agent:a` under the first intent, approved, unless it says otherwise.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) name: &'static str,
+    pub(crate) of: Option<u8>,
+    pub(crate) outcome: Outcome,
+    pub(crate) action: &'static str,
+    pub(crate) targets: Vec<u32>,
+    pub(crate) session: Option<u32>,
+    pub(crate) after_s: i64,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Self {
+            name: "a",
+            of: Some(1),
+            outcome: Outcome::Approved,
+            action: "email.send",
+            targets: Vec::new(),
+            session: None,
+            after_s: 1,
+        }
+    }
+}
+
+pub(crate) fn pseudonym(kind: &str, n: u32) -> Pseudonym {
+    Pseudonym::of_public(kind, &n.to_string())
+}
+
+pub(crate) fn credential(n: u64) -> CredentialId {
+    CredentialId::fresh(Timestamp::from_millis(T0), &Ids(n))
 }
 
 impl Server {
@@ -108,6 +145,7 @@ impl Server {
             decisions: 0,
             flags: 0,
             holds: false,
+            in_force: policy(),
         }
     }
 
@@ -153,6 +191,115 @@ impl Server {
         decision.reasons = vec![ReasonId::builtin(BuiltinReason::ToolChanged)];
         self.append(id, decision.into());
         id
+    }
+
+    /// A call that says more than the ones above.
+    pub(crate) fn call(&mut self, call: Call) -> EntryId {
+        self.now = self.now.plus_millis(call.after_s * 1000);
+        self.decisions += 1;
+        let id = id(self.decisions);
+        let of = call.of.map(intent);
+        let mut body = decision(call.name, of, call.outcome, Mode::Enforced);
+        body.action = call.action.parse().unwrap();
+        body.targets = call
+            .targets
+            .iter()
+            .map(|n| pseudonym("target", *n))
+            .collect();
+        body.session = call.session.map(|n| pseudonym("session", n));
+        body.policy_ref = self.in_force;
+        body.reasons = vec!["no-such-mail".parse().unwrap()];
+        self.append(id, body.into());
+        id
+    }
+
+    /// Another entry, right after the last one.
+    pub(crate) fn push(&mut self, body: impl Into<Body>) -> EntryId {
+        self.decisions += 1;
+        let id = id(self.decisions);
+        self.append(id, body.into());
+        id
+    }
+
+    pub(crate) fn wait(&mut self, after_s: i64) {
+        self.now = self.now.plus_millis(after_s * 1000);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// A result of a call came in.
+    pub(crate) fn ran(&mut self, decision: EntryId, session: Option<u32>) -> EntryId {
+        self.push(Execution {
+            phase: ExecutionPhase::Finished,
+            links: Links {
+                decision: Some(decision),
+                ..Links::default()
+            },
+            intent_ref: None,
+            session: session.map(|n| pseudonym("session", n)),
+            result_ref: Some(Sha256::of(b"result").into()),
+            is_error: Some(false),
+            credential: credential(1),
+            permit: None,
+        })
+    }
+
+    pub(crate) fn turn(&mut self, session: u32, n: u8) -> IntentRef {
+        self.push(Intent {
+            intent_ref: intent(n),
+            author: Author::Human,
+            channel: "mail".parse().unwrap(),
+            principal: pseudonym("principal", session),
+            session: pseudonym("session", session),
+            actors: Vec::new(),
+            parent: None,
+            mandate: None,
+            expires_at: Timestamp::MAX,
+            assurance: Assurance::Separate,
+            credential: credential(1),
+            signature: None,
+            key_id: None,
+        });
+        intent(n)
+    }
+
+    pub(crate) fn refused(&mut self, reason: PermitRefusal, decision: Option<EntryId>) -> EntryId {
+        self.push(PermitRefused {
+            permit: None,
+            reason,
+            links: Links {
+                decision,
+                ..Links::default()
+            },
+            credential: credential(1),
+        })
+    }
+
+    pub(crate) fn opened(&mut self, reader: u64, records: usize, after_s: i64) -> EntryId {
+        self.wait(after_s);
+        self.push(VaultAccess {
+            refs: vec![Sha256::of(b"record"); records],
+            purpose_ref: Sha256::of(b"purpose").into(),
+            credential: credential(reader),
+            phase: None,
+            request: None,
+        })
+    }
+
+    /// Another bundle with the same settings comes into force.
+    pub(crate) fn in_force(&mut self, policy_ref: PolicyRef) -> EntryId {
+        let previous = std::mem::replace(&mut self.in_force, policy_ref);
+        let settings = self.settings.clone();
+        self.watch.set_policy(policy_ref, settings);
+        self.push(Policy {
+            policy_ref,
+            phase: PolicyPhase::InForce,
+            parts: Vec::new(),
+            previous: Some(previous),
+            credential: Some(credential(1)),
+        })
     }
 
     pub(crate) fn tick(&mut self, after_ms: i64) {
@@ -235,6 +382,10 @@ impl Server {
         self.watch = Watch::new();
         self.watch.set_policy(policy(), self.settings.clone());
         for (index, entry) in (0..).zip(&self.log) {
+            if let Some(Body::Policy(body)) = entry.body() {
+                self.watch
+                    .set_policy(body.policy_ref, self.settings.clone());
+            }
             self.watch.observe(index, entry);
         }
         self.pending = self.watch.outstanding().into();
