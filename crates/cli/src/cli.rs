@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     checkpoint, credential, decide, delegate, directory, doctor, entries, execution, explain,
-    export, flags, fsck, gate, hook, key, manifest, mcp, monitor, observe, policy, reconcile,
-    reviews, revoke, session, stop, turn, vault, verify,
+    export, flags, fsck, gate, hook, key, manifest, mcp, monitor, notify, observe, policy,
+    reconcile, reviews, revoke, session, stop, turn, vault, verify,
 };
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
@@ -99,6 +99,9 @@ enum Command {
     Key(key::KeyCommand),
     /// List the flags that the detectors raised
     Flags(flags::FlagsArgs),
+    /// Whom a server tells of flags: webhooks, chats, mail
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Open sealed records
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -165,6 +168,7 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Credential(command) => credential::run(command, connection, terminal),
         Command::Key(command) => key::run(command, connection, terminal),
         Command::Flags(args) => flags::run(args, connection, terminal),
+        Command::Notify(command) => notify::run(command, terminal),
         Command::Vault(command) => vault::run(command, connection, terminal),
         Command::Checkpoint(args) => checkpoint::run(args, connection, terminal),
         Command::Export(args) => export::run(args, connection, terminal),

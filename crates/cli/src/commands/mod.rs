@@ -18,6 +18,7 @@ pub(crate) mod key;
 pub(crate) mod manifest;
 pub(crate) mod mcp;
 pub(crate) mod monitor;
+pub(crate) mod notify;
 pub(crate) mod observe;
 pub(crate) mod policy;
 pub(crate) mod reconcile;

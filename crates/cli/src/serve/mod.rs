@@ -4,6 +4,7 @@ mod announce;
 mod as_user;
 mod first;
 mod logging;
+mod notify;
 mod publishing;
 mod reviewer;
 mod running;
@@ -55,6 +56,8 @@ pub(crate) fn run(
     let (host, announced) = open(&data, &settings.first, new_profile, terminal)?;
     let publisher = settings.publishing.start(&host, &data, terminal);
     let publisher = publisher.map_err(|error| not_served(error, &announced, terminal))?;
+    let notifier = notify::start(&host, &data);
+    let notifier = notifier.map_err(|error| not_served(error, &announced, terminal))?;
     let bound = running::Bound::new(&host, settings.server.clone())
         .map_err(|error| not_served(error, &announced, terminal))?;
     let url = settings.url_of(&bound);
@@ -64,7 +67,7 @@ pub(crate) fn run(
     }
     announce::tell_profile(&places, &host, &url, &announced, terminal);
     announce::listening(&url, &data, &announced, terminal)?;
-    bound.run(&host, publisher, terminal)
+    bound.run(&host, (publisher, notifier), terminal)
 }
 
 /// Makes the data directory and says how to go on.

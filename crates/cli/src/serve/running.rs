@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use countersign_api::{ServeError, Server, ServerConfig};
 use countersign_host::Host;
+use countersign_notify::Notifier;
 use countersign_publish::Publisher;
 use tokio::runtime::Runtime;
 
@@ -69,7 +70,7 @@ impl Bound {
     pub(super) fn run(
         self,
         host: &Host,
-        publisher: Option<Publisher>,
+        (publisher, notifier): (Option<Publisher>, Notifier),
         terminal: &Terminal,
     ) -> Result<Exit, CliError> {
         let service = host.service();
@@ -110,6 +111,7 @@ impl Bound {
         })?;
         // Nobody waits for witnesses any more: the server is gone.
         drop(publisher);
+        drop(notifier);
         let closed = service.close();
         let _ = background.join();
         match halted.or_else(|| service.ledger().health().halted) {
