@@ -1,0 +1,345 @@
+//! The four questions that must be answerable about any call, each with where the proof is and how
+//! far it goes.
+
+use std::collections::BTreeSet;
+
+use countersign_core::entry::Body;
+use countersign_core::refs::{IntentRef, Sha256};
+use countersign_verify::Word;
+
+use crate::again::NotAgain;
+use crate::case::{CallMade, Case};
+use crate::format;
+use crate::page::{Block, Line, Tone};
+use crate::record::State;
+use crate::report::{file_line, standing_mark, state_line};
+use crate::text::{counted, short};
+
+/// Most files that one answer names.
+const NAMED: usize = 6;
+
+/// The answers, as cards.
+pub(crate) fn answers(case: &Case<'_>) -> Vec<Block> {
+    let calls = case.asked();
+    vec![
+        card("1. Who asked for it, in which words?", who(case, &calls)),
+        card(
+            "2. Which rules judged it, and did they really say so?",
+            rules(case, &calls),
+        ),
+        card(
+            "3. Was it this call, these exact arguments, and did it run once?",
+            runs(case, &calls),
+        ),
+        card("4. Is this the whole record?", whole(case)),
+    ]
+}
+
+struct Answer {
+    tone: Tone,
+    said: Vec<Line>,
+    proof: Line,
+}
+
+fn card(question: &str, answer: Answer) -> Block {
+    let mut blocks: Vec<Block> = answer.said.into_iter().map(Block::Para).collect();
+    blocks.push(Block::Para(
+        Line::default().strong("Proof: ").and(answer.proof),
+    ));
+    Block::Card {
+        tone: answer.tone,
+        title: Line::of(question),
+        blocks,
+    }
+}
+
+/// The proof of entries goes as far as that of the checkpoint.
+fn tone(case: &Case<'_>) -> Tone {
+    match case.standing.word {
+        Word::Trusted => Tone::Good,
+        Word::Unanchored => Tone::Careful,
+        Word::Failed => Tone::Bad,
+    }
+}
+
+fn files(lines: Vec<Line>) -> Line {
+    let more = lines.len().saturating_sub(NAMED);
+    let mut out = Line::default();
+    for (n, line) in lines.into_iter().take(NAMED).enumerate() {
+        if n > 0 {
+            out = out.text(", ");
+        }
+        out = out.and(line);
+    }
+    match more {
+        0 => out,
+        more => out.text(format!(" and {more} more")),
+    }
+}
+
+fn who(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
+    let turns: BTreeSet<IntentRef> = calls
+        .iter()
+        .filter_map(|call| call.decision.intent_ref)
+        .collect();
+    let mut said = Vec::new();
+    let without = calls
+        .iter()
+        .filter(|call| call.decision.intent_ref.is_none())
+        .count();
+    if without > 0 {
+        said.push(Line::of(format!(
+            "Nobody, for {} of {}: no live turn was behind them.",
+            without,
+            counted(calls.len(), "call"),
+        )));
+    }
+    if !turns.is_empty() {
+        said.push(Line::of(format!(
+            "{} stands behind {} of {}; each is committed to by the entry that registered it.",
+            counted(turns.len(), "turn"),
+            calls.len().saturating_sub(without),
+            counted(calls.len(), "call"),
+        )));
+    }
+    if calls.is_empty() {
+        said.push(Line::of("No call is among the entries that this is about."));
+    }
+    let mut open = 0usize;
+    for turn in &turns {
+        let reference = Sha256::from(*turn);
+        match case.records.state(&reference) {
+            State::Open => open = open.saturating_add(1),
+            State::Sealed | State::Erased(_) => {
+                said.push(state_line(case, "The words", &reference))
+            }
+        }
+    }
+    if open > 0 {
+        said.push(Line::of(format!(
+            "The words of {} were opened: they stand below, part by part by whose words they are, and hash to what the entries name.",
+            counted(open, "turn")
+        )));
+    }
+    let entries = case.chosen.bodies().filter_map(|(index, _, body)| {
+        let Body::Intent(intent) = body else {
+            return None;
+        };
+        let id = case.chosen.id_at(index)?;
+        turns
+            .contains(&intent.intent_ref)
+            .then(|| file_line(case, id))
+    });
+    let entries: Vec<Line> = entries.collect();
+    let proof = match entries.is_empty() {
+        true => standing_mark(case).text(", in the calls' own entries"),
+        false => standing_mark(case)
+            .text(", in ")
+            .and(files(entries))
+            .text(" with the proof of each in proofs/"),
+    };
+    Answer {
+        tone: tone(case),
+        said,
+        proof,
+    }
+}
+
+fn rules(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
+    let policies: BTreeSet<Sha256> = calls
+        .iter()
+        .map(|call| Sha256::from(call.decision.policy_ref))
+        .collect();
+    let reasons: BTreeSet<String> = calls
+        .iter()
+        .flat_map(|call| call.decision.reasons.iter().map(ToString::to_string))
+        .collect();
+    let mut named = Line::of("The rules that decided: ");
+    for (n, reason) in reasons.iter().enumerate() {
+        if n > 0 {
+            named = named.text(", ");
+        }
+        named = named.code(reason);
+    }
+    let mut said = match reasons.is_empty() {
+        true => vec![Line::of("No call is among the entries that this is about.")],
+        false => vec![named.text(". Their text stands below, as the log holds it.")],
+    };
+    let again = case.again;
+    let otherwise = case.standing.mismatches.len();
+    if otherwise > 0 {
+        said.push(
+            Line::default()
+                .mark(Tone::Bad, format!("{otherwise} came out otherwise"))
+                .text(", judged again: the beginning of this report names them."),
+        );
+    }
+    let not: u64 = again.not_rejudged.values().sum();
+    if again.agreed > 0 {
+        said.push(Line::of(format!(
+            "{} judged again from the opened records, and came out the same.",
+            match again.agreed {
+                1 => "1 decision was".to_owned(),
+                count => format!("{count} decisions were"),
+            }
+        )));
+    }
+    if not > 0 {
+        let why = again
+            .not_rejudged
+            .iter()
+            .map(|(why, count)| format!("{count} {}", not_again(*why)));
+        let why: Vec<String> = why.collect();
+        said.push(Line::of(format!(
+            "Not judged again: {}. For these the log shows only that it was committed to before the call could leave.",
+            why.join(", ")
+        )));
+    }
+    let bundles = policies
+        .iter()
+        .map(|policy| Line::default().file(format::bundle_name(policy), short(policy)));
+    let proof = standing_mark(case)
+        .text(" for the entries; each bundle hashes to the ref that they name: ")
+        .and(files(bundles.collect()));
+    Answer {
+        tone: tone(case),
+        said,
+        proof,
+    }
+}
+
+fn not_again(why: NotAgain) -> &'static str {
+    match why {
+        NotAgain::Sealed => "sealed",
+        NotAgain::Erased => "erased",
+        NotAgain::NoFacts => "without facts",
+        NotAgain::OutsideTheJudge => "decided by something beside the judge, such as a stop",
+        NotAgain::NoBundle => "without a bundle that compiles",
+        NotAgain::OtherExtractor => "drawn by another version",
+    }
+}
+
+fn runs(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
+    let mut said = Vec::new();
+    let stopped: Vec<_> = calls.iter().filter(|call| call.is_stopped()).collect();
+    let passed: Vec<_> = calls.iter().filter(|call| !call.is_stopped()).collect();
+    let ran_anyway = stopped.iter().filter(|call| call.started() > 0).count();
+    let twice = passed.iter().filter(|call| call.started() > 1).count();
+    let never = passed.iter().filter(|call| call.started() == 0).count();
+    let refused: usize = calls.iter().map(|call| call.permits_refused).sum();
+    if !stopped.is_empty() {
+        said.push(Line::of(match ran_anyway {
+            0 => format!(
+                "None of the {} that were stopped ran: no execution names them.",
+                counted(stopped.len(), "call")
+            ),
+            count => format!("{count} of the calls that were stopped are reported to have run."),
+        }));
+    }
+    if !passed.is_empty() {
+        let once = passed.len().saturating_sub(twice).saturating_sub(never);
+        said.push(Line::of(format!(
+            "Of {} that passed, {once} ran once, {never} are not reported to have run, {twice} are reported more than once.",
+            counted(passed.len(), "call")
+        )));
+    }
+    if refused > 0 {
+        said.push(Line::of(format!(
+            "Permits were refused {refused} times at the tool's side."
+        )));
+    }
+    if calls.is_empty() {
+        said.push(Line::of("No call is among the entries that this is about."));
+    }
+    let open = calls
+        .iter()
+        .filter_map(|call| call.decision.call_ref)
+        .filter(|call| matches!(case.records.state(&(*call).into()), State::Open))
+        .count();
+    let erased = calls
+        .iter()
+        .filter_map(|call| call.decision.call_ref)
+        .filter(|call| case.records.is_erased(&(*call).into()))
+        .count();
+    if !calls.is_empty() {
+        said.push(Line::of(format!(
+            "Each entry commits to one call with its exact arguments; {open} of {} were opened and hash to that commitment{}.",
+            counted(calls.len(), "call"),
+            match erased {
+                0 => String::new(),
+                count => format!(", {count} were erased"),
+            }
+        )));
+    }
+    let executions = calls.iter().flat_map(|call| {
+        call.executions
+            .iter()
+            .map(|(id, _, _)| file_line(case, *id))
+    });
+    let executions: Vec<Line> = executions.collect();
+    let proof = match executions.is_empty() {
+        true => standing_mark(case).text(
+            " for the calls' entries. That no execution names them is as complete as the log: see question 4",
+        ),
+        false => standing_mark(case)
+            .text(" for the calls' entries and the executions ")
+            .and(files(executions)),
+    };
+    let is_bad = ran_anyway > 0 || twice > 0;
+    Answer {
+        tone: if is_bad { Tone::Bad } else { tone(case) },
+        said,
+        proof,
+    }
+}
+
+fn whole(case: &Case<'_>) -> Answer {
+    let mut said = vec![Line::of(format!(
+        "Every one of the {} in this folder is proven to be in the log of {} that the checkpoint signs, at its place.",
+        match case.standing.proven {
+            1 => "1 entry".to_owned(),
+            count => format!("{count} entries"),
+        },
+        match case.standing.size {
+            1 => "1 entry".to_owned(),
+            count => format!("{count} entries"),
+        },
+    ))];
+    said.push(Line::of(
+        "It is a selection. That the log holds nothing else about it, that nothing was taken out and that no rule was broken elsewhere shows when the whole log is checked against the same checkpoint.",
+    ));
+    let mut closed = Vec::new();
+    for (index, _, body) in case.chosen.bodies() {
+        if let (Body::SessionClose(close), Some(id)) = (body, case.chosen.id_at(index)) {
+            closed.push(
+                Line::of(format!(
+                    "The session was closed with {} turns, {} decisions and {} executions, ",
+                    close.turns, close.decisions, close.executions
+                ))
+                .and(file_line(case, id))
+                .text("."),
+            );
+        }
+    }
+    said.extend(closed.into_iter().take(NAMED));
+    let origin = case.standing.origin.clone().unwrap_or_default();
+    let how = Line::of("The whole log: ")
+        .code(format!(
+            "countersign verify ADDRESS-OF-THE-LOG --key YOUR-KEY --checkpoint {}",
+            format::CHECKPOINT
+        ))
+        .text(", for the log ")
+        .code(origin)
+        .text(".");
+    said.push(how);
+    Answer {
+        tone: tone(case),
+        said,
+        proof: standing_mark(case)
+            .text(", in ")
+            .file(format::CHECKPOINT, format::CHECKPOINT)
+            .text(", ")
+            .file(format::POLICY, format::POLICY)
+            .text(" and proofs/"),
+    }
+}
