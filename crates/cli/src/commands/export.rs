@@ -1,8 +1,11 @@
 //! `countersign export`
 
 mod documents;
+mod incident;
 mod offline;
 mod online;
+
+pub(crate) use online::patient;
 
 use std::path::{Path, PathBuf};
 
@@ -20,9 +23,13 @@ const FORMAT: &str = "countersign-export/1";
 
 /// In the layout of C2SP tlog-tiles. A directory that holds an earlier export of the same log is brought up to date.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct ExportArgs {
+    #[command(subcommand)]
+    command: Option<ExportCommand>,
     /// The directory
-    dir: PathBuf,
+    #[arg(required = true)]
+    dir: Option<PathBuf>,
     /// Open the sealed documents, too, into DIR/documents; each opening is an entry
     #[arg(long, requires = "purpose")]
     documents: bool,
@@ -32,6 +39,12 @@ pub(crate) struct ExportArgs {
     /// Copy from a data directory in place of a server; with --documents no server may run on it
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum ExportCommand {
+    /// Make a folder about one incident: a report for people, the entries with their proofs, the rules
+    Incident(Box<incident::IncidentArgs>),
 }
 
 /// What was exported.
@@ -52,14 +65,20 @@ pub(crate) fn run(
     connection: &ConnectionArgs,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
+    if let Some(ExportCommand::Incident(args)) = &args.command {
+        return incident::run(args, connection, terminal);
+    }
+    let Some(target) = &args.dir else {
+        return Err(CliError::usage("no directory to export to was given"));
+    };
     let purpose = args.purpose.as_deref().filter(|_| args.documents);
     let exported = match &args.data {
-        Some(data) => offline::export(data, &args.dir, purpose, connection, terminal)?,
-        None => online::export(&connection.open(terminal)?, &args.dir, purpose, terminal)?,
+        Some(data) => offline::export(data, target, purpose, connection, terminal)?,
+        None => online::export(&connection.open(terminal)?, target, purpose, terminal)?,
     };
-    describe(&args.dir, &exported)?;
+    describe(target, &exported)?;
     terminal.answer(&exported, || {
-        let dir = args.dir.display();
+        let dir = target.display();
         let documents = match purpose {
             Some(_) => format!(" and {} documents", exported.documents),
             None => String::new(),
@@ -78,7 +97,7 @@ pub(crate) fn run(
         }
         terminal.hint(format!(
             "countersign verify {} --key <the log's key> --checkpoint <one that you kept>",
-            args.dir.display()
+            target.display()
         ));
     }
     Ok(Exit::Yes)

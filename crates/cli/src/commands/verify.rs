@@ -2,6 +2,7 @@
 
 mod directory;
 mod evidence;
+mod folder;
 pub(crate) mod longest;
 mod trust;
 mod url;
@@ -34,7 +35,7 @@ Exit codes: 0 trusted · 4 unanchored: nothing wrong, and nothing from outside t
             1 failed · 3 failed: two signed heads contradict each other · 2 no answer: usage or I/O
 With --contradiction: 3 it holds · 1 the file shows nothing · 2 usage or I/O")]
 pub(crate) struct VerifyArgs {
-    /// An export, a directory in tlog-tiles layout, or the address of a log: https://HOST/log/TENANT/EPOCH
+    /// An export, the folder of an incident, a directory in tlog-tiles layout, or the address of a log: https://HOST/log/TENANT/EPOCH
     #[arg(value_name = "DIR|URL", required_unless_present = "contradiction")]
     log: Option<String>,
     #[command(flatten)]
@@ -68,6 +69,14 @@ pub(crate) struct VerifyArgs {
     contradiction: Option<PathBuf>,
 }
 
+impl VerifyArgs {
+    /// The folder of an incident, if that is what is to be checked.
+    fn folder(&self) -> Option<&Path> {
+        let log = self.log.as_deref().filter(|text| !LogUrl::is_one(text))?;
+        Some(Path::new(log)).filter(|dir| folder::is_one(dir))
+    }
+}
+
 /// Where a log is read from.
 enum Place {
     Directory(Directory),
@@ -88,6 +97,10 @@ pub(crate) fn run(
             ));
         }
         return evidence::check(file, &keys, terminal);
+    }
+    if let Some(dir) = args.folder() {
+        let how = (args.rejudge, args.allow_unanchored);
+        return folder::run(dir, &trust, how, terminal);
     }
     let knows_root = trust.root_key.is_some();
     if args.tree && log_keys(&trust).is_empty() {

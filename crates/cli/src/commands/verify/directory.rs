@@ -55,6 +55,20 @@ impl Directory {
         }
     }
 
+    /// The bytes of a file of at most so many, if it is there.
+    pub(crate) fn bytes(&self, name: &str, most: usize) -> Result<Option<Vec<u8>>, CliError> {
+        let refused = |reason: String| CliError::io(&self.path.join(name), reason);
+        let limit = u64::try_from(most).unwrap_or(u64::MAX);
+        match self.read(name, limit.saturating_add(1)) {
+            Err(SourceError::Missing) => Ok(None),
+            Err(SourceError::Io(reason)) => Err(refused(reason)),
+            Ok(bytes) if bytes.len() > most => Err(refused(format!(
+                "it has more than {most} bytes, which is the limit"
+            ))),
+            Ok(bytes) => Ok(Some(bytes)),
+        }
+    }
+
     /// The first bytes of a file, at most so many. What is longer than it may be is cut, and then
     /// has no form that a tile or checkpoint may have, which is for the verifier to say.
     fn read(&self, name: &str, most: u64) -> Result<Vec<u8>, SourceError> {

@@ -40,6 +40,11 @@ impl TrustArgs {
         self.heads.checkpoints.is_empty()
     }
 
+    /// The text of the policy, if one was given.
+    pub(crate) fn policy_text(&self) -> Result<Option<String>, CliError> {
+        self.heads.policy.as_deref().map(input::file).transpose()
+    }
+
     /// Reads all of it.
     pub(crate) fn read(
         &self,

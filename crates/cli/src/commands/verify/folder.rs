@@ -1,0 +1,169 @@
+//! Checking the folder of an incident, without a server.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use countersign_evidence::limits::{FILE_BYTES, FILES, FOLDER_BYTES};
+use countersign_evidence::{Checked, Files, check, is_folder};
+use countersign_verify::{Anchor, Trust, Word};
+
+use super::directory::Directory;
+use super::trust::log_keys;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::plain;
+use crate::terminal::{Terminal, Tone};
+
+const MANIFEST: &str = "manifest.json";
+/// What else a folder may hold.
+const DIRECTORIES: &[&str] = &["entries", "proofs", "bundles", "documents"];
+const TOP: &[&str] = &[
+    "README.md",
+    "SHA256SUMS",
+    "checkpoint",
+    "records.json",
+    "report.html",
+    "report.md",
+    "tlog-policy",
+];
+/// Most mismatches that are shown; `--json` has all.
+const SHOWN: usize = 20;
+
+/// Whether a directory is such a folder.
+pub(super) fn is_one(dir: &Path) -> bool {
+    let manifest = Directory::open(dir)
+        .and_then(|directory| directory.bytes(MANIFEST, FILE_BYTES))
+        .ok()
+        .flatten();
+    manifest.is_some_and(|bytes| is_folder(&bytes))
+}
+
+/// Checks it, and says so.
+pub(super) fn run(
+    dir: &Path,
+    trust: &Trust,
+    (rejudge, allow_unanchored): (bool, bool),
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    if log_keys(trust).is_empty() && trust.root_key.is_none() {
+        return Err(CliError::usage(
+            "no key of the log was given: keys inside what is checked are never trusted",
+        ));
+    }
+    let files = read(dir)?;
+    let checked = check(&files, trust, rejudge);
+    terminal.answer(&checked, || text(&checked, terminal))?;
+    let word = checked.standing.word;
+    if word == Word::Unanchored && !terminal.is_json() {
+        terminal.hint(match checked.standing.held_elsewhere {
+            true => "the checkpoint that you hold is of another size, and only the log can tie the two together: `countersign export incident … --at FILE` makes the folder against the one that you hold",
+            false => "hold it against a checkpoint of this size that you kept (--checkpoint FILE), or against witnesses (--policy FILE)",
+        });
+    }
+    Ok(match word {
+        _ if checked.standing.contradicts => Exit::Inconsistent,
+        Word::Failed => Exit::No,
+        Word::Unanchored if !allow_unanchored => Exit::Unanchored,
+        Word::Unanchored | Word::Trusted => Exit::Yes,
+    })
+}
+
+/// Every file that the folder may hold. Its maker is not trusted.
+fn read(dir: &Path) -> Result<Files, CliError> {
+    let directory = Directory::open(dir)?;
+    let mut names: Vec<String> = TOP.iter().map(|name| (*name).to_owned()).collect();
+    names.push(MANIFEST.to_owned());
+    for below in DIRECTORIES {
+        let path = dir.join(below);
+        let listed = match std::fs::read_dir(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            listed => listed.map_err(|error| CliError::io(&path, error))?,
+        };
+        for file in listed {
+            let name = file
+                .map_err(|error| CliError::io(&path, error))?
+                .file_name();
+            names.push(format!("{below}/{}", name.to_string_lossy()));
+            if names.len() > FILES {
+                let found = format!("it holds more than {FILES} files, which is the limit");
+                return Err(CliError::io(dir, found));
+            }
+        }
+    }
+    let mut files = Files::new();
+    let mut total = 0usize;
+    for name in names {
+        let Some(bytes) = directory.bytes(&name, FILE_BYTES)? else {
+            continue;
+        };
+        total = total.saturating_add(bytes.len());
+        if total > FOLDER_BYTES {
+            let found = format!("it holds more than {FOLDER_BYTES} bytes, which is the limit");
+            return Err(CliError::io(dir, found));
+        }
+        files.insert(name, bytes);
+    }
+    Ok(files)
+}
+
+fn text(checked: &Checked, terminal: &Terminal) -> String {
+    let standing = &checked.standing;
+    let tone = match standing.word {
+        Word::Trusted => Tone::Good,
+        Word::Unanchored => Tone::Careful,
+        Word::Failed => Tone::Bad,
+    };
+    let mut out = format!(
+        "{}  {} entries of {} are in the log of {} entries that the checkpoint signs",
+        terminal.paint(tone, standing.word.name()),
+        standing.proven,
+        plain(standing.origin.as_deref().unwrap_or("an unknown log")),
+        standing.size
+    );
+    for anchor in &standing.anchors {
+        let _ = match anchor {
+            Anchor::HeldCheckpoint { size } => {
+                write!(
+                    out,
+                    "\nanchored by the checkpoint of {size} entries that you hold"
+                )
+            }
+            Anchor::Witnesses { names } => {
+                let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
+                write!(out, "\nanchored by the witnesses {}", names.join(", "))
+            }
+        };
+    }
+    let _ = write!(
+        out,
+        "\n{} records and {} bundles are what the entries name",
+        checked.documents, checked.bundles
+    );
+    if let Some(again) = &checked.rejudged {
+        let not: u64 = again.not_rejudged.values().sum();
+        let _ = write!(
+            out,
+            "\n{} decisions judged again came out the same, {not} were not judged again",
+            again.agreed
+        );
+    }
+    for mismatch in standing.mismatches.iter().take(SHOWN) {
+        let _ = write!(
+            out,
+            "\n{} {}: {}; expected was {}",
+            terminal.paint(Tone::Bad, "does not hold:"),
+            plain(&mismatch.file),
+            plain(&mismatch.found),
+            plain(&mismatch.expected)
+        );
+    }
+    let more = standing.mismatches.len().saturating_sub(SHOWN);
+    if more > 0 {
+        let _ = write!(out, "\nand {more} more; --json has them");
+    }
+    out.push_str("\nnot shown:");
+    for text in &checked.not_shown {
+        let _ = write!(out, "\n  {text}");
+    }
+    out
+}
