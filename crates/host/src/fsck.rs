@@ -1,7 +1,10 @@
 //! Checking a data directory that nobody uses at the time.
 
+use std::path::Path;
+
 use countersign_ledger::DirLock;
 use countersign_ledger::fsck::{self, Findings, Part, Progress, Subject};
+use countersign_note::VerifierKey;
 use countersign_service::fsck::StateCheck;
 use countersign_store_sqlite::Inspection;
 
@@ -23,23 +26,34 @@ impl DataDir {
         check_private(self.path())?;
         let _lock = DirLock::acquire(self.path())?;
         let log_keys = signers(&self.keys())?;
-        let store = Inspection::open(&self.database(), repair)?;
         let head_file = self.path().join("head");
-        let subject = Subject {
-            store: &store,
-            log_keys: &log_keys,
-            head_file: &head_file,
-            repair,
-        };
-        let mut state = StateCheck::new(&store);
-        let mut observe =
-            |index, entry: &_, findings: &mut Findings| state.observe(index, entry, findings);
-        let mut findings = fsck::check(&subject, &mut observe, progress)?;
-        match state.finish(&mut findings) {
-            // What cannot be read is among the findings already.
-            Err(_) if findings.counted(Part::Database) > 0 => {}
-            finished => finished.map_err(fsck::FsckError::from)?,
-        }
-        Ok(findings)
+        check_database(&self.database(), &head_file, &log_keys, repair, progress)
     }
+}
+
+/// Holds a database against itself, these keys and this head file. Nobody uses it meanwhile.
+pub(crate) fn check_database(
+    database: &Path,
+    head_file: &Path,
+    log_keys: &[VerifierKey],
+    repair: bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Findings, HostError> {
+    let store = Inspection::open(database, repair)?;
+    let subject = Subject {
+        store: &store,
+        log_keys,
+        head_file,
+        repair,
+    };
+    let mut state = StateCheck::new(&store);
+    let mut observe =
+        |index, entry: &_, findings: &mut Findings| state.observe(index, entry, findings);
+    let mut findings = fsck::check(&subject, &mut observe, progress)?;
+    match state.finish(&mut findings) {
+        // What cannot be read is among the findings already.
+        Err(_) if findings.counted(Part::Database) > 0 => {}
+        finished => finished.map_err(fsck::FsckError::from)?,
+    }
+    Ok(findings)
 }

@@ -7,16 +7,21 @@
 //! DIR/ledger.db   the database (and its -wal and -shm)
 //! DIR/published   the newest published checkpoint, if witnesses are asked or a directory is published
 //! DIR/evidence/   heads that contradict the log, if a witness showed one
+//! DIR/notify.toml whom the server tells of flags; `notify-state.json` and `notify-retry/` beside it
 //! DIR/keys/       one file per key; `root.key` is meant to be taken offline
 //! ```
 //!
 //! It is *not* the service (`countersign-service`) or the database (`countersign-store-sqlite`).
 
+mod backup;
 mod fsck;
 mod keys;
+mod restore;
 mod successor;
 
+pub use backup::{Backup, BackupError, BackupFile, BackupProgress};
 pub use keys::{KeyChanged, KeyUseError};
+pub use restore::{Erasures, KnownHead, KnownHeadOf, Restored, Restoring, Standing};
 pub use successor::{Remains, SuccessorError};
 
 use std::path::{Path, PathBuf};
@@ -27,7 +32,7 @@ use countersign_core::entry::Predecessor;
 use countersign_core::names::{NameError, Origin, TenantId};
 use countersign_core::random::Random;
 use countersign_core::time::Clock;
-use countersign_keys::{KeyFileError, KeyRing, SystemRandom};
+use countersign_keys::{EpochFiles, KeyFileError, KeyRing, SystemRandom};
 use countersign_ledger::{DirLock, FileReserve, HeadFile, LockError, OpenError, Reserve, Store};
 use countersign_service::{
     FirstCredential, KeyHistoryError, NewLog, Parts, Service, SetupError, SystemClock,
@@ -99,6 +104,9 @@ pub enum HostError {
     /// The log cannot be continued by another.
     #[error(transparent)]
     Successor(#[from] SuccessorError),
+    /// There is no backup, or it was not restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The public name does not make an origin.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -128,6 +136,7 @@ impl HostError {
                 "give the file of this log's root key with --root-key; `countersign key show` prints its public half"
                     .to_owned(),
             ),
+            Self::Backup(error) => error.hint().map(str::to_owned),
             Self::KeyUse(error) => error.hint().map(str::to_owned),
             Self::Setup(SetupError::Open(error)) => error.hint().map(str::to_owned),
             Self::Exists(path) => Some(format!(
@@ -322,6 +331,11 @@ impl DataDir {
         Ok(Parts {
             store,
             head_file: self.root.join("head"),
+            epochs: Arc::new(EpochFiles::new(
+                &self.keys(),
+                keys.origin().clone(),
+                Arc::clone(&random),
+            )),
             keys,
             clock,
             random,
