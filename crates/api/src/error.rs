@@ -82,7 +82,9 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::IdempotencyConflict
         | ErrorCode::Conflict
+        | ErrorCode::Held
         | ErrorCode::SecondPerson
+        | ErrorCode::SecondReader
         | ErrorCode::ReplayRequired => StatusCode::CONFLICT,
         ErrorCode::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         ErrorCode::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
@@ -273,11 +275,13 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 
 impl From<ServiceError> for ApiError {
     fn from(error: ServiceError) -> Self {
+        let told = Self::service(error.code, error.detail);
         Self {
             entry_id: error.entry_id.map(|id| id.to_string()),
             findings: error.findings.iter().map(finding_view).collect(),
             internal: error.internal,
-            ..Self::service(error.code, error.detail)
+            retry_after: error.retry_after.or(told.retry_after),
+            ..told
         }
     }
 }

@@ -6,6 +6,8 @@
 //! and it checks no proof: that is `countersign-note` and `countersign-verify`.
 
 mod body;
+mod epochs;
+mod erasing;
 mod error;
 mod file;
 mod flags;
@@ -19,6 +21,7 @@ mod routes;
 mod token;
 mod tools;
 mod transport;
+mod vault;
 
 pub use error::{ClientError, Unreachable};
 pub use log::LogPath;
@@ -28,3 +31,4 @@ pub use query::EntriesQuery;
 pub use raw::RawAnswer;
 pub use token::Token;
 pub use transport::Client;
+pub use vault::OpenAnswer;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use countersign_wire::{
     BundleCurrent, BundleStored, CloseSession, CredentialCreated, CredentialList, DecisionAnswer,
     DecisionRequest, DelegationAnswer, DelegationRequest, DirectoryChanged, EntryAnswer, EntryPage,
-    ExecutionAnswer, ExecutionRequest, Explanation, Head, HealthView, NewCredential, OpenRequest,
-    OpenSession, Opened, ProofAnswer, ReplayPage, ReplayRequest, Revoked, SessionClosed,
+    ExecutionAnswer, ExecutionRequest, Explanation, Head, HealthView, NewCredential, OpenSession,
+    ProofAnswer, ReplayPage, ReplayRequest, Revoked, SessionClosed,
     SessionOpened, SetCurrentBundle, ShadowEnded, StopRequest, TurnAnswer, TurnRequest,
 };
 use serde_json::{Map, Value};
@@ -147,14 +147,6 @@ impl Client {
             path.push_str(&format!("?purpose={}", encode(purpose)));
         }
         self.get(&path)
-    }
-
-    /// Opens a sealed record; that it was opened is an entry. Role `vault-reader`.
-    pub fn open(&self, reference: &str, purpose: &str) -> Result<Opened, ClientError> {
-        let request = OpenRequest {
-            purpose: purpose.to_owned(),
-        };
-        self.post(&format!("/v1/vault/{}/open", encode(reference)), &request)
     }
 
     /// The head of the log and the public keys. No token.

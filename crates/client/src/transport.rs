@@ -279,7 +279,7 @@ impl Client {
         ClientError::Unreachable { server, cause }
     }
 
-    fn not_this_api(&self, status: u16) -> ClientError {
+    pub(crate) fn not_this_api(&self, status: u16) -> ClientError {
         ClientError::NotThisApi {
             server: self.server.to_string(),
             status,

@@ -271,6 +271,12 @@ impl LogReader {
         Ok(self.store.scan(prefix, after, limit.min(PAGE))?)
     }
 
+    /// Empties the store's own log of what was erased; false if it could not be done now, and then
+    /// the store goes on trying.
+    pub fn truncate_log(&self) -> Result<bool, ReadError> {
+        Ok(self.store.truncate_log()?)
+    }
+
     /// The sealed record of this ref.
     pub fn sealed(&self, reference: &Sha256) -> Result<Option<SealedRecord>, ReadError> {
         Ok(self.store.sealed(reference)?)

@@ -70,6 +70,15 @@ impl<K: Copy + Eq + Hash, V> Cache<K, V> {
         self.lock().put(key, value, weight, self.capacity);
     }
 
+    /// Drops what is kept under these keys.
+    pub(crate) fn forget(&self, is_gone: impl Fn(&K) -> bool) {
+        let mut inner = self.lock();
+        let gone: Vec<K> = inner.values.keys().copied().filter(&is_gone).collect();
+        for key in gone {
+            inner.remove(key);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner<K, V>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

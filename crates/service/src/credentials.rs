@@ -278,12 +278,14 @@ fn check_members(row: &CredentialRow, request: &NewCredential) -> Result<(), Ser
             "`channels` holds more than {LEAF_LIST}"
         )));
     }
-    for (member, role, is_given) in [
-        ("principal", Role::Reviewer, request.principal.is_some()),
-        ("own_sessions", Role::Ingress, request.own_sessions),
+    let people: &[Role] = &[Role::Reviewer, Role::VaultReader];
+    for (member, roles, is_given) in [
+        ("principal", people, request.principal.is_some()),
+        ("own_sessions", &[Role::Ingress], request.own_sessions),
     ] {
-        if is_given && !row.roles.contains(&role) {
-            let detail = format!("`{member}` is for the role `{role}`");
+        if is_given && !roles.iter().any(|role| row.roles.contains(role)) {
+            let roles: Vec<String> = roles.iter().map(|role| format!("`{role}`")).collect();
+            let detail = format!("`{member}` is for the role {}", roles.join(" or "));
             return Err(ServiceError::malformed(detail));
         }
     }

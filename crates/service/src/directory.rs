@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use countersign_core::document::{Changeset, DirectoryChange, EntityUid, Salt};
 use countersign_core::entry::{self, Role};
 use countersign_core::json;
+use countersign_core::refs::Sha256;
 use countersign_judge::{CompiledBundle, Directory, DirectoryError};
 use countersign_ledger::{Step, StepError};
 use countersign_vault::Blinded;
@@ -15,6 +16,7 @@ use crate::Service;
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
 use crate::state::{self, DirectoryFormRow, DirectoryRow, key};
+use crate::vault::subjects::{SUBJECTS_PER_CHANGE, SUBJECTS_PER_RECORD, Spoken};
 
 /// Most bytes of one bulk change.
 pub const DIRECTORY_BODY_BYTES: usize = 8 * 1024 * 1024;
@@ -96,6 +98,7 @@ impl Service {
         let random = &*self.random;
         let mut sealed = Vec::with_capacity(changes.len() + 1);
         let mut rows = Vec::with_capacity(changes.len());
+        let mut listed = Vec::with_capacity(changes.len() + 1);
         for change in &changes {
             let state_key = key::directory_entity(&self.blind_entity(&change.entity).to_string());
             if change.attributes.is_none() {
@@ -104,6 +107,10 @@ impl Service {
             }
             let single = self.changeset(vec![change.clone()]);
             let (reference, record) = self.vault.seal(&single, random)?;
+            let mut spoken = Spoken::default();
+            spoken.change(change);
+            let tags = self.tags(&spoken, SUBJECTS_PER_RECORD);
+            listed.push((Sha256::from(reference), tags));
             rows.push((
                 state_key,
                 Some(DirectoryRow {
@@ -113,8 +120,12 @@ impl Service {
             sealed.push(record);
         }
         let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);
+        let mut spoken = Spoken::default();
+        changes.iter().for_each(|change| spoken.change(change));
+        let all = self.tags(&spoken, SUBJECTS_PER_CHANGE);
         let (changeset_ref, record) = self.vault.seal(&self.changeset(changes), random)?;
         sealed.push(record);
+        listed.push((changeset_ref.into(), all));
         let entry_id = self.entry_id();
         let credential = caller.id();
         // Ids are kept in the form in which the bundle in force looks them up.
@@ -141,6 +152,9 @@ impl Service {
             for record in &sealed {
                 step.seal(record.clone())?;
             }
+            for (reference, tags) in &listed {
+                tags.put(step, reference, entry_id)?;
+            }
             Ok(())
         })?;
         Ok(DirectoryChanged {
@@ -157,7 +171,7 @@ impl Service {
         }
     }
 
-    fn blind_entity(&self, entity: &EntityUid) -> Blinded {
+    pub(crate) fn blind_entity(&self, entity: &EntityUid) -> Blinded {
         let kind = countersign_core::pseudonym::PseudonymKind::Target;
         self.blind
             .index(kind, &format!("{}::{}", entity.kind, entity.id))

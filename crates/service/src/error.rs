@@ -3,6 +3,8 @@
 //! Three layers: what the client may see (`code` and `detail`), what the ledger says (`entry_id`
 //! of a recorded rejection), and what the operator's log says (`internal`, never sent).
 
+use std::time::Duration;
+
 use countersign_core::ids::EntryId;
 use countersign_core::json::StrictError;
 use countersign_judge::Finding;
@@ -21,6 +23,8 @@ pub struct ServiceError {
     pub findings: Vec<Finding>,
     /// What only the operator's log may say.
     pub internal: Option<String>,
+    /// When it may be asked again, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 macro_rules! codes {
@@ -82,6 +86,8 @@ codes! {
     PreconditionRequired = "precondition-required", "an If-Match header is required";
     /// The bundle in force demands that two persons publish (`settings.publishing.two_person`): this credential has stored the bundle or put it in shadow, or the log began with the bundle and no other credential has put it in shadow. Put it in force with another credential of role `author`.
     SecondPerson = "second-person", "another person must put this bundle in force";
+    /// The bundle in force demands two people for an opening (`settings.vault.four_eyes`): this way of opening has none, or the second one has not said yes, or is the same person. Open one record with `POST /v1/vault/{ref}/open`, let another person's credential confirm the request within its time, and open with it.
+    SecondReader = "second-reader", "a second person must confirm this opening";
     /// The bundle in force demands a replay before another one comes into force (`settings.publishing.replay`). Run `countersign policy replay --against` with the bundle's ref, and put it in force within a day.
     ReplayRequired = "replay-required", "a replay under this bundle is required first";
     /// The bundle does not pass its check: see the findings.
@@ -102,8 +108,10 @@ codes! {
     LedgerHalted = "ledger-halted", "the ledger has stopped";
     /// The quorum of witnesses that was asked for has not cosigned in time, or there are no witnesses. A decision that `entry_id` names is in the ledger and must not be acted upon: ask again with the same `Idempotency-Key` and body, or read it with `wait=witnessed`. Where a quorum is required, a log's checkpoint is answered so until the first one.
     NotWitnessed = "not-witnessed", "not cosigned by the witnesses in time";
-    /// The record's key was destroyed; its commitment is still in the ledger.
+    /// The record's key was destroyed; its commitment is still in the ledger. `entry_id` names the entry of the erasure.
     Erased = "erased", "the content was erased";
+    /// Some of the selected records are under legal hold, so nothing was erased. Release the holds (`countersign vault release`), or leave these records out (`except_held`).
+    Held = "held", "records are under legal hold";
     /// Something failed inside. The request id finds it in the server's log.
     Internal = "internal", "an internal error";
 }
@@ -117,6 +125,7 @@ impl ServiceError {
             entry_id: None,
             findings: Vec::new(),
             internal: None,
+            retry_after: None,
         }
     }
 
@@ -136,6 +145,12 @@ impl ServiceError {
             internal: Some(cause.to_string()),
             ..Self::new(ErrorCode::Internal, "the request could not be carried out")
         }
+    }
+
+    /// The same error, which goes away after this time.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
     }
 
     /// The same error, with the entry that records it.

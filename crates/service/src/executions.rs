@@ -24,6 +24,7 @@ use crate::render::as_hashed;
 use crate::sessions::{self, Counted};
 use crate::state::{self, ExecutionRow, ResultRow, key};
 use crate::turns::{name, word};
+use crate::vault::subjects::{SUBJECTS_PER_RECORD, Spoken};
 
 /// Most bytes of a request that reports an execution.
 pub const EXECUTION_BODY_BYTES: usize = 8 * 1024 * 1024;
@@ -39,6 +40,8 @@ const NEWEST: usize = 8;
 /// The results of a session as of its newest one, read as one bundle says.
 pub(crate) struct KnownResults {
     newest: LeafIndex,
+    /// When some of the session's were erased last.
+    erased: Option<LeafIndex>,
     results: SessionResults,
 }
 
@@ -73,6 +76,7 @@ impl Service {
         let (decision, call) = self.approved_decision(decision_id, is_theirs)?;
         let mut sealed = None;
         let mut result_ref = None;
+        let mut spoken = Spoken::default();
         if let Some(result) = request.result {
             let document = ToolResult {
                 tenant: self.tenant.clone(),
@@ -86,6 +90,7 @@ impl Service {
                 salt: Salt::fresh(&*self.random),
             };
             let (reference, record) = self.vault.seal(&document, &*self.random)?;
+            spoken.value(&document.result);
             let in_force = self.in_force()?.compiled;
             let seen = SeenResult::new(reference, Arc::new(document), &in_force).indexed();
             let read_as = (reference, in_force.policy_ref());
@@ -93,6 +98,7 @@ impl Service {
             result_ref = Some(reference);
             sealed = Some(record);
         }
+        let tags = self.tags(&spoken, SUBJECTS_PER_RECORD);
         let entry_id = self.entry_id();
         let entry = Execution {
             phase,
@@ -118,6 +124,9 @@ impl Service {
                 state::put(step, key::result(&session, index.get()), &row)?;
                 state::put(step, key::newest_result(&session), &row)?;
             }
+            if let Some(result_ref) = result_ref {
+                tags.put(step, result_ref.digest(), entry_id)?;
+            }
             match &sealed {
                 Some(record) => step.seal(record.clone()),
                 None => Ok(()),
@@ -140,7 +149,10 @@ impl Service {
             return Ok(SessionResults::empty());
         };
         let read_as = (*session, bundle.policy_ref());
+        let erased = self.ledger.state(&key::erased_results(session))?;
+        let erased = erased.map(|found| found.version);
         let known = self.seen.get(read_as);
+        let known = known.filter(|known| known.erased == erased);
         if let Some(known) = &known
             && known.newest == newest.version
         {
@@ -159,6 +171,7 @@ impl Service {
         }
         let known = KnownResults {
             newest: newest.version,
+            erased,
             results: results.clone(),
         };
         self.seen.insert(read_as, Arc::new(known));

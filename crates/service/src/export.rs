@@ -6,6 +6,7 @@ use countersign_core::refs::Sha256;
 use crate::Service;
 use crate::caller::Caller;
 use crate::error::ServiceError;
+use crate::state::{self, ErasedRow, key};
 
 /// How many documents are opened under one entry.
 const OPENED_TOGETHER: usize = countersign_core::limits::LEAF_LIST;
@@ -27,7 +28,13 @@ impl Service {
         mut take: impl FnMut(Sha256, Vec<u8>) -> std::io::Result<()>,
     ) -> Result<u64, ServiceError> {
         caller.require(Role::VaultReader)?;
-        let refs = self.document_refs()?;
+        let mut refs = Vec::new();
+        for reference in self.document_refs()? {
+            if state::read::<ErasedRow>(&self.ledger, &key::erased(&reference))?.is_none() {
+                refs.push(reference);
+            }
+        }
+        self.check_openings(caller, refs.len())?;
         let total = u64::try_from(refs.len()).unwrap_or(u64::MAX);
         let mut done = 0u64;
         for group in refs.chunks(OPENED_TOGETHER) {

@@ -201,10 +201,12 @@ impl Service {
         &self,
         reference: countersign_core::refs::Sha256,
     ) -> Result<D, ServiceError> {
-        let record = self.ledger.sealed(&reference)?.ok_or_else(|| {
-            ServiceError::internal(format!("the vault holds no record {reference}"))
-        })?;
-        self.vault.open(&record).map_err(ServiceError::internal)
+        let Some(record) = self.ledger.sealed(&reference)? else {
+            return Err(self.erasure_of(&reference)?.unwrap_or_else(|| {
+                ServiceError::internal(format!("the vault holds no record {reference}"))
+            }));
+        };
+        self.unseal(&record, |record| self.vault.open(record))
     }
 
     /// How an actor reaches a turn: nothing, if the turn names it; what it was given of it

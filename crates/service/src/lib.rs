@@ -70,6 +70,8 @@ pub use sessions::SESSION_IDLE_MS;
 pub use setup::{FirstCredential, NewLog, Parts, PublicKeys, SetupError, SystemClock};
 pub use tools::{VISIBLE_BODY_BYTES, VISIBLE_TOOLS};
 pub use turns::{TURN_BODY_BYTES, TURN_TTL_MAX_S, TURN_TTL_S};
+pub use vault::access::OpenAnswer;
+pub use vault::hold::{HOLD_RECORDS, HOLDS_LISTED};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -86,7 +88,7 @@ use countersign_keys::KeyRing;
 use countersign_ledger::{Ledger, StateKey};
 use countersign_merkle::LeafIndex;
 use countersign_permit::PermitVerifier;
-use countersign_vault::{BlindIndex, TokenHasher, Vault};
+use countersign_vault::{BlindIndex, KeyEpochs, TokenHasher, Vault};
 
 use cache::Cache;
 use executions::KnownResults;
@@ -98,6 +100,8 @@ use published::Publication;
 use shadow::InShadow;
 use state::{CredentialRow, IntentRow};
 use throttle::Throttle;
+use vault::complete::Completing;
+use vault::retention::Retention;
 use watcher::Watcher;
 
 /// How many bytes of intents are kept open.
@@ -142,6 +146,9 @@ pub struct Service {
     in_force: Mutex<Option<InForce>>,
     in_shadow: Mutex<Option<InShadow>>,
     watcher: Arc<Watcher>,
+    retention: Retention,
+    epochs: Arc<dyn KeyEpochs>,
+    completing: Completing,
     throttle: Throttle,
     /// The permits of keys that are in force.
     permits: PermitVerifier,

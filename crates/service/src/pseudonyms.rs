@@ -14,7 +14,8 @@ use crate::state::{self, PseudonymRow, key};
 /// A pseudonym that is known, or one that the plan may have to introduce.
 #[derive(Clone)]
 pub(crate) enum PlannedPseudonym {
-    Known(Pseudonym),
+    /// With the key under which it stands, unless it was erased meanwhile.
+    Known(Pseudonym, StateKey),
     New(Box<NewPseudonym>),
 }
 
@@ -42,8 +43,9 @@ impl Service {
         kind: PseudonymKind,
         value: &str,
     ) -> Result<PlannedPseudonym, ServiceError> {
-        if let Some(known) = self.known_pseudonym(kind, value)? {
-            return Ok(PlannedPseudonym::Known(known));
+        let state_key = self.pseudonym_key(kind, value);
+        if let Some(row) = state::read::<PseudonymRow>(&self.ledger, &state_key)? {
+            return Ok(PlannedPseudonym::Known(row.pseudonym, state_key));
         }
         let random = &*self.random;
         let pseudonym = Pseudonym::fresh(random);
@@ -58,7 +60,7 @@ impl Service {
             random,
         )?;
         Ok(PlannedPseudonym::New(Box::new(NewPseudonym {
-            key: self.pseudonym_key(kind, value),
+            key: state_key,
             row: PseudonymRow {
                 pseudonym,
                 meaning: meaning_ref,
@@ -67,16 +69,24 @@ impl Service {
         })))
     }
 
-    fn pseudonym_key(&self, kind: PseudonymKind, value: &str) -> StateKey {
+    pub(crate) fn pseudonym_key(&self, kind: PseudonymKind, value: &str) -> StateKey {
         key::pseudonym(kind, &self.blind.index(kind, value).to_string())
     }
 }
 
 impl PlannedPseudonym {
-    /// The pseudonym, introduced now if nobody else has.
+    /// The pseudonym, introduced now if nobody else has. One that was erased meanwhile is not used
+    /// again: the call is stale then.
     pub(crate) fn settle(&self, step: &mut Step<'_>) -> Result<Pseudonym, StepError> {
         let new = match self {
-            Self::Known(pseudonym) => return Ok(*pseudonym),
+            Self::Known(pseudonym, state_key) => {
+                let row = state::read_in::<PseudonymRow>(step, state_key)?;
+                if row.is_some_and(|row| row.pseudonym == *pseudonym) {
+                    return Ok(*pseudonym);
+                }
+                let keys = vec![state_key.clone()];
+                return Err(StepError::Stale { keys });
+            }
             Self::New(new) => new,
         };
         if let Some(row) = state::read_in::<PseudonymRow>(step, &new.key)? {
@@ -90,7 +100,7 @@ impl PlannedPseudonym {
     /// The pseudonym that the value has now: its own, if nobody introduced another one meanwhile.
     pub(crate) fn peek(&self, step: &Step<'_>) -> Result<Pseudonym, StepError> {
         match self {
-            Self::Known(pseudonym) => Ok(*pseudonym),
+            Self::Known(pseudonym, _) => Ok(*pseudonym),
             Self::New(new) => {
                 let row = state::read_in::<PseudonymRow>(step, &new.key)?;
                 Ok(row.map_or(new.row.pseudonym, |row| row.pseudonym))
@@ -101,7 +111,7 @@ impl PlannedPseudonym {
     /// The pseudonym that the value will have, if nobody introduces another one meanwhile.
     pub(crate) fn expected(&self) -> Pseudonym {
         match self {
-            Self::Known(pseudonym) => *pseudonym,
+            Self::Known(pseudonym, _) => *pseudonym,
             Self::New(new) => new.row.pseudonym,
         }
     }
@@ -109,7 +119,7 @@ impl PlannedPseudonym {
     /// The pseudonym, if the log has met the value.
     pub(crate) fn known(&self) -> Option<Pseudonym> {
         match self {
-            Self::Known(pseudonym) => Some(*pseudonym),
+            Self::Known(pseudonym, _) => Some(*pseudonym),
             Self::New(_) => None,
         }
     }

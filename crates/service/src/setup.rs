@@ -14,10 +14,12 @@ use countersign_core::random::Random;
 use countersign_core::time::{Clock, Timestamp};
 use countersign_judge::SeenResult;
 use countersign_keys::{KeyRing, RootKey};
-use countersign_ledger::{CreateError, Ledger, LedgerParts, OpenError, ReadSet, Reserve, Store};
+use countersign_ledger::{
+    CreateError, Ledger, LedgerParts, NotAdmitted, OpenError, ReadSet, Reserve, Store,
+};
 use countersign_note::VerifierKey;
 use countersign_permit::{Jwk, Jwks, PermitVerifier};
-use countersign_vault::VaultError;
+use countersign_vault::{KeyEpochs, VaultError};
 use countersign_wire::NewCredential;
 use secrecy::SecretString;
 
@@ -34,6 +36,8 @@ use crate::policy::{CheckedBundle, StoreBundle, put_in_force};
 use crate::state::{self, HistoryRow, key};
 use crate::throttle::Throttle;
 use crate::turns::name;
+use crate::vault::complete::Completing;
+use crate::vault::retention::Retention;
 use crate::watcher::Watcher;
 use crate::{
     BUNDLES_COMPILED, CREDENTIALS_READ, INTENTS_OPEN_BYTES, INTENTS_READ, RESULTS_OPEN_BYTES,
@@ -48,6 +52,8 @@ pub struct Parts {
     pub head_file: PathBuf,
     /// The keys.
     pub keys: KeyRing,
+    /// Where the epochs of the vault's keys are kept.
+    pub epochs: Arc<dyn KeyEpochs>,
     /// The present time.
     pub clock: Arc<dyn Clock>,
     /// Random bytes.
@@ -209,7 +215,14 @@ impl Service {
         root_key: String,
         (log_keys, permit_keys): (Vec<VerifierKey>, &[Jwk]),
     ) -> Result<Self, SetupError> {
-        let keys = rest.keys;
+        let mut keys = rest.keys;
+        let vault = Arc::new(keys.vault(tenant.clone())?);
+        // Keys that are destroyed are to be in nobody's memory any more.
+        keys.forget_vault_keys();
+        let admitting = Arc::clone(&vault);
+        ledger.admit_by(Box::new(move |record| {
+            admitting.admit(record).map_err(|_| NotAdmitted)
+        }));
         // Permits of an earlier key are good until they end, or the key is revoked.
         let present = keys.permit_signer().jwk();
         let earlier = permit_keys.iter().filter(|key| key.kid != present.kid);
@@ -227,7 +240,7 @@ impl Service {
         let rebuilt = Rebuilt::of(&ledger)?;
         Ok(Self {
             origin: keys.origin().clone(),
-            vault: Arc::new(keys.vault(tenant.clone())?),
+            vault,
             blind: keys.blind_index(tenant.clone()),
             tokens: keys.token_hasher(),
             keys,
@@ -247,6 +260,9 @@ impl Service {
             in_force: Mutex::default(),
             in_shadow: Mutex::default(),
             watcher: Arc::new(Watcher::new()),
+            retention: Retention::new(),
+            epochs: rest.epochs,
+            completing: Completing::default(),
             throttle: Throttle::default(),
             permits,
             refusals: Refusals::default(),
@@ -261,6 +277,7 @@ impl Service {
 /// What of the parts the ledger does not take.
 struct Rest {
     keys: KeyRing,
+    epochs: Arc<dyn KeyEpochs>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -278,6 +295,7 @@ fn split(parts: Parts) -> (Rest, LedgerParts) {
     (
         Rest {
             keys: parts.keys,
+            epochs: parts.epochs,
             clock: parts.clock,
             random: parts.random,
         },

@@ -8,9 +8,7 @@ use countersign_core::entry::{ActorPattern, ExecutionPhase, Role, Surface};
 use countersign_core::ids::{CredentialId, EntryId, PermitId};
 use countersign_core::names::{ActionName, ActorName, ChannelName, KeyText};
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
-use countersign_core::refs::{
-    IntentRef, PolicyRef, PseudonymRef, ResultRef, Sha256, StatementRef,
-};
+use countersign_core::refs::{IntentRef, PolicyRef, PseudonymRef, ResultRef, Sha256, StatementRef};
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 use countersign_ledger::{LogReader, ReadSet, StateKey, Step, StepError};
@@ -68,6 +66,10 @@ pub(crate) mod key {
     pub(crate) fn result(session: &Pseudonym, index: u64) -> StateKey {
         StateKey::new(format!("{}{:020}", results(session), u64::MAX - index))
     }
+    /// Changes when results of a session are erased, so that nothing goes on from what it knew of them.
+    pub(crate) fn erased_results(session: &Pseudonym) -> StateKey {
+        StateKey::new(format!("result-erased/{session}"))
+    }
     /// Changes with each result of a session, so that a session without news is not scanned.
     pub(crate) fn newest_result(session: &Pseudonym) -> StateKey {
         StateKey::new(format!("newest-result/{session}"))
@@ -86,6 +88,11 @@ pub(crate) mod key {
     pub(crate) fn directory() -> StateKey {
         StateKey::new("directory/revision")
     }
+    /// Changes when entities are erased, which is no change by an author.
+    pub(crate) fn directory_erased() -> StateKey {
+        StateKey::new("directory-erased")
+    }
+    pub(crate) const DIRECTORY_ENTITIES: &str = "directory/entity/";
     /// In which form the ids of an entity type are kept.
     pub(crate) const DIRECTORY_FORMS: &str = "directory/form/";
     pub(crate) fn directory_form(entity_type: &str) -> StateKey {
@@ -97,6 +104,8 @@ pub(crate) mod key {
     pub(crate) fn pseudonym(kind: PseudonymKind, blind: &str) -> StateKey {
         StateKey::new(format!("pseudonym/{}/{blind}", kind.name()))
     }
+    pub(crate) const PSEUDONYMS: &str = "pseudonym/";
+    pub(crate) const ANSWERS: &str = "idempotency/";
     pub(crate) fn idempotency(credential: CredentialId, key: &str) -> StateKey {
         StateKey::new(format!(
             "idempotency/{credential}/{}",
@@ -124,6 +133,31 @@ pub(crate) mod key {
     /// Whether the rows of history are kept from the first entry on.
     pub(crate) fn history() -> StateKey {
         StateKey::new("history/kept")
+    }
+    /// That a record was erased.
+    pub(crate) fn erased(reference: &Sha256) -> StateKey {
+        StateKey::new(format!("erased/{reference}"))
+    }
+    /// Erasures that were requested, and are not complete. Their keys sort by time.
+    pub(crate) const ERASURES_PENDING: &str = "erasure-pending/";
+    pub(crate) fn erasure_pending(entry: EntryId) -> StateKey {
+        StateKey::new(format!("{ERASURES_PENDING}{entry}"))
+    }
+    /// The records that speak of somebody.
+    pub(crate) fn subject_tags(tag: &str) -> String {
+        format!("subject/tag/{tag}/")
+    }
+    pub(crate) fn subject_tag(tag: &str, reference: &Sha256) -> StateKey {
+        StateKey::new(format!("{}{reference}", subject_tags(tag)))
+    }
+    /// Of whom a record speaks.
+    pub(crate) fn subject_of(reference: &Sha256) -> StateKey {
+        StateKey::new(format!("subject/of/{reference}"))
+    }
+    /// Records that speak of more people than are listed.
+    pub(crate) const SUBJECT_MANY: &str = "subject/many/";
+    pub(crate) fn subject_many(reference: &Sha256) -> StateKey {
+        StateKey::new(format!("{SUBJECT_MANY}{reference}"))
     }
     pub(crate) fn watch() -> StateKey {
         StateKey::new("watch/cursor")
@@ -318,8 +352,32 @@ pub(crate) struct PseudonymRow {
 /// What was answered under an idempotency key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct IdempotencyRow {
-    pub(crate) body: Sha256,
+    /// Nothing once the call was erased: of what is guessed, it would tell whether it is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) body: Option<Sha256>,
     pub(crate) entry: EntryId,
+}
+
+/// By which entry a record was erased.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ErasedRow {
+    pub(crate) entry: EntryId,
+    pub(crate) at: Timestamp,
+    /// Nothing where the retention that the bundle states was over.
+    pub(crate) credential: Option<CredentialId>,
+}
+
+/// An erasure that is not complete.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PendingRow {
+    pub(crate) at: Timestamp,
+}
+
+/// Of whom a record speaks, and the entry that it belongs to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SubjectRow {
+    pub(crate) entry: EntryId,
+    pub(crate) tags: Vec<String>,
 }
 
 /// The permit of an approval: enough to sign the very same token again.
@@ -391,8 +449,8 @@ pub(crate) struct OpeningRow {
     pub(crate) refs: Vec<Sha256>,
     pub(crate) purpose_ref: StatementRef,
     pub(crate) at: Timestamp,
-    /// The bundle in force then: it says how long the second may take.
-    pub(crate) policy_ref: PolicyRef,
+    /// Until when it can be confirmed and used, exclusively.
+    pub(crate) until: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) confirmed: Option<ConfirmedRow>,
     /// The entry under which the records were opened.

@@ -23,6 +23,7 @@ use crate::intents::OpenIntent;
 use crate::render;
 use crate::sessions::{self, Counted};
 use crate::state::{self, IntentRow, SessionRow, StopRow, key};
+use crate::vault::subjects::{SUBJECTS_PER_RECORD, Spoken};
 
 /// Most bytes of a request that registers a turn.
 pub const TURN_BODY_BYTES: usize = 8 * 1024 * 1024;
@@ -208,6 +209,7 @@ impl Service {
             opened_by: caller.id(),
         });
         let (document, known_session) = (intent.clone(), session.known());
+        let tags = self.tags(&spoken_of(&intent), SUBJECTS_PER_RECORD);
         let committed = self.ledger.commit(reads, move |step| {
             let principal = principal.settle(step)?;
             let session = session.settle(step)?;
@@ -233,6 +235,7 @@ impl Service {
             step.push(entry_id, body)?;
             state::put(step, key::intent(&intent_ref), &row)?;
             sessions::count(step, &session, Counted::Turn(row.expires_at))?;
+            tags.put(step, intent_ref.digest(), entry_id)?;
             step.seal(record.clone())
         })?;
         let mentions = TurnMentions::of(&intent);
@@ -451,6 +454,18 @@ fn intent_entry(
         opened,
     };
     (body, row)
+}
+
+/// Whom a turn speaks of. Its principal is found by its pseudonym, unless it is spelt in a way of
+/// its own.
+fn spoken_of(intent: &Intent) -> Spoken {
+    let mut spoken = Spoken::default();
+    let principal = intent.principal.as_str();
+    if principal.chars().any(char::is_uppercase) || !principal.starts_with("user:") {
+        spoken.text(principal);
+    }
+    intent.parts.iter().for_each(|part| spoken.text(&part.text));
+    spoken
 }
 
 /// A word of a closed set.

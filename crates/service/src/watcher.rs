@@ -114,7 +114,7 @@ impl Watcher {
 }
 
 impl Service {
-    /// Runs the background work (flags, escalations that expire, counts of refused requests) on
+    /// Runs the background work (flags, escalations and records that expire, counts of refused requests) on
     /// a thread of its own until the service is dropped.
     pub fn spawn_background(self: &Arc<Self>) -> std::io::Result<std::thread::JoinHandle<()>> {
         let service = Arc::downgrade(self);
@@ -236,7 +236,12 @@ fn run(service: &Weak<Service>) {
         if let Err(error) = strong.settle_watch() {
             tracing::warn!(%error, internal = error.internal, "the watcher could not go on");
         }
-        if Instant::now() >= escalations_due {
+        let is_due = Instant::now() >= escalations_due;
+        report(
+            "erasures could not be completed",
+            strong.continue_completion(is_due),
+        );
+        if is_due {
             escalations_due = Instant::now() + TICK;
             report(
                 "escalations could not be closed",
@@ -249,6 +254,10 @@ fn run(service: &Weak<Service>) {
             report(
                 "throttled requests could not be recorded",
                 strong.flush_throttled(),
+            );
+            report(
+                "records whose time is over could not be erased",
+                strong.expire_records(),
             );
         }
         let watcher = Arc::clone(&strong.watcher);

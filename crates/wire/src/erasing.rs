@@ -72,7 +72,7 @@ pub struct Erased {
     /// Rows beside the records that went with them: what pseudonyms stand for, entities of the
     /// directory, results of sessions, answers under idempotency keys.
     pub rows: u64,
-    /// Selected, and left for another request, because one erases only so many.
+    /// Selected, and left for the same request made again: one erases only so many.
     pub left: u64,
     /// The entries of the erasure.
     pub entries: Vec<String>,

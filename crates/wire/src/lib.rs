@@ -8,9 +8,13 @@ mod credentials;
 mod decisions;
 mod delegations;
 mod entries;
+mod epochs;
+mod erasing;
 mod explain;
 mod flags;
 mod health;
+mod holds;
+mod openings;
 mod permits;
 mod problem;
 mod replay;
@@ -30,11 +34,15 @@ pub use decisions::{
 };
 pub use delegations::{DelegationAnswer, DelegationRequest};
 pub use entries::{EntryAnswer, EntryPage, Head, ProofAnswer};
+pub use epochs::{BeginEpoch, CompleteRequest, Completion};
+pub use erasing::{EraseRequest, Erased, KindCount, Selection};
 pub use explain::{
     EvidenceView, Explanation, LackView, PolicyView, ProofView, Sealable, TargetView, ValueView,
 };
 pub use flags::{FlagChanged, FlagDetail, FlagList, FlagView};
 pub use health::HealthView;
+pub use holds::{HoldList, HoldPlaced, HoldReleased, HoldRequest, HoldView, ReleaseRequest};
+pub use openings::{OpeningConfirmed, OpeningRequested, OpeningView};
 pub use permits::{ConsumeRequest, Consumed};
 pub use problem::Problem;
 pub use replay::{ReplayChange, ReplayPage, ReplayRequest};

@@ -6,12 +6,16 @@ use utoipa::ToSchema;
 
 use crate::RawJson;
 
-/// Why a record is opened.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+/// Why a record is opened. Exactly one of the two is given.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct OpenRequest {
     /// The purpose, in words; at most 1,024 bytes. It is sealed, and committed to by the access's entry.
-    pub purpose: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// A request that a second person has confirmed: its entry. The purpose is the request's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
 }
 
 /// An opened record. That it was opened is in the ledger.

@@ -6,8 +6,11 @@ mod decisions;
 mod delegations;
 mod directory;
 mod entries;
+mod epochs;
+mod erasing;
 mod executions;
 mod flags;
+mod holds;
 mod log;
 mod meta;
 mod permits;
@@ -45,6 +48,9 @@ pub(crate) fn all() -> (Router<Arc<App>>, OpenApi) {
         .merge(directory::routes())
         .merge(credentials::routes())
         .merge(vault::routes())
+        .merge(epochs::routes())
+        .merge(erasing::routes())
+        .merge(holds::routes())
         .merge(log::routes())
         .merge(meta::routes())
         .split_for_parts();

@@ -178,7 +178,11 @@ impl Service {
         request: &CallRequest,
         row: &IdempotencyRow,
     ) -> Result<DecisionAnswer, ServiceError> {
-        if Some(row.body) != request.body {
+        if row.body.is_none() {
+            let detail = "the call that was answered under this `Idempotency-Key` was erased";
+            return Err(ServiceError::new(ErrorCode::Erased, detail).recorded(row.entry));
+        }
+        if row.body != request.body {
             return Err(ServiceError::new(
                 ErrorCode::IdempotencyConflict,
                 "this `Idempotency-Key` was used with another body",

@@ -27,6 +27,7 @@ use crate::policy::InForce;
 use crate::pseudonyms::PlannedPseudonym;
 use crate::reviews::ReviewUnit;
 use crate::state::{self, StopRow, key};
+use crate::vault::subjects::{Spoken, Tags};
 
 /// A decision but for its place in the log.
 pub(crate) struct Prepared {
@@ -61,6 +62,9 @@ pub(crate) struct Prepared {
     pub(super) review: Option<Box<ReviewUnit>>,
     pub(super) once: Option<(StateKey, Sha256)>,
     pub(super) shadow: Option<Box<ShadowVerdict>>,
+    /// Whom arguments and reasoning speak of, beside the targets.
+    pub(super) spoken: Spoken,
+    pub(super) tags: Tags,
     pub(super) reads: ReadSet,
 }
 
@@ -121,6 +125,8 @@ impl Service {
         }
         let directory = self.ledger.state(&key::directory())?;
         reads.read(key::directory(), directory.as_ref());
+        let erased = self.ledger.state(&key::directory_erased())?;
+        reads.read(key::directory_erased(), erased.as_ref());
         let in_shadow = self.in_shadow(&mut reads)?;
         let claimed = match (&request.session, request.session_turn) {
             (Some(session), true) => self.turn_of_session(session, &request.actor, &mut reads)?,
@@ -156,6 +162,10 @@ impl Service {
         prepared.action = facts.action.clone();
         prepared.actions.clone_from(&facts.actions);
         prepared.targets = self.plan_targets(&facts)?;
+        let targets = facts.targets.iter();
+        prepared
+            .spoken
+            .without(targets.map(|target| target.entity.id.as_str()));
         prepared.intent_ref = mandate.intent_ref();
         prepared.claimed_intent_ref = claimed.filter(|_| mandate.intent_ref().is_none());
         prepared.principal = mandate.chain.first().map(|turn| turn.row.principal);
@@ -231,7 +241,10 @@ impl Service {
         let (call_ref, record) = self.vault.seal(&call, random)?;
         let mut sealed = vec![record];
         let mut reasoning_ref = None;
+        let mut spoken = Spoken::default();
+        spoken.value(&call.args);
         if let Some(text) = &request.reasoning {
+            spoken.text(text);
             let reasoning = Reasoning {
                 tenant: self.tenant.clone(),
                 text: text.clone(),
@@ -245,6 +258,7 @@ impl Service {
             call_ref: Some(call_ref),
             reasoning_ref,
             sealed,
+            spoken,
             once: request.once(caller).zip(request.body),
             links: Links {
                 continues: request.continues,
@@ -291,6 +305,8 @@ impl Service {
             review: None,
             once: None,
             shadow: None,
+            spoken: Spoken::default(),
+            tags: Tags::default(),
             reads: ReadSet::none(),
         }
     }

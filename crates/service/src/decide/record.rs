@@ -20,6 +20,7 @@ use crate::history::{self, Judged};
 use crate::promise::{promise, wait};
 use crate::sessions::{self, Counted};
 use crate::state::{self, EscalationRow, IdempotencyRow, InForceRow, PermitRow, key};
+use crate::vault::subjects::SUBJECTS_PER_RECORD;
 
 /// What became of a prepared decision in the plan.
 pub(crate) enum Settled {
@@ -55,6 +56,7 @@ impl Service {
             versions: std::mem::take(&mut prepared.reads.versions),
             valid_until: prepared.reads.valid_until,
         };
+        prepared.tags = self.tags(&prepared.spoken, SUBJECTS_PER_RECORD);
         let entry_id = prepared.entry_id;
         let review_id = prepared.review.as_ref().map(|review| review.entry_id);
         let (fulfil, committed) = promise();
@@ -192,7 +194,7 @@ impl Prepared {
                 return Ok(Settled::Replay(row));
             }
             let row = IdempotencyRow {
-                body: *body,
+                body: Some(*body),
                 entry: self.entry_id,
             };
             state::put(step, once.clone(), &row)?;
@@ -227,6 +229,9 @@ impl Prepared {
         let facts = judged.map(|judged| &judged.record);
         for record in self.sealed.iter().chain(facts) {
             step.seal(record.clone())?;
+        }
+        if let Some(call_ref) = &self.call_ref {
+            self.tags.put(step, call_ref.digest(), self.entry_id)?;
         }
         let counters = self.reckoning.as_ref().map(|it| it.counters());
         history::remember(step, &self.rebuilt, &decision, counters.unwrap_or_default())?;

@@ -19,8 +19,8 @@ use serde_json::Value;
 
 use super::expect::Expected;
 use crate::state::{
-    DirectoryFormRow, DirectoryRow, HistoryRow, IdempotencyRow, PermitRow, PseudonymRow, ResultRow,
-    WatchRow, key,
+    DirectoryFormRow, DirectoryRow, HistoryRow, IdempotencyRow, OpenedRow, PermitRow, PseudonymRow,
+    ResultRow, SubjectRow, WatchRow, key,
 };
 
 /// Rows that are read at once.
@@ -35,6 +35,9 @@ pub(super) struct Rows<'a> {
     pub(super) named: HashMap<Pseudonym, PseudonymKind>,
     pub(super) approved: HashSet<EntryId>,
     pub(super) results: HashMap<u64, Pseudonym>,
+    pub(super) erased: HashSet<Sha256>,
+    /// How many records were erased that no entry names: meanings of pseudonyms, and entities.
+    pub(super) erased_beside: usize,
     pub(super) size: u64,
 }
 
@@ -111,6 +114,10 @@ impl Rows<'_> {
             let flaw = missing(&key, &format!("a row, as entry {} says", expected.at));
             findings.add(flaw.at(expected.at));
         }
+        // Which pseudonym was erased, nothing says any more.
+        if self.named.len() <= self.erased_beside {
+            return Ok(());
+        }
         for (pseudonym, kind) in &self.named {
             let found = format!("no row of the {} `{pseudonym}`", kind.name());
             findings.add(Flaw::new(Part::State, found, "one, since entries name it"));
@@ -148,6 +155,15 @@ impl Rows<'_> {
                 Some(row) if row.read <= self.size => None,
                 _ => Some("no more than the log holds".to_owned()),
             },
+            Some("subject") => self.subject(key, bytes)?,
+            Some("directory-erased") => match parsed::<EntryId>(bytes) {
+                Some(_) => None,
+                None => Some("the entry of an erasure".to_owned()),
+            },
+            Some("opened") => match parsed::<OpenedRow>(bytes) {
+                Some(_) => None,
+                None => Some("how many records a credential opened of late".to_owned()),
+            },
             Some("policy" | "part" | "intent" | "session" | "credential" | "stop") => {
                 Some("nothing: no entry says so".to_owned())
             }
@@ -158,7 +174,8 @@ impl Rows<'_> {
             Some(_) if is_history(key) => Some("nothing: no entry says so".to_owned()),
             Some(
                 "review-nonce" | "escalation" | "open-escalation" | "execution" | "session-count"
-                | "newest-result" | "given",
+                | "newest-result" | "result-erased" | "erased" | "erasure-pending" | "given"
+                | "hold" | "hold-placed" | "opening",
             ) => Some("nothing: no entry says so".to_owned()),
             _ => Some("a key that this version writes".to_owned()),
         };
@@ -217,6 +234,22 @@ impl Rows<'_> {
         }
         let expected = "a pseudonym that entries name as of this kind, with one row";
         Some(expected.to_owned())
+    }
+
+    /// What lists a record lists one that is there, and was not erased.
+    fn subject(&self, key: &str, bytes: &[u8]) -> Result<Option<String>, StoreReadError> {
+        let reference = key.rsplit('/').next().and_then(|it| it.parse().ok());
+        let is_row = match key.starts_with("subject/of/") {
+            true => parsed::<SubjectRow>(bytes).is_some(),
+            false => parsed::<EntryId>(bytes).is_some(),
+        };
+        let is_there = match &reference {
+            Some(reference) => {
+                !self.erased.contains(reference) && self.store.has_sealed(reference)?
+            }
+            None => false,
+        };
+        Ok((!is_there || !is_row).then(|| "a sealed record that is there".to_owned()))
     }
 
     fn directory(&self, key: &str, bytes: &[u8]) -> Result<Option<String>, StoreReadError> {

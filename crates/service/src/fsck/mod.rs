@@ -25,9 +25,12 @@ pub const NOT_HELD: &[&str] = &[
     "the hash of a credential's token, and its name",
     "the id of a permit, and within an hour how long it is good for",
     "which key a request was answered under",
+    "how many records a credential opened within the hour",
     "what a pseudonym stands for",
     "the directory: which entity a row is about, whether it is the newest, and whether one is missing",
     "what is in a sealed record",
+    "of whom a record speaks, and whether a row that says so is missing",
+    "which pseudonyms and entities of the directory went with an erasure: no more than it names of records that no entry does",
 ];
 
 /// Most sealed records that are missing and may have been erased later.
@@ -45,6 +48,8 @@ pub struct StateCheck<'a> {
     approved: HashSet<EntryId>,
     results: HashMap<u64, Pseudonym>,
     missing: Vec<(LeafIndex, Sha256)>,
+    /// Rows of results that are not as they should be, unless these were erased.
+    wrong_results: Vec<(LeafIndex, Sha256, Flaw)>,
     erased: HashSet<Sha256>,
     size: u64,
 }
@@ -60,6 +65,7 @@ impl<'a> StateCheck<'a> {
             approved: HashSet::new(),
             results: HashMap::new(),
             missing: Vec::new(),
+            wrong_results: Vec::new(),
             erased: HashSet::new(),
             size: 0,
         }
@@ -94,7 +100,7 @@ impl<'a> StateCheck<'a> {
                 if let (Some(session), Some(result)) = (execution.session, execution.result_ref) {
                     self.results.insert(index.get(), session);
                     if let Some(flaw) = compare::result(self.store, index, session, result)? {
-                        findings.add(flaw.at(index));
+                        self.wrong_results.push((index, result.into(), flaw));
                     }
                 }
             }
@@ -106,6 +112,21 @@ impl<'a> StateCheck<'a> {
 
     /// Says what rows and entries disagree about, when all entries were seen.
     pub fn finish(self, findings: &mut Findings) -> Result<(), StoreReadError> {
+        for (index, reference, flaw) in self.wrong_results {
+            if !self.erased.contains(&reference) {
+                findings.add(flaw.at(index));
+            }
+        }
+        for reference in &self.erased {
+            if self.store.has_sealed(reference)? {
+                let found = format!("the sealed record `{reference}`");
+                let expected = "nothing: it was erased";
+                findings.add(Flaw::new(Part::Sealed, found, expected));
+            }
+        }
+        let missing = self.missing.iter().map(|(_, reference)| reference);
+        let named: HashSet<&Sha256> = missing.filter(|it| self.erased.contains(it)).collect();
+        let erased_beside = self.erased.len().saturating_sub(named.len());
         for (index, reference) in &self.missing {
             if !self.erased.contains(reference) {
                 let found = format!("no sealed record `{reference}`");
@@ -119,6 +140,8 @@ impl<'a> StateCheck<'a> {
             named: self.named,
             approved: self.approved,
             results: self.results,
+            erased: self.erased,
+            erased_beside,
             size: self.size,
         };
         rows.compare(findings)

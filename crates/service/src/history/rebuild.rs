@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
-use countersign_core::document::{Bundle, Document as _, ESCALATION_TTL_S};
+use countersign_core::document::{Bundle, Document as _, ESCALATION_TTL_S, SECOND_READER_S};
 use countersign_core::entry::{AnyEntry, Body, Entry, PolicyPhase};
 use countersign_core::history::{self, Counter, MemoryRows};
 use countersign_core::refs::{PolicyRef, Sha256};
@@ -33,6 +33,8 @@ pub(crate) struct HistoryFold {
     counters: HashMap<PolicyRef, Vec<Counter>>,
     /// How long escalations stay open, of bundles that say so, in seconds.
     escalations: HashMap<PolicyRef, u32>,
+    /// How long openings wait for the second person, of bundles that say so, in seconds.
+    second_readers: HashMap<PolicyRef, u32>,
 }
 
 impl HistoryFold {
@@ -49,11 +51,15 @@ impl HistoryFold {
             }
             Body::Policy(policy) if policy.phase == PolicyPhase::Stored => {
                 let bundle = self.bundle(&policy.parts, part);
-                let ttl_s = bundle
-                    .as_ref()
-                    .map(|it| it.content.settings.escalation_ttl_s);
-                if let Some(ttl_s) = ttl_s.filter(|ttl_s| *ttl_s != ESCALATION_TTL_S) {
-                    self.escalations.insert(policy.policy_ref, ttl_s);
+                if let Some(settings) = bundle.as_ref().map(|it| &it.content.settings) {
+                    let (ttl_s, second_s) =
+                        (settings.escalation_ttl_s, settings.vault.second_reader_s);
+                    if ttl_s != ESCALATION_TTL_S {
+                        self.escalations.insert(policy.policy_ref, ttl_s);
+                    }
+                    if second_s != SECOND_READER_S {
+                        self.second_readers.insert(policy.policy_ref, second_s);
+                    }
                 }
                 let counters = bundle.map(|bundle| Counter::all(&bundle.content.counters));
                 let counters = counters.unwrap_or_default();
@@ -75,6 +81,12 @@ impl HistoryFold {
     pub(crate) fn escalation_ttl_s(&self, policy: &PolicyRef) -> u32 {
         let stated = self.escalations.get(policy);
         stated.copied().unwrap_or(ESCALATION_TTL_S)
+    }
+
+    /// How long an opening waits for its second person under a bundle that was met, in seconds.
+    pub(crate) fn second_reader_s(&self, policy: &PolicyRef) -> u32 {
+        let stated = self.second_readers.get(policy);
+        stated.copied().unwrap_or(SECOND_READER_S)
     }
 
     /// The rows, each with the entry that changed it last.

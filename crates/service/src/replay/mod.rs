@@ -31,6 +31,7 @@ use crate::error::ServiceError;
 use crate::policy::CheckedBundle;
 use crate::state::{self, InForceRow, ReplayedRow, key};
 use crate::turns::name;
+use crate::vault::rate;
 use past::Directories;
 use records::{Again, LeftOut};
 
@@ -98,6 +99,8 @@ impl Service {
         caller.require(Role::VaultReader)?;
         let range = self.range(request)?;
         let purpose = self.sealed_purpose(&request.purpose)?;
+        let terms = self.terms(caller)?;
+        terms.one_is_enough()?;
         let candidate = self.candidate(request)?;
         self.check_forms(&candidate.compiled)?;
         let mut tally = Tally::default();
@@ -113,8 +116,10 @@ impl Service {
             .map(|refs| (self.entry_id(), refs.to_vec()))
             .collect();
         let vault_access = accesses.iter().map(|(id, _)| id.to_string()).collect();
-        let by = caller.id();
-        let committed = self.ledger.commit(caller.reads(), move |step| {
+        let (by, allowed) = (caller.id(), terms.settings.opened_per_hour);
+        let opened = accesses.iter().map(|(_, refs)| refs.len()).sum();
+        let committed = self.ledger.commit(terms.reads, move |step| {
+            rate::note_opening(step, by, opened, allowed)?;
             for (entry_id, refs) in &accesses {
                 let access = entry::VaultAccess {
                     refs: refs.clone(),

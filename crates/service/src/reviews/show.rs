@@ -83,7 +83,7 @@ impl Service {
         let turns = turns.collect::<Result<Vec<_>, _>>()?;
         let call = self.raw(refs(&escalated.decision)?.call)?;
         let refs = opening.refs(&escalated.decision)?;
-        let (_, entry) = self.note_purpose(caller, refs, (shown_ref, record))?;
+        let (_, entry) = self.note_shown(caller, &refs, &(shown_ref, record))?;
         Ok(ReviewShown {
             shown_ref: shown_ref.to_string(),
             statement: raw(statement)?,

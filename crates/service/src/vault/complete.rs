@@ -17,12 +17,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use countersign_core::document::SealedRecord;
 use countersign_core::entry::{AnyEntry, Body, Erasure, ErasurePhase, Role};
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::time::Timestamp;
 use countersign_ledger::store::StoreError;
 use countersign_ledger::{CommitError, NewWrapping, ReadSet, StateKey, limits::PAGE};
-use countersign_vault::{EpochMark, RewrapError};
+use countersign_vault::{EpochMark, OpenError, RewrapError};
 use countersign_wire::{BeginEpoch, CompleteRequest, Completion};
 
 use crate::Service;
@@ -140,6 +141,25 @@ impl Service {
             self.watcher.wake();
         }
         Ok(usize::try_from(held.completed.saturating_sub(before)).unwrap_or(usize::MAX))
+    }
+
+    /// Opens a record that was read before. If the epoch that it was under has ended meanwhile, its
+    /// key is under another one by now.
+    pub(crate) fn unseal<T>(
+        &self,
+        record: &SealedRecord,
+        open: impl Fn(&SealedRecord) -> Result<T, OpenError>,
+    ) -> Result<T, ServiceError> {
+        match open(record) {
+            Err(OpenError::UnknownKey { .. }) => {
+                let record = self.ledger.sealed(&record.reference)?.ok_or_else(|| {
+                    // Erased in the same moment.
+                    ServiceError::not_found(format!("sealed record `{}`", record.reference))
+                })?;
+                open(&record).map_err(ServiceError::internal)
+            }
+            opened => opened.map_err(ServiceError::internal),
+        }
     }
 
     /// From here on nothing is stored under an older epoch: what was sealed before is admitted under

@@ -77,7 +77,8 @@ fn every_method_refuses_the_roles_that_it_is_not_for() {
                             &caller,
                             record,
                             &countersign_wire::OpenRequest {
-                                purpose: "p".into(),
+                                purpose: Some("p".into()),
+                                request: None,
                             },
                         )
                         .map(drop),

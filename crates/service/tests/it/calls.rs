@@ -10,7 +10,6 @@ use countersign_merkle::leaf_hash;
 use countersign_note::{TlogProof, VerifierKey};
 use countersign_permit::{Args, Expect, PermitVerifier};
 use countersign_service::{ErrorCode, permit_audience};
-use countersign_wire::OpenRequest;
 use serde_json::{Value, json};
 
 use crate::kit::{AGENT, Kit, mail_request, turn_request};
@@ -601,12 +600,8 @@ fn the_log_holds_no_plaintext_and_the_vault_gives_it_back() {
     }
     let decision = kit.last_decision();
     let reader = kit.caller(Role::VaultReader);
-    let purpose = OpenRequest {
-        purpose: "a test".to_owned(),
-    };
     let opened = kit
-        .service()
-        .open_record(&reader, decision.call_ref.unwrap().into(), &purpose)
+        .open(&reader, decision.call_ref.unwrap().into(), "a test")
         .unwrap();
     let bytes = countersign_core::json::CanonicalJson::of(&opened.document).unwrap();
     let call = Call::from_canonical(bytes.as_bytes()).unwrap();
@@ -619,8 +614,7 @@ fn the_log_holds_no_plaintext_and_the_vault_gives_it_back() {
         other => panic!("{}", other.kind()),
     }
     let facts = kit
-        .service()
-        .open_record(&reader, decision.facts_ref.unwrap().into(), &purpose)
+        .open(&reader, decision.facts_ref.unwrap().into(), "a test")
         .unwrap();
     let bytes = countersign_core::json::CanonicalJson::of(&facts.document).unwrap();
     assert_eq!(
@@ -677,13 +671,8 @@ fn executions_are_taken_once_and_only_of_approved_calls() {
     let answer = kit.mail(&turn, "seen@result.example");
     assert_eq!(answer.outcome, "rejected");
     let facts = kit.last_decision().facts_ref.unwrap();
-    let purpose = OpenRequest {
-        purpose: "a test".to_owned(),
-    };
-    let opened = kit
-        .service()
-        .open_record(&kit.caller(Role::VaultReader), facts.into(), &purpose)
-        .unwrap();
+    let reader = kit.caller(Role::VaultReader);
+    let opened = kit.open(&reader, facts.into(), "a test").unwrap();
     assert_eq!(
         opened.document["targets"][0]["sources"],
         json!(["named_document", "any_output"])

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use countersign_core::document::BundleContent;
 use countersign_core::entry::{AnyEntry, Body, Decision, Role, Surface};
+use countersign_core::refs::Sha256;
 use countersign_core::time::{Clock, Timestamp};
-use countersign_keys::{KeyRing, SystemRandom};
-use countersign_service::{Caller, NewLog, Parts, Service, ServiceError};
+use countersign_keys::{EpochFiles, KeyRing, SystemRandom};
+use countersign_service::{Caller, NewLog, OpenAnswer, Parts, Service, ServiceError};
 use countersign_store_sqlite::SqliteStore;
-use countersign_wire::{DecisionAnswer, NewCredential, TurnAnswer};
+use countersign_vault::KeyEpochs;
+use countersign_wire::{DecisionAnswer, NewCredential, OpenRequest, Opened, TurnAnswer};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -100,6 +102,19 @@ impl Kit {
         self.service = Some(Arc::new(service));
     }
 
+    /// The same, with the epochs of the vault's keys kept by something else.
+    pub(crate) fn restart_over(&mut self, epochs: impl FnOnce(EpochFiles) -> Arc<dyn KeyEpochs>) {
+        self.service = None;
+        let dir = self.dir.path();
+        let keys = KeyRing::load(&dir.join("keys")).unwrap();
+        let epochs = epochs(epoch_files(dir, &keys));
+        let parts = Parts {
+            epochs,
+            ..parts(dir, keys, &self.clock)
+        };
+        self.service = Some(Arc::new(Service::open(parts).unwrap()));
+    }
+
     pub(crate) fn token(&self, role: Role) -> &str {
         &self.tokens.iter().find(|(has, _)| *has == role).unwrap().1
     }
@@ -120,6 +135,23 @@ impl Kit {
             .add_credential(&self.caller(Role::Admin), &request)
             .unwrap();
         self.service().authenticate(&created.token).unwrap()
+    }
+
+    /// Opens a record where one person may.
+    pub(crate) fn open(
+        &self,
+        reader: &Caller,
+        record: Sha256,
+        purpose: &str,
+    ) -> Result<Opened, ServiceError> {
+        let request = OpenRequest {
+            purpose: Some(purpose.to_owned()),
+            request: None,
+        };
+        match self.service().open_record(reader, record, &request)? {
+            OpenAnswer::Opened(opened) => Ok(opened),
+            OpenAnswer::Requested(_) => panic!("two people are needed"),
+        }
     }
 
     pub(crate) fn turn(&self, session: &str, words: &str) -> TurnAnswer {
@@ -197,11 +229,17 @@ fn parts(dir: &Path, keys: KeyRing, clock: &Arc<TestClock>) -> Parts {
     Parts {
         store: Arc::new(SqliteStore::create(&dir.join("ledger.db")).unwrap()),
         head_file: dir.join("head"),
+        epochs: Arc::new(epoch_files(dir, &keys)),
         keys,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         random: Arc::new(SystemRandom),
         reserve: None,
     }
+}
+
+fn epoch_files(dir: &Path, keys: &KeyRing) -> EpochFiles {
+    let origin = keys.origin().clone();
+    EpochFiles::new(&dir.join("keys"), origin, Arc::new(SystemRandom))
 }
 
 pub(crate) fn turn_request(session: &str, words: &str) -> Value {
@@ -219,7 +257,7 @@ pub(crate) fn mail_request(intent_ref: &str, to: &str) -> Value {
     })
 }
 
-/// A starter bundle.
+/// A starter bundle; of each log, all documents are opened when its test is done.
 pub(crate) fn bundle(name: &str) -> BundleContent {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../bundles")
@@ -227,7 +265,10 @@ pub(crate) fn bundle(name: &str) -> BundleContent {
     let mut files = Vec::new();
     gather(&root, &root, &mut files);
     files.sort();
-    countersign_judge::source::read(&files).unwrap_or_else(|findings| panic!("{findings:?}"))
+    let read = countersign_judge::source::read(&files);
+    let mut content = read.unwrap_or_else(|findings| panic!("{findings:?}"));
+    content.settings.vault.opened_per_hour = 0;
+    content
 }
 
 fn gather(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) {

@@ -901,12 +901,8 @@ fn words_of_a_purpose_do_not_pass_for_what_was_shown() {
         Some(Body::Decision(decision)) => decision.call_ref,
         _ => None,
     });
-    let request = countersign_wire::OpenRequest {
-        purpose: format!("{{\"decision\": \"{}\"}}", escalated.entry_id),
-    };
-    let opened = kit
-        .service()
-        .open_record(&reader, decision.unwrap().into(), &request);
+    let purpose = format!("{{\"decision\": \"{}\"}}", escalated.entry_id);
+    let opened = kit.open(&reader, decision.unwrap().into(), &purpose);
     refused(opened, ErrorCode::MalformedRequest);
 }
 

@@ -3,7 +3,7 @@
 use countersign_core::entry::{Body, Role, Surface};
 use countersign_core::refs::Sha256;
 use countersign_service::ErrorCode;
-use countersign_wire::{NewCredential, OpenRequest};
+use countersign_wire::{NewCredential};
 use serde_json::{Value, json};
 
 use crate::kit::{AGENT, Kit, mail_request};
@@ -95,13 +95,7 @@ fn what_a_surface_states_is_sealed_with_the_call_and_stands_in_the_permit() {
     assert_eq!(answer.outcome, "approved");
     let call_ref = kit.last_decision().call_ref.unwrap();
     let reader = kit.reader();
-    let purpose = OpenRequest {
-        purpose: "a test".to_owned(),
-    };
-    let opened = kit
-        .service()
-        .open_record(&reader, *call_ref.digest(), &purpose);
-    let opened = opened.unwrap();
+    let opened = kit.open(&reader, *call_ref.digest(), "a test").unwrap();
     let call = opened.document;
     assert_eq!(call["wire"]["profile"], "mcp");
     assert_eq!(call["definition"], json!(digest));

@@ -1,13 +1,13 @@
 //! What became of approved calls.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use countersign_core::document::{Call, Facts, ToolResult};
 use countersign_core::entry::{Decision, Execution, ExecutionPhase, Mode};
 use countersign_core::ids::EntryId;
 use countersign_core::limits::RESULTS_SEEN;
 use countersign_core::pseudonym::Pseudonym;
-use countersign_core::refs::{CallRef, ResultRef};
+use countersign_core::refs::{CallRef, ResultRef, Sha256};
 use countersign_core::verdict::Outcome;
 
 use super::decisions::Decisions;
@@ -29,6 +29,8 @@ pub(crate) struct Executions {
     results: HashMap<ResultRef, Option<Pseudonym>>,
     /// The newest results of each session, the newest last: those that facts are drawn from.
     newest: HashMap<Pseudonym, VecDeque<ResultRef>>,
+    /// Sessions of whose results some were erased: what is drawn from them may reach further back.
+    thinned: HashSet<Pseudonym>,
 }
 
 impl Executions {
@@ -86,17 +88,37 @@ impl Executions {
         self.phases.contains_key(&(*decision, Side::Tool))
     }
 
-    /// The results that facts were drawn from were reported before, in the same session; and none of
-    /// the newest is left out, which could hold what must not leave. Before extractor 2, one that
-    /// came in while the call was judged could be.
+    /// From here on nothing is drawn from what was erased.
+    pub(crate) fn erase(&mut self, refs: &[Sha256]) {
+        for reference in refs {
+            let reference = ResultRef::from(*reference);
+            let Some(Some(session)) = self.results.remove(&reference) else {
+                continue;
+            };
+            self.thinned.insert(session);
+            if let Some(newest) = self.newest.get_mut(&session) {
+                newest.retain(|result| *result != reference);
+            }
+        }
+    }
+
+    /// The results that facts were drawn from were reported before, in the same session, and not
+    /// erased; and none of the newest is left out, which could hold what must not leave. Before
+    /// extractor 2, one that came in while the call was judged could be.
     pub(crate) fn results(&self, at: &mut At<'_>, body: &Decision, facts: &Facts) {
         let stated = &facts.inputs.results;
         let are_known = stated
             .iter()
             .all(|result| self.results.get(result) == Some(&body.session));
         let newest = body.session.and_then(|session| self.newest.get(&session));
-        let newest = newest.into_iter().flatten();
-        let are_all = facts.extractor < 2 || newest.eq(stated);
+        let newest: Vec<ResultRef> = newest.into_iter().flatten().copied().collect();
+        let is_thinned = body.session.is_some_and(|it| self.thinned.contains(&it));
+        let are_all = match is_thinned {
+            // Those that came before the ones that are remembered take the place of erased ones.
+            true => stated.ends_with(&newest) && stated.len() <= RESULTS_SEEN,
+            false => newest == *stated,
+        };
+        let are_all = facts.extractor < 2 || are_all;
         agree(at, "facts", "inputs.results", are_known && are_all);
     }
 

@@ -328,6 +328,7 @@ impl<'a> Rules<'a> {
                 self.holds
                     .erased(at, body, kept.map(|vault| &vault.retention));
                 self.erased.extend(&body.refs);
+                self.executions.erase(&body.refs);
                 (body.credential, &body.refs, body.authority_ref)
             }
             Body::Hold(body) => {

@@ -1,0 +1,504 @@
+//! Which sealed records a selection means.
+//!
+//! Found through the index of the log and rows of state; no record is opened but to learn which
+//! session or principal a pseudonym stands for, and where a record speaks of more people than are
+//! listed. What is found is not told to anybody here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_core::document::PseudonymMeaning;
+use countersign_core::document::{Changeset, Document as _};
+use countersign_core::entry::{AnyEntry, Body, Decision, Entry};
+use countersign_core::ids::EntryId;
+use countersign_core::names::SessionId;
+use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
+use countersign_core::refs::{IntentRef, Sha256};
+use countersign_ledger::{Filter, Order, Page, StateKey};
+use countersign_merkle::LeafIndex;
+use countersign_wire::Selection;
+use serde::de::DeserializeOwned;
+
+use super::condemned::{Condemned, Gone, kind_named, records_of};
+use crate::Service;
+use crate::error::{ErrorCode, ServiceError};
+use crate::state::{self, DirectoryRow, ExecutionRow, IntentRow, PseudonymRow, key};
+use crate::turns::name;
+
+/// Most records that one selection means.
+const SELECTED_RECORDS: usize = 262_144;
+/// Most refs that one selection lists.
+const SELECTED_REFS: usize = 1_024;
+/// Longest text that names a subject or a session, in bytes.
+const SUBJECT_BYTES: usize = 1_024;
+/// Entries or rows that are read at once.
+const READ: usize = 500;
+
+/// What a selection means.
+pub(crate) struct Selected {
+    /// The records that are there, in the order in which they are erased: those that others are
+    /// found by come last, so that a request that was cut off finds the rest when it is made again.
+    pub(crate) records: Vec<Condemned>,
+    /// How many were erased before.
+    pub(crate) already: u64,
+}
+
+impl Selected {
+    /// The refs of the records that are there.
+    pub(crate) fn refs(&self) -> BTreeSet<Sha256> {
+        let records = self.records.iter();
+        records.map(|record| record.reference).collect()
+    }
+}
+
+/// What was found so far.
+pub(super) struct Gathering<'s> {
+    pub(super) service: &'s Service,
+    records: BTreeMap<Sha256, Condemned>,
+    intents: BTreeSet<IntentRef>,
+    decisions: BTreeSet<EntryId>,
+}
+
+impl Service {
+    /// The records that a selection means.
+    pub(crate) fn selected(&self, selection: &Selection) -> Result<Selected, ServiceError> {
+        let mut found = Gathering {
+            service: self,
+            records: BTreeMap::new(),
+            intents: BTreeSet::new(),
+            decisions: BTreeSet::new(),
+        };
+        match selection {
+            Selection {
+                refs: Some(refs),
+                intent: None,
+                session: None,
+                subject: None,
+                entry: None,
+            } => {
+                found.refs(refs)?;
+            }
+            Selection {
+                refs: None,
+                intent: Some(intent),
+                session: None,
+                subject: None,
+                entry: None,
+            } => {
+                found.named_intent(name(intent)?)?;
+            }
+            Selection {
+                refs: None,
+                intent: None,
+                session: Some(session),
+                subject: None,
+                entry: None,
+            } => {
+                found.named_session(session)?;
+            }
+            Selection {
+                refs: None,
+                intent: None,
+                session: None,
+                subject: Some(subject),
+                entry: None,
+            } => {
+                found.subject(limited("subject", subject)?)?;
+            }
+            Selection {
+                refs: None,
+                intent: None,
+                session: None,
+                subject: None,
+                entry: Some(entry),
+            } => {
+                found.named_entry(name(entry)?)?;
+            }
+            _ => {
+                return Err(ServiceError::malformed(
+                    "a selection is exactly one of `refs`, `intent`, `session`, `subject` and `entry`",
+                ));
+            }
+        }
+        found.finish()
+    }
+
+    /// Each row under a prefix.
+    pub(crate) fn each_row<T: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        mut take: impl FnMut(&StateKey, T),
+    ) -> Result<(), ServiceError> {
+        let mut after: Option<StateKey> = None;
+        loop {
+            let page = self.ledger.scan(prefix, after.as_ref(), READ)?;
+            let is_last = page.len() < READ;
+            for (state_key, found) in page {
+                if let Some(bytes) = &found.value {
+                    take(&state_key, serde_json::from_slice(bytes)?);
+                }
+                after = Some(state_key);
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    fn entry_known(&self, id: EntryId) -> Result<Option<(LeafIndex, Entry)>, ServiceError> {
+        Ok(self
+            .known_entry(id)?
+            .and_then(|(index, entry)| match entry {
+                AnyEntry::Known(entry) => Some((index, *entry)),
+                AnyEntry::Unknown(_) => None,
+            }))
+    }
+}
+
+impl Gathering<'_> {
+    pub(super) fn add(&mut self, record: Condemned) -> Result<(), ServiceError> {
+        if self.records.len() >= SELECTED_RECORDS {
+            let detail = format!(
+                "more than {SELECTED_RECORDS} records are selected: select fewer, such as by session or intent"
+            );
+            return Err(ServiceError::new(ErrorCode::TooLarge, detail));
+        }
+        let before = self.records.remove(&record.reference);
+        let mut merged = before.unwrap_or_else(|| Condemned {
+            rows: Vec::new(),
+            ..record.clone()
+        });
+        for row in record.rows {
+            merged = merged.with(row);
+        }
+        merged.entry = merged.entry.or(record.entry);
+        self.records.insert(merged.reference, merged);
+        Ok(())
+    }
+
+    fn add_all(&mut self, records: Vec<Condemned>) -> Result<(), ServiceError> {
+        records.into_iter().try_for_each(|record| self.add(record))
+    }
+
+    /// Each entry that a filter finds, the oldest first.
+    pub(super) fn each(
+        &mut self,
+        filter: &Filter,
+        mut take: impl FnMut(&mut Self, LeafIndex, &Entry) -> Result<(), ServiceError>,
+    ) -> Result<(), ServiceError> {
+        let mut after = None;
+        loop {
+            let page = Page {
+                order: Order::OldestFirst,
+                after,
+                limit: READ,
+            };
+            let entries = self.service.ledger.query(filter, &page)?.entries;
+            let is_last = entries.len() < READ;
+            for stored in entries {
+                after = Some(stored.index);
+                if let AnyEntry::Known(entry) = AnyEntry::from_leaf(&stored.bytes)? {
+                    take(self, stored.index, &entry)?;
+                }
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    fn named_intent(&mut self, intent_ref: IntentRef) -> Result<(), ServiceError> {
+        let row = state::read::<IntentRow>(&self.service.ledger, &key::intent(&intent_ref))?;
+        row.ok_or_else(|| ServiceError::not_found(format!("turn `{intent_ref}`")))?;
+        self.intent(intent_ref)
+    }
+
+    /// A turn, and all that rests on it or claims it.
+    pub(super) fn intent(&mut self, intent_ref: IntentRef) -> Result<(), ServiceError> {
+        if !self.intents.insert(intent_ref) {
+            return Ok(());
+        }
+        let filter = Filter {
+            intent: Some(intent_ref),
+            ..Filter::default()
+        };
+        self.each(&filter, |found, index, entry| match &entry.body {
+            // A later turn rests on this one, and is another.
+            Body::Intent(body) if body.intent_ref != intent_ref => Ok(()),
+            Body::Decision(decision) if decision.intent_ref != Some(intent_ref) => {
+                found.decision(index, entry, decision)
+            }
+            _ => found.add_all(records_of(index, entry)),
+        })
+    }
+
+    fn named_session(&mut self, session: &str) -> Result<(), ServiceError> {
+        let service = self.service;
+        let known = match session.parse::<Pseudonym>() {
+            Ok(pseudonym) => Some(pseudonym),
+            Err(_) => {
+                let session: SessionId = name(session)?;
+                let found = service.known_pseudonym(PseudonymKind::Session, session.as_str())?;
+                if found.is_some() {
+                    self.meaning_of(PseudonymKind::Session, session.as_str())?;
+                }
+                found
+            }
+        };
+        let none = || ServiceError::not_found("session of this name");
+        let pseudonym = known.ok_or_else(none)?;
+        let mut intents = Vec::new();
+        let filter = Filter {
+            session: Some(pseudonym),
+            ..Filter::default()
+        };
+        self.each(&filter, |found, index, entry| {
+            if let Body::Intent(body) = &entry.body {
+                intents.push(body.intent_ref);
+            }
+            found.add_all(records_of(index, entry))
+        })?;
+        if let Some(first) = intents.first() {
+            self.session_meaning(*first, pseudonym)?;
+        }
+        intents
+            .into_iter()
+            .try_for_each(|intent| self.intent(intent))
+    }
+
+    fn named_entry(&mut self, id: EntryId) -> Result<(), ServiceError> {
+        let none = || ServiceError::not_found(format!("entry `{id}`"));
+        let (index, entry) = self.service.entry_known(id)?.ok_or_else(none)?;
+        self.whole_entry(index, &entry)
+    }
+
+    /// What an entry commits to; of a decision, all that came of it, too.
+    pub(super) fn whole_entry(
+        &mut self,
+        index: LeafIndex,
+        entry: &Entry,
+    ) -> Result<(), ServiceError> {
+        match &entry.body {
+            Body::Decision(decision) => self.decision(index, entry, decision),
+            _ => self.add_all(records_of(index, entry)),
+        }
+    }
+
+    /// A decision with the results of its call, and what its reviewers were shown.
+    pub(super) fn decision(
+        &mut self,
+        index: LeafIndex,
+        entry: &Entry,
+        decision: &Decision,
+    ) -> Result<(), ServiceError> {
+        let id = entry.entry_id;
+        if !self.decisions.insert(id) {
+            return Ok(());
+        }
+        self.add_all(records_of(index, entry))?;
+        let Some(intent_ref) = decision.intent_ref else {
+            return self.unmandated_result(id);
+        };
+        for kind in ["execution", "review"] {
+            let filter = Filter {
+                intent: Some(intent_ref),
+                kind: Some(kind.to_owned()),
+                ..Filter::default()
+            };
+            self.each(&filter, |found, index, entry| {
+                let links = match &entry.body {
+                    Body::Execution(body) => body.links.decision,
+                    Body::Review(body) => body.links.resolves,
+                    _ => None,
+                };
+                match links == Some(id) {
+                    true => found.add_all(records_of(index, entry)),
+                    false => Ok(()),
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The result of a call that no turn led to is found by the row of its execution.
+    fn unmandated_result(&mut self, decision: EntryId) -> Result<(), ServiceError> {
+        let ledger = &self.service.ledger;
+        let Some(found) = ledger.state(&key::execution(decision))? else {
+            return Ok(());
+        };
+        let row = found
+            .value
+            .as_deref()
+            .map(serde_json::from_slice::<ExecutionRow>);
+        if row.transpose()?.is_none() {
+            return Ok(());
+        }
+        let Some(stored) = ledger.leaf(found.version)? else {
+            return Ok(());
+        };
+        match AnyEntry::from_leaf(&stored.bytes)? {
+            AnyEntry::Known(entry) => self.add_all(records_of(found.version, &entry)),
+            AnyEntry::Unknown(_) => Ok(()),
+        }
+    }
+
+    /// What a pseudonym of a value stands for, with its row.
+    pub(super) fn meaning_of(
+        &mut self,
+        kind: PseudonymKind,
+        value: &str,
+    ) -> Result<Option<Pseudonym>, ServiceError> {
+        let state_key = self.service.pseudonym_key(kind, value);
+        let row = state::read::<PseudonymRow>(&self.service.ledger, &state_key)?;
+        let Some(row) = row else { return Ok(None) };
+        let record = Condemned::new(row.meaning.into(), PseudonymMeaning::KIND, None);
+        self.add(record.with(Gone::Purged(state_key)))?;
+        Ok(Some(row.pseudonym))
+    }
+
+    /// What the pseudonym of a session stands for, by one of its turns.
+    pub(super) fn session_meaning(
+        &mut self,
+        intent_ref: IntentRef,
+        session: Pseudonym,
+    ) -> Result<(), ServiceError> {
+        let Ok(open) = self.service.open_intent(intent_ref) else {
+            return Ok(());
+        };
+        let value = open.document.session.as_str();
+        if self
+            .service
+            .known_pseudonym(PseudonymKind::Session, value)?
+            == Some(session)
+        {
+            self.meaning_of(PseudonymKind::Session, value)?;
+        }
+        Ok(())
+    }
+
+    /// Records by their refs: with the rows that go with them, where an entry names them.
+    fn refs(&mut self, refs: &[String]) -> Result<(), ServiceError> {
+        if refs.is_empty() || refs.len() > SELECTED_REFS {
+            let detail = format!(
+                "`refs` lists {} refs; allowed are 1 to {SELECTED_REFS}",
+                refs.len()
+            );
+            return Err(ServiceError::malformed(detail));
+        }
+        let mut left = BTreeMap::new();
+        for text in refs {
+            let reference: Sha256 = name(text)?;
+            let record = self.service.ledger.sealed(&reference)?;
+            let erased = self.service.ledger.state(&key::erased(&reference))?;
+            if record.is_none() && erased.is_none() {
+                return Err(ServiceError::not_found(format!(
+                    "sealed record `{reference}`"
+                )));
+            }
+            let kind = record.map_or("other", |record| kind_named(&record.kind));
+            left.insert(reference, kind);
+        }
+        self.named_by_entries(&mut left)?;
+        for (reference, kind) in left {
+            self.add(Condemned::new(reference, kind, None))?;
+        }
+        self.rows_of_bare()
+    }
+
+    /// Goes through the log from its end for the entries that name records.
+    fn named_by_entries(
+        &mut self,
+        left: &mut BTreeMap<Sha256, &'static str>,
+    ) -> Result<(), ServiceError> {
+        // Nothing in the log names these.
+        let is_named = |kind: &str| kind != PseudonymMeaning::KIND;
+        let mut end = self.service.ledger.size().get();
+        while end > 0 && left.values().any(|kind| is_named(kind)) {
+            let start = end.saturating_sub(READ as u64);
+            for stored in self.service.ledger.leaves(start..end)? {
+                let text = String::from_utf8_lossy(&stored.bytes);
+                if !left.keys().any(|it| text.contains(&it.to_string())) {
+                    continue;
+                }
+                let AnyEntry::Known(entry) = AnyEntry::from_leaf(&stored.bytes)? else {
+                    continue;
+                };
+                for record in records_of(stored.index, &entry) {
+                    if left.remove(&record.reference).is_some() {
+                        self.add(record)?;
+                    }
+                }
+            }
+            end = start;
+        }
+        Ok(())
+    }
+
+    /// The rows that lead to records which no entry names: pseudonyms and entities of the directory.
+    fn rows_of_bare(&mut self) -> Result<(), ServiceError> {
+        let of_kind = |kind: &str| -> BTreeSet<Sha256> {
+            let records = self.records.values().filter(|record| record.kind == kind);
+            records.map(|record| record.reference).collect()
+        };
+        let (meanings, changes) = (of_kind(PseudonymMeaning::KIND), of_kind(Changeset::KIND));
+        let mut rows = Vec::new();
+        if !meanings.is_empty() {
+            self.service
+                .each_row::<PseudonymRow>(key::PSEUDONYMS, |state_key, row| {
+                    let meaning = Sha256::from(row.meaning);
+                    if meanings.contains(&meaning) {
+                        rows.push((meaning, Gone::Purged(state_key.clone())));
+                    }
+                })?;
+        }
+        if !changes.is_empty() {
+            self.service
+                .each_row::<DirectoryRow>(key::DIRECTORY_ENTITIES, |state_key, row| {
+                    if changes.contains(&row.sealed) {
+                        rows.push((row.sealed, Gone::Entity(state_key.clone())));
+                    }
+                })?;
+        }
+        for (reference, row) in rows {
+            if let Some(record) = self.records.remove(&reference) {
+                self.records.insert(reference, record.with(row));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Selected, ServiceError> {
+        let ledger = &self.service.ledger;
+        let mut already = 0u64;
+        let mut records = Vec::with_capacity(self.records.len());
+        for (reference, record) in self.records {
+            if ledger.state(&key::erased(&reference))?.is_some() {
+                already = already.saturating_add(1);
+                continue;
+            }
+            // A row may have outlived its record, when a store was repaired by hand.
+            if record.rows.is_empty() && ledger.sealed(&reference)?.is_none() {
+                continue;
+            }
+            let rank = match record.kind {
+                PseudonymMeaning::KIND => 2,
+                _ if ledger.state(&key::subject_of(&reference))?.is_some() => 1,
+                _ => 0,
+            };
+            records.push((rank, record));
+        }
+        records.sort_by_key(|(rank, record)| (*rank, record.reference));
+        Ok(Selected {
+            records: records.into_iter().map(|(_, record)| record).collect(),
+            already,
+        })
+    }
+}
+
+fn limited<'t>(member: &str, text: &'t str) -> Result<&'t str, ServiceError> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > SUBJECT_BYTES {
+        let detail = format!("`{member}` is 1 to {SUBJECT_BYTES} bytes");
+        return Err(ServiceError::malformed(detail));
+    }
+    Ok(text)
+}
