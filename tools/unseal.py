@@ -4,7 +4,7 @@ only docs/vault-export.md, Python's standard library, and `cryptography` for X25
 ChaCha20-Poly1305. RFC 9180 is written out below.
 
     pip install cryptography
-    python3 tools/unseal.py FILE --key KEYFILE --log-key VKEY [--checkpoint FILE] [--out DIR]
+    python3 tools/unseal.py FILE --recipient-key KEYFILE --key VKEY [--checkpoint FILE] [--out DIR]
 
 Prints `trusted`, `unanchored` or `failed` and, with --out, writes each document that holds to
 DIR/<64 hex digits>.json; exit codes 0, 4 (0 with --allow-unanchored) and 1; 3 if the log's key has signed
@@ -180,8 +180,8 @@ def check(args, secret):
     public = secret.public_key().public_bytes_raw()
     if header["recipient"] != recipient_text(public):
         raise Usage(f"the file is sealed to {header['recipient']!r}, and this key is {recipient_text(public)}")
-    need(header["origin"] == args.log_key.split("+")[0], "the file is of another log")
-    held = checkpoint(args.held.read_text(), args.log_key) if args.held else None
+    need(header["origin"] == args.key.split("+")[0], "the file is of another log")
+    held = checkpoint(args.held.read_text(), args.key) if args.held else None
     roots, named, findings = dict([held] if held else []), {}, []
     for where in ("entries", "openings"):
         leaves = ["sha256:" + sha256(entry["leaf"].encode()).hex() for entry in file[where]]
@@ -189,7 +189,7 @@ def check(args, secret):
             findings.append(f"the {where} are not those that the header names")
         for number, entry in enumerate(file[where], 1):
             try:
-                index, size, root = prove(entry, args.log_key)
+                index, size, root = prove(entry, args.key)
                 if roots.setdefault(size, root) != root:
                     return [], ["the log's key has signed two roots for one size"], 3
                 leaf = json.loads(entry["leaf"])
@@ -230,14 +230,14 @@ def write(directory, found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("file", type=pathlib.Path)
-    parser.add_argument("--key", type=pathlib.Path, required=True, help="the recipient's private key file")
-    parser.add_argument("--log-key", required=True, help="the log's verifier key")
+    parser.add_argument("--recipient-key", type=pathlib.Path, required=True, help="the recipient's private key file")
+    parser.add_argument("--key", required=True, help="the log's verifier key")
     parser.add_argument("--checkpoint", dest="held", type=pathlib.Path, help="one that you hold, of the proofs' size")
     parser.add_argument("--out", type=pathlib.Path, help="where to write the documents")
     parser.add_argument("--allow-unanchored", action="store_true")
     args = parser.parse_args()
     try:
-        found, findings, code = check(args, read_secret(args.key))
+        found, findings, code = check(args, read_secret(args.recipient_key))
         if args.out:
             write(args.out, found)
     except (OSError, Usage) as error:

@@ -3,9 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    checkpoint, credential, decide, delegate, directory, doctor, entries, execution, explain,
-    export, flags, fsck, gate, hook, key, manifest, mcp, monitor, notify, observe, policy,
-    reconcile, reviews, revoke, session, stop, turn, vault, verify,
+    backup, checkpoint, credential, decide, delegate, directory, doctor, entries, execution,
+    explain, export, flags, fsck, gate, hook, key, manifest, mcp, monitor, notify, observe, policy,
+    reconcile, restore, reviews, revoke, session, stop, turn, vault, verify,
 };
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
@@ -109,6 +109,10 @@ enum Command {
     Checkpoint(checkpoint::CheckpointArgs),
     /// Copy the log, and documents that may be opened, for checking offline
     Export(export::ExportArgs),
+    /// Copy the log of a running server to another place, checked and without keys
+    Backup(backup::BackupArgs),
+    /// Put a backup in the place of a data directory that was lost, if nothing newer is known
+    Restore(restore::RestoreArgs),
     /// Hold a data directory, or tiles, against their own entries, and write again what derives
     Fsck(fsck::FsckArgs),
     /// Check a log: an export, offline, or a server's as it is read
@@ -172,6 +176,8 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Vault(command) => vault::run(command, connection, terminal),
         Command::Checkpoint(args) => checkpoint::run(args, connection, terminal),
         Command::Export(args) => export::run(args, connection, terminal),
+        Command::Backup(args) => backup::run(args, terminal),
+        Command::Restore(args) => restore::run(args, terminal),
         Command::Fsck(args) => fsck::run(args, terminal),
         Command::Verify(args) => verify::run(args, connection, terminal),
         Command::Mcp(args) => mcp::run(args, connection, terminal),

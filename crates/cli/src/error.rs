@@ -98,7 +98,7 @@ impl From<ClientError> for CliError {
 
 impl From<countersign_host::HostError> for CliError {
     fn from(error: countersign_host::HostError) -> Self {
-        use countersign_host::HostError;
+        use countersign_host::{BackupError, HostError};
         use countersign_ledger::OpenError;
         use countersign_service::SetupError;
         let hint = error.hint();
@@ -114,6 +114,13 @@ impl From<countersign_host::HostError> for CliError {
         )) = &error
         {
             own.exit = Exit::Inconsistent;
+        }
+        if let HostError::Backup(backup) = &error {
+            own.exit = match backup {
+                _ if backup.contradicts() => Exit::Inconsistent,
+                BackupError::NotSound { .. } | BackupError::Changed(_) => Exit::No,
+                _ => Exit::Trouble,
+            };
         }
         if let HostError::Setup(SetupError::Service(service)) = error {
             own.findings = service

@@ -1,5 +1,6 @@
 //! One module per command: its options, and what it does.
 
+pub(crate) mod backup;
 pub(crate) mod checkpoint;
 pub(crate) mod credential;
 pub(crate) mod decide;
@@ -22,6 +23,7 @@ pub(crate) mod notify;
 pub(crate) mod observe;
 pub(crate) mod policy;
 pub(crate) mod reconcile;
+pub(crate) mod restore;
 pub(crate) mod reviews;
 pub(crate) mod revoke;
 pub(crate) mod session;

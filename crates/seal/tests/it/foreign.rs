@@ -59,7 +59,7 @@ impl Script<'_> {
         let log_key = Key::log().verifier_key().to_string();
         let key = self.dir.join("recipient.key");
         let ran = Command::new(&self.python)
-            .args([script, &file, "--log-key", &log_key, "--key"])
+            .args([script, &file, "--key", &log_key, "--recipient-key"])
             .arg(&key)
             .args(more)
             .output()

@@ -84,7 +84,7 @@ fn tile_bytes(
     if let Ok(bytes) = std::fs::read(&path) {
         return Ok(bytes);
     }
-    let bytes = patient(|| client.tile(log, &tile.to_string()))?;
+    let bytes = patient(Duration::MAX, || client.tile(log, &tile.to_string()))?;
     let bytes = bytes.ok_or_else(|| {
         CliError::usage(format!(
             "the server has no `{tile}`, which its checkpoint covers"
@@ -111,7 +111,9 @@ fn open_all(
             exported.documents = exported.documents.saturating_add(1);
             continue;
         }
-        let opened = match patient(|| client.open(&reference.to_string(), purpose)) {
+        let opened = match patient(Duration::MAX, || {
+            client.open(&reference.to_string(), purpose)
+        }) {
             Ok(opened) => opened,
             Err(error) if matches!(error.code(), Some("not-found" | "erased")) => {
                 exported.documents_missing = exported.documents_missing.saturating_add(1);
@@ -134,8 +136,11 @@ fn open_all(
     Ok(())
 }
 
-/// Asks again when the server says that it is asked too often.
-fn patient<T>(mut ask: impl FnMut() -> Result<T, ClientError>) -> Result<T, ClientError> {
+/// Asks again when the server says that it is asked too often, unless that is so for longer than this.
+pub(crate) fn patient<T>(
+    longest: Duration,
+    mut ask: impl FnMut() -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
     let mut tries = 0;
     loop {
         match ask() {
@@ -143,6 +148,7 @@ fn patient<T>(mut ask: impl FnMut() -> Result<T, ClientError>) -> Result<T, Clie
                 problem,
                 retry_after,
             }) if tries < TRIES
+                && retry_after.is_none_or(|wait| wait <= longest)
                 && matches!(problem.code.as_str(), "rate-limited" | "busy" | "contended") =>
             {
                 tries += 1;
