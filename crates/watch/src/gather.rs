@@ -128,7 +128,7 @@ impl Gather {
         let threshold = usize::try_from(terms.threshold.min(limits::THRESHOLD));
         let most = threshold.unwrap_or(limits::CHAIN).max(limits::CHAIN);
         self.chain.push_back(seen.clone());
-        while self.chain.len() > most || self.chain.front().is_some_and(|first| first.weight == 0) {
+        while self.chain.len() > most || self.chain.front().is_some_and(|first| !first.can_begin) {
             self.chain.pop_front();
         }
     }

@@ -56,6 +56,8 @@ pub(crate) struct Seen {
     pub(crate) fate: Fate,
     /// How much it counts towards the threshold.
     pub(crate) weight: u32,
+    /// Whether an incident can begin with it.
+    pub(crate) can_begin: bool,
     /// Whether it makes its incident as grave as its detector knows.
     pub(crate) is_grave: bool,
 }

@@ -81,6 +81,7 @@ pub(crate) fn retry(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
         if gets_through && !call.is_reviewed() {
             let passed = Seen {
                 weight: 0,
+                can_begin: false,
                 ..call.seen.clone()
             };
             let burst = Subject::intent(Detector::Burst, intent);
@@ -102,6 +103,7 @@ pub(crate) fn retry(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
         // The same once more belongs to it, and is no other attempt.
         let seen = Seen {
             weight: u32::from(is_new),
+            can_begin: call.is_rejected(),
             ..call.seen.clone()
         };
         if is_new {

@@ -86,6 +86,7 @@ impl<'a> Call<'a> {
                 before: past.before(decision.session.as_ref()),
                 fate: Fate::from(decision.outcome),
                 weight: 1,
+                can_begin: true,
                 is_grave: false,
             },
         })
@@ -133,6 +134,7 @@ pub(crate) fn bare(place: Place, before: Before) -> Seen {
         before,
         fate: Fate::Neither,
         weight: 1,
+        can_begin: true,
         is_grave: false,
     }
 }

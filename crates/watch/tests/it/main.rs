@@ -9,6 +9,7 @@
 
 mod detectors;
 mod pasts;
+mod replay;
 mod restart;
 mod support;
 

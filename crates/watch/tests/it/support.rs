@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use countersign_core::document::{Assurance, Author, WatchSettings};
+use countersign_core::document::{
+    Assurance, Author, Bundle, BundleContent, Settings, WatchSettings,
+};
 use countersign_core::entry::{
     AnyEntry, Body, Decision, Detector, Entry, Execution, ExecutionPhase, Flag, FlagChange,
     FlagClose, FlagUpdate, Intent, Links, Mode, PermitRefusal, PermitRefused, Policy, PolicyPhase,
@@ -42,6 +44,26 @@ pub(crate) fn settings(burst: u32, window_s: u32, unmandated: u32) -> WatchSetti
     }
 }
 
+/// A bundle of these settings and nothing else.
+pub(crate) fn bundle(watch: WatchSettings) -> Bundle {
+    Bundle {
+        tenant: "acme".parse().unwrap(),
+        content: BundleContent {
+            name: "watched".to_owned(),
+            description: String::new(),
+            policies: Vec::new(),
+            schema: String::new(),
+            tools: Vec::new(),
+            counters: Vec::new(),
+            acknowledged: Vec::new(),
+            settings: Settings {
+                watch,
+                ..Settings::default()
+            },
+        },
+    }
+}
+
 /// All detectors off that can be.
 pub(crate) fn quiet() -> WatchSettings {
     let mut settings = WatchSettings {
@@ -73,7 +95,8 @@ struct Ids(u64);
 impl Random for Ids {
     fn fill(&self, bytes: &mut [u8]) {
         bytes.fill(0);
-        for (to, from) in bytes.iter_mut().zip(self.0.to_be_bytes()) {
+        // The first bytes of an id are its time.
+        for (to, from) in bytes.iter_mut().rev().zip(self.0.to_le_bytes()) {
             *to = from;
         }
     }
@@ -335,6 +358,21 @@ impl Server {
         self.append_flag(update.into());
     }
 
+    /// Somebody takes note of the newest flag, if it is open.
+    pub(crate) fn acknowledge_newest(&mut self) {
+        let flags = self.flags().len();
+        if flags > 0 {
+            self.acknowledge(flags - 1);
+        }
+    }
+
+    /// One of the newest decisions.
+    pub(crate) fn call_before(&self, back: usize) -> Option<EntryId> {
+        let calls = self.log.iter().rev();
+        let mut calls = calls.filter(|entry| entry.kind() == "decision");
+        calls.nth(back).map(AnyEntry::entry_id)
+    }
+
     pub(crate) fn foreign_flag(&mut self, of: IntentRef, count: u32) {
         let flag = Flag {
             detector: Detector::Burst,
@@ -444,8 +482,18 @@ impl Server {
             let mut told = format!("{flag:?}");
             for later in self.log.iter().filter_map(AnyEntry::body) {
                 match later {
-                    Body::FlagUpdate(update) if update.links.flag == Some(entry.entry_id()) => {
-                        told += &format!(" {} {:?}", update.count, update.entries);
+                    Body::FlagUpdate(update)
+                        if update.links.flag == Some(entry.entry_id())
+                            && update.change == FlagChange::Grown =>
+                    {
+                        told += &format!(
+                            " {} {:?} {:?} {:?} {:?}",
+                            update.count,
+                            update.entries,
+                            update.severity,
+                            update.stopped,
+                            update.passed
+                        );
                     }
                     Body::FlagClose(close) if close.links.flag == Some(entry.entry_id()) => {
                         told += &format!(" closed {}", close.count);
