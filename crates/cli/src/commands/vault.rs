@@ -1,26 +1,46 @@
 //! `countersign vault`
 
-use clap::{Args, Subcommand};
+mod chosen;
+pub(crate) mod complete;
+mod erase;
+mod export;
+mod hold;
+mod open;
+mod proving;
+mod recipient;
+mod select;
+mod unseal;
+
+use clap::Subcommand;
 
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render;
 use crate::terminal::Terminal;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum VaultCommand {
     /// Open one sealed record; that it was opened, and for which purpose, is an entry
-    Open(OpenArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct OpenArgs {
-    /// The record's commitment: sha256: and 64 hex digits
-    reference: String,
-    /// Why it is opened
-    #[arg(long, value_name = "TEXT")]
-    purpose: String,
+    Open(open::OpenArgs),
+    /// Say yes to an opening that another person asked for, where two people are needed
+    Confirm(open::ConfirmArgs),
+    /// Complete the erasures that were requested, now: no copy of the database opens them then
+    Complete(complete::CompleteArgs),
+    /// Erase sealed records: nobody can read them any more, and the ledger says that it was done
+    Erase(erase::EraseArgs),
+    /// Put records under legal hold: they cannot be erased, and do not expire
+    Hold(hold::HoldArgs),
+    /// Lift a legal hold
+    Release(hold::ReleaseArgs),
+    /// List the legal holds in force
+    Holds,
+    /// Hand chosen records to somebody: sealed to the recipient's key, with proofs, in one file
+    Export(export::ExportArgs),
+    /// Open and check what was sealed to your key
+    Unseal(unseal::UnsealArgs),
+    /// Make the key that others seal records to, or print its public half
+    #[command(subcommand)]
+    RecipientKey(recipient::RecipientCommand),
 }
 
 pub(crate) fn run(
@@ -28,18 +48,16 @@ pub(crate) fn run(
     connection: &ConnectionArgs,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
-    let VaultCommand::Open(args) = command;
-    let client = connection.open(terminal)?.with_role(&["vault-reader"])?;
-    let opened = client.open(&args.reference, &args.purpose)?;
-    terminal.answer(&opened, || {
-        let pretty = serde_json::to_string_pretty(&opened.document).unwrap_or_default();
-        render::plain(&pretty)
-    })?;
-    if !terminal.is_json() {
-        terminal.note(format!(
-            "opened with entry {}",
-            super::entry_id(&opened.entry)
-        ));
+    match command {
+        VaultCommand::Open(args) => open::run(args, connection, terminal),
+        VaultCommand::Confirm(args) => open::confirm(args, connection, terminal),
+        VaultCommand::Complete(args) => complete::run(args, connection, terminal),
+        VaultCommand::Erase(args) => erase::run(args, connection, terminal),
+        VaultCommand::Hold(args) => hold::place(args, connection, terminal),
+        VaultCommand::Release(args) => hold::release(args, connection, terminal),
+        VaultCommand::Holds => hold::list(connection, terminal),
+        VaultCommand::Export(args) => export::run(args, connection, terminal),
+        VaultCommand::Unseal(args) => unseal::run(args, connection, terminal),
+        VaultCommand::RecipientKey(command) => recipient::run(command, terminal),
     }
-    Ok(Exit::Yes)
 }

@@ -42,6 +42,7 @@ fn paying(counters: Value, policies: &str) -> BundleContent {
             "roles": {"/amount": "quantity", "/note": "text"},
         }],
         "counters": counters,
+        "settings": {"vault": {"opened_per_hour": 0}},
     }))
     .unwrap()
 }
