@@ -4,7 +4,7 @@
 //! sequencer, SQLite, and the publication. After the beginning come rejections of calls that were
 //! too malformed to name, which are the entries that need the least around them.
 
-mod seeded;
+pub(crate) mod seeded;
 
 use std::fs;
 use std::io::IsTerminal as _;

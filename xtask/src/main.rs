@@ -1,5 +1,5 @@
 //! Commands for those who work on Countersign: `cargo xtask replay`, `cargo xtask bench`,
-//! `cargo xtask log`, `cargo xtask mutate`.
+//! `cargo xtask detect`, `cargo xtask log`, `cargo xtask mutate`.
 //!
 //! What comes out is on stdout, everything else on stderr. Exit codes: 0 yes, 1 no (a criterion is
 //! not met), 2 usage or I/O. It is *not* for those who use Countersign: that is `countersign-cli`.
@@ -7,6 +7,7 @@
 mod bench;
 mod bundle_dir;
 mod crash;
+mod detect;
 mod error;
 mod log;
 mod mutate;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Send recorded agent runs through a real server and count what comes of them.
     Replay(replay::ReplayArguments),
+    /// Measure what the detectors find on recorded runs and in synthetic weeks.
+    Detect(detect::DetectArguments),
     /// Measure the judge, a durable decision, and a decision over HTTP.
     Bench(bench::BenchArguments),
     /// Make a real log with this many entries, published in the layout of C2SP tlog-tiles.
@@ -51,6 +54,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Detect(arguments) => detect::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Mutate(arguments) => mutate::run(&arguments),

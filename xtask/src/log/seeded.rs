@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 const BEGINNING_MS: i64 = 1_767_225_600_000;
 
 /// Bytes that follow from a seed and from what was drawn before. Keys made from it are no secret.
-pub(super) struct SeededRandom {
+pub(crate) struct SeededRandom {
     seed: u64,
     drawn: AtomicU64,
     // Two draws at once would share the counter in an order that nobody knows.
@@ -20,10 +20,10 @@ pub(super) struct SeededRandom {
 }
 
 /// A clock that stands until it is moved on.
-pub(super) struct SteppedClock(AtomicI64);
+pub(crate) struct SteppedClock(AtomicI64);
 
 impl SeededRandom {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             seed,
             drawn: AtomicU64::new(0),
@@ -50,11 +50,11 @@ impl Random for SeededRandom {
 }
 
 impl SteppedClock {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(AtomicI64::new(BEGINNING_MS))
     }
 
-    pub(super) fn advance(&self, millis: i64) {
+    pub(crate) fn advance(&self, millis: i64) {
         self.0.fetch_add(millis, Ordering::Relaxed);
     }
 }

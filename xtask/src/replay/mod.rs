@@ -5,10 +5,10 @@
 //! credential of its own role. The recording goes on after a rejection as it did when it was made.
 
 mod drive;
-mod recording;
+pub(crate) mod recording;
 mod report;
 mod tally;
-mod whole;
+pub(crate) mod whole;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<bool, Error> {
 }
 
 /// The recordings in a directory, by name.
-fn recordings(data: &Path) -> Vec<PathBuf> {
+pub(crate) fn recordings(data: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(data).into_iter().flatten().flatten();
     let is_recording = |path: &PathBuf| {
         path.file_name()

@@ -16,52 +16,55 @@ const GROUND_TRUTH: &str = "ground-truth";
 
 /// One run: a turn, and the calls that an agent made upon it.
 #[derive(Debug, Deserialize)]
-pub(super) struct Run {
+pub(crate) struct Run {
     /// The suite of tools.
-    pub(super) suite: String,
+    pub(crate) suite: String,
     /// Which model ran; a ground truth has none.
     #[serde(default = "ground_truth")]
-    pub(super) pipeline: String,
+    pub(crate) pipeline: String,
     /// The person's words.
-    pub(super) user_turn: String,
+    pub(crate) user_turn: String,
     /// The calls, in order.
-    pub(super) steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// The attacker's task, where there was an attack.
     #[serde(default)]
-    pub(super) injection_task: Option<String>,
+    pub(crate) injection_task: Option<String>,
+    /// Of a model's run: the attacker's texts, by where they stood.
+    #[serde(default)]
+    pub(crate) injections: std::collections::BTreeMap<String, String>,
     /// Of a model's run: whether the person's task was done.
     #[serde(default)]
-    pub(super) utility: Option<bool>,
+    pub(crate) utility: Option<bool>,
     /// Of a model's run: whether the attacker's was.
     #[serde(default)]
-    pub(super) security: Option<bool>,
+    pub(crate) security: Option<bool>,
 }
 
 impl Run {
     /// Whether the person's task was done.
-    pub(super) fn is_useful(&self) -> bool {
+    pub(crate) fn is_useful(&self) -> bool {
         self.utility == Some(true)
     }
 }
 
 /// One call of a run.
 #[derive(Debug, Deserialize)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// The tool.
-    pub(super) function: String,
+    pub(crate) function: String,
     /// The arguments, byte by byte as they were recorded.
-    pub(super) args: Box<RawValue>,
+    pub(crate) args: Box<RawValue>,
     /// What the model saw of the result.
-    pub(super) output: String,
+    pub(crate) output: String,
     /// The tool's error, if it failed.
     #[serde(default)]
-    pub(super) error: Option<String>,
+    pub(crate) error: Option<String>,
     /// Whether the recorded call ran; a ground truth's always did.
     #[serde(default = "yes")]
-    pub(super) executed: bool,
+    pub(crate) executed: bool,
     /// Who is behind the call, where the recording says: `user` or `injection`.
     #[serde(default)]
-    pub(super) origin: Option<String>,
+    pub(crate) origin: Option<String>,
 }
 
 fn ground_truth() -> String {
@@ -73,7 +76,7 @@ fn yes() -> bool {
 }
 
 /// All runs of a file.
-pub(super) fn read(path: &Path) -> Result<Vec<Run>, Error> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Run>, Error> {
     let text = text(path)?;
     text.lines()
         .enumerate()

@@ -88,7 +88,7 @@ pub(super) fn groups(
 }
 
 /// Whether a call changes or tells something.
-fn is_sink(step: &Step, bundle: &CompiledBundle) -> bool {
+pub(crate) fn is_sink(step: &Step, bundle: &CompiledBundle) -> bool {
     bundle.tool(&step.function).is_none_or(|tool| {
         tool.manifest().effect != Effect::Read || EGRESS.contains(&tool.action().as_str())
     })
