@@ -1,7 +1,7 @@
 //! What all routes share: the service, the limits, and the way onto threads that may block.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use countersign_core::entry::Surface;
 use countersign_service::{Caller, ErrorCode, Service, ServiceError};
@@ -18,6 +18,7 @@ use crate::error::{ApiError, HttpCode};
 use crate::judges::Judges;
 use crate::metrics::Metrics;
 use crate::rate::Rates;
+use crate::telling::{SinkHealth, Telling};
 
 /// What all routes share.
 pub(crate) struct App {
@@ -29,6 +30,7 @@ pub(crate) struct App {
     pub(crate) openapi: String,
     /// In KiB.
     pub(crate) body_memory: Arc<Semaphore>,
+    pub(crate) telling: OnceLock<Arc<dyn Telling>>,
     stopping: AtomicBool,
     lanes: Lanes,
     judges: Judges,
@@ -72,10 +74,17 @@ impl App {
             config,
             openapi,
             body_memory: Arc::new(Semaphore::new(BODY_MEMORY_BYTES / 1024)),
+            telling: OnceLock::new(),
             stopping: AtomicBool::new(false),
             lanes,
             judges: Judges::new()?,
         })
+    }
+
+    /// How the sinks fare that are told of flags.
+    pub(crate) fn sinks(&self) -> Vec<SinkHealth> {
+        let telling = self.telling.get();
+        telling.map_or_else(Vec::new, |telling| telling.sinks())
     }
 
     /// Lets those who wait for an escalation go.

@@ -30,6 +30,7 @@ mod rate;
 mod reply;
 mod routes;
 mod server;
+mod telling;
 mod tls;
 mod witness;
 
@@ -37,4 +38,5 @@ pub use config::{ConfigError, RateLimit, ServerConfig, TlsFiles};
 pub use error::{ErrorPage, error_pages};
 pub use openapi::openapi_json;
 pub use server::{ServeError, Server, serve};
+pub use telling::{SinkHealth, Telling};
 pub use witness::WitnessServer;

@@ -12,6 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::telling::{SinkHealth, SinkMetrics};
+
 /// The media type of what is served.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Upper ends of the latency buckets, in seconds.
@@ -157,6 +159,7 @@ pub(crate) struct Metrics {
     short_of_room: Gauge,
     halted: Gauge,
     publication: Publication,
+    sinks: SinkMetrics,
 }
 
 impl Metrics {
@@ -174,6 +177,7 @@ impl Metrics {
             short_of_room: Gauge::default(),
             halted: Gauge::default(),
             publication: Publication::default(),
+            sinks: SinkMetrics::default(),
         };
         metrics.register();
         metrics
@@ -219,6 +223,7 @@ impl Metrics {
             self.halted.clone(),
         );
         self.publication.register(registry);
+        self.sinks.register(registry);
     }
 
     /// Counts an answered request. `route` is the route's pattern, so that there are only so many.
@@ -262,7 +267,11 @@ impl Metrics {
     }
 
     /// The text that Prometheus reads.
-    pub(crate) fn text(&self, health: &ServiceHealth) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(
+        &self,
+        health: &ServiceHealth,
+        sinks: &[SinkHealth],
+    ) -> Result<String, std::fmt::Error> {
         self.queue
             .set(i64::try_from(health.waiting).unwrap_or(i64::MAX));
         self.size.set(health.size);
@@ -271,6 +280,7 @@ impl Metrics {
         if let Some(status) = &health.publication {
             self.publication.set(status, health.size);
         }
+        self.sinks.set(sinks);
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;
         Ok(out)

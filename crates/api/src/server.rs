@@ -18,6 +18,7 @@ use crate::config::{ConfigError, SWEEP, ServerConfig, TURNED_AWAY};
 use crate::connection::{Carrier, turn_away};
 use crate::openapi;
 use crate::routes;
+use crate::telling::Telling;
 use crate::tls::{self, TlsError};
 
 /// Why a server does not serve.
@@ -89,6 +90,11 @@ impl Server {
             router,
             tls,
         })
+    }
+
+    /// Says who tells people of flags: `/healthz` and `/metrics` have how they fare. The first counts.
+    pub fn set_telling(&self, telling: Arc<dyn Telling>) {
+        let _ = self.app.telling.set(telling);
     }
 
     /// The address that is listened on; with port 0 in the configuration, this has the real one.

@@ -34,7 +34,7 @@ pub use files::{Asked, NotifyDir, RequestError};
 pub use message::{Change, Message, Opened, OpenedPart, Page, Place, Source, SourceError};
 pub use quiet::{QuietError, QuietHours, RawQuiet};
 pub use retry::RetryPlan;
-pub use run::{Notifier, Parts, StartError};
+pub use run::{Board, Notifier, Parts, SinkStatus, StartError};
 pub use send::{Outcome, send_test};
 pub use sign::{SecretError, SigningSecret, signatures};
 pub use state::{Dead, Head, Item, SinkState, State, StateError};

@@ -2,10 +2,10 @@
 //! so that a slow sink holds up nobody but itself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use countersign_core::time::{Clock, Timestamp};
 
@@ -34,7 +34,56 @@ pub struct Parts {
 /// Tells people until it is dropped.
 pub struct Notifier {
     events: Sender<Event>,
+    board: Board,
     thread: Option<JoinHandle<()>>,
+}
+
+/// How the sinks fare, for whoever watches over the server.
+#[derive(Clone, Default)]
+pub struct Board(Arc<Mutex<Vec<SinkStatus>>>);
+
+/// How one sink fares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkStatus {
+    /// Its name.
+    pub name: String,
+    /// How many messages arrived.
+    pub told: u64,
+    /// How many dead letters there are.
+    pub dead: u64,
+    /// When the last one was given up.
+    pub given_up: Option<Timestamp>,
+    /// Since when the present message has failed.
+    pub failing: Option<Timestamp>,
+    /// Whether nothing is sent any more.
+    pub is_off: bool,
+}
+
+impl Board {
+    /// How each sink fares.
+    pub fn sinks(&self) -> Vec<SinkStatus> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn show(&self, state: &State) {
+        let sinks = state.sinks.iter().map(|(name, sink)| SinkStatus {
+            name: name.clone(),
+            told: sink.delivered,
+            dead: u64::try_from(sink.dead.len()).unwrap_or(u64::MAX),
+            given_up: sink.dead.last().map(|dead| dead.given_up),
+            failing: sink
+                .head
+                .as_ref()
+                .filter(|head| head.attempts > 0)
+                .map(|head| head.first),
+            is_off: sink.disabled.is_some(),
+        });
+        let sinks = sinks.collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sinks;
+    }
 }
 
 /// Why it does not start.
@@ -59,6 +108,8 @@ enum Event {
         outcome: Outcome,
         opened: Option<Opened>,
     },
+    /// Somebody waits until there is nothing to tell.
+    Settle(Sender<()>),
     Stop,
 }
 
@@ -75,6 +126,9 @@ struct Keeper {
     is_changed: bool,
     /// What was last said of a trouble that lasts.
     said: String,
+    /// Who waits until there is nothing to tell.
+    waiting: Vec<Sender<()>>,
+    board: Board,
 }
 
 impl Notifier {
@@ -93,20 +147,38 @@ impl Notifier {
             events: events.clone(),
             is_changed: false,
             said: String::new(),
+            waiting: Vec::new(),
+            board: Board::default(),
         };
+        let board = keeper.board.clone();
         keeper.follow_config();
         if keeper.is_changed {
             keeper.state.write(&keeper.parts.dir.state())?;
             keeper.is_changed = false;
         }
+        keeper.board.show(&keeper.state);
         let thread = thread::Builder::new()
             .name("notify".to_owned())
             .spawn(move || keeper.run(stamp, &inbox))
             .map_err(StartError::Thread)?;
         Ok(Self {
             events,
+            board,
             thread: Some(thread),
         })
+    }
+
+    /// How the sinks fare, also after this is gone.
+    pub fn board(&self) -> Board {
+        self.board.clone()
+    }
+
+    /// Waits until every sink was told all that the log holds by now; false if that took longer. What
+    /// waits for the end of quiet hours, and sinks that are given up, do not count.
+    pub fn settle(&self, within: Duration) -> bool {
+        let (settled, answer) = mpsc::channel();
+        let asked = self.events.send(Event::Settle(settled));
+        asked.is_ok() && answer.recv_timeout(within).is_ok()
     }
 }
 
@@ -133,6 +205,12 @@ impl Keeper {
                 self.step(&sink);
             }
             self.save();
+            if self.is_settled() {
+                // Whoever waited may be gone.
+                self.waiting.drain(..).for_each(|waiting| {
+                    let _ = waiting.send(());
+                });
+            }
             match inbox.recv_timeout(STEP) {
                 Ok(Event::Ended {
                     sink,
@@ -140,6 +218,7 @@ impl Keeper {
                     outcome,
                     opened,
                 }) => self.ended(&sink, &id, outcome, opened),
+                Ok(Event::Settle(waiting)) => self.waiting.push(waiting),
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -159,11 +238,18 @@ impl Keeper {
                     outcome,
                     opened,
                 }) => self.ended(&sink, &id, outcome, opened),
-                Ok(Event::Stop) => {}
+                Ok(Event::Settle(_) | Event::Stop) => {}
                 Err(_) => break,
             }
         }
         self.save();
+    }
+
+    fn is_settled(&self) -> bool {
+        let size = self.parts.source.size();
+        let is_idle = |state: &SinkState| state.head.is_none() && state.cursor >= size;
+        let mut sinks = self.state.sinks.values();
+        sinks.all(|state| state.disabled.is_some() || is_idle(state))
     }
 
     fn read_config(&mut self) {
@@ -317,6 +403,7 @@ impl Keeper {
         if !self.is_changed {
             return true;
         }
+        self.board.show(&self.state);
         match self.state.write(&self.parts.dir.state()) {
             Ok(()) => {
                 self.is_changed = false;

@@ -15,6 +15,7 @@ use crate::error::ApiError;
 use crate::extract::{NoParameters, Strict};
 use crate::metrics;
 use crate::reply;
+use crate::telling;
 
 /// RFC 7517 section 8.5.1.
 const JWKS: HeaderValue = HeaderValue::from_static("application/jwk-set+json");
@@ -68,7 +69,13 @@ async fn healthz(
     State(app): State<Arc<App>>,
     _: Strict<NoParameters>,
 ) -> Result<Response, ApiError> {
-    let (status, view) = judge(&app.service.health());
+    let (status, mut view) = judge(&app.service.health());
+    if let Some(reason) = telling::untold(&app.sinks()) {
+        view.reasons.push(reason);
+        if view.status == "ok" {
+            "degraded".clone_into(&mut view.status);
+        }
+    }
     reply::json(status, &view)
 }
 
@@ -155,7 +162,7 @@ async fn metrics_text(
 ) -> Result<Response, ApiError> {
     let text = app
         .metrics
-        .text(&app.service.health())
+        .text(&app.service.health(), &app.sinks())
         .map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(reply::bytes_as(
         StatusCode::OK,

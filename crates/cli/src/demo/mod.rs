@@ -36,13 +36,16 @@ pub(crate) struct DemoArgs {
     /// The directory that the demo makes; by default `./countersign-demo`, or the next free name
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Tell the sinks of this file of the night, as `countersign serve` would (docs/notify.md)
+    #[arg(long, value_name = "FILE")]
+    notify: Option<PathBuf>,
 }
 
 /// Plays the demo.
 pub(crate) fn run(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     let home = place::make_directory(args.dir.as_deref())?;
     let teller = Teller::new(terminal);
-    let world = World::begin(home)?;
+    let world = World::begin(home, args.notify.as_deref())?;
     let told = play::play(&world, &teller);
     // The directory can be looked at even if the story went wrong.
     let ended = world.end();

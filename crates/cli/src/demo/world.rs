@@ -3,10 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_api::{Server, ServerConfig};
 use countersign_client::{Client, Options, ServerUrl, Token};
 use countersign_host::{Beginning, DataDir, Host};
+use countersign_notify::{Notifier, NotifyDir};
 use countersign_service::{FirstCredential, PublicKeys};
 use countersign_wire::NewCredential;
 use secrecy::ExposeSecret as _;
@@ -21,7 +23,10 @@ use crate::commands::turn::LOCAL_ACTOR;
 use crate::connection::{Connection, DEFAULT_SERVER};
 use crate::error::CliError;
 use crate::profile::Profile;
+use crate::serve::notify;
 
+/// How long the sinks have to be told of the night.
+const TOLD: Duration = Duration::from_secs(20);
 /// The tenant, which its log's origin names.
 const TENANT: &str = "acme";
 /// The credentials: a role, under which the profile has its token, and all roles of it.
@@ -48,6 +53,7 @@ pub(super) struct World {
     anonymous: Client,
     tokens: Vec<(String, Token)>,
     mail_server: Sink,
+    notifier: Option<Notifier>,
 }
 
 /// A server on a runtime of its own.
@@ -59,7 +65,7 @@ struct Serving {
 
 impl World {
     /// Makes the directory, begins a log in it, and starts both servers.
-    pub(super) fn begin(home: PathBuf) -> Result<Self, CliError> {
+    pub(super) fn begin(home: PathBuf, sinks: Option<&Path>) -> Result<Self, CliError> {
         let data = DataDir::new(home.join("data"));
         let beginning = Beginning {
             tenant: TENANT.parse().map_err(failed)?,
@@ -73,6 +79,7 @@ impl World {
         let (host, first) = data.begin(beginning).map_err(failed)?;
         // It watches from a thread of its own, as that of `serve` does.
         drop(host.service().spawn_background().map_err(failed)?);
+        let notifier = sinks.map(|sinks| told(sinks, &host, &data)).transpose()?;
         let (serving, address) = Serving::start(&host)?;
         let url: ServerUrl = format!("http://{address}").parse().map_err(failed)?;
         Ok(Self {
@@ -82,6 +89,7 @@ impl World {
             anonymous: Client::new(url, Options::default())?,
             tokens: first.into_iter().filter_map(named).collect(),
             mail_server: Sink::start().map_err(failed)?,
+            notifier,
         })
     }
 
@@ -153,7 +161,17 @@ impl World {
 
     /// Stops the server and lets the data directory go.
     pub(super) fn end(self) -> Result<(), CliError> {
+        let is_told = self.notifier.as_ref().is_none_or(|it| it.settle(TOLD));
+        drop(self.notifier);
         self.serving.end()?;
+        if !is_told {
+            return Err(
+                CliError::usage("not all sinks took what they were told").hint(format!(
+                    "countersign notify list --data {}",
+                    self.home.join("data").display()
+                )),
+            );
+        }
         self.host.service().close().map_err(failed)
     }
 }
@@ -194,6 +212,13 @@ impl Serving {
         let _ = self.stop.send(());
         self.runtime.block_on(self.served).map_err(failed)
     }
+}
+
+/// Starts telling the sinks of a file, which becomes the data directory's own.
+fn told(sinks: &Path, host: &Host, data: &DataDir) -> Result<Notifier, CliError> {
+    let copy = NotifyDir::new(data.path()).config();
+    std::fs::copy(sinks, copy.path()).map_err(|error| CliError::io(sinks, error))?;
+    notify::start(host, data)
 }
 
 fn credential(name: &str, roles: &[&str]) -> NewCredential {

@@ -4,7 +4,7 @@ mod announce;
 mod as_user;
 mod first;
 mod logging;
-mod notify;
+pub(crate) mod notify;
 mod publishing;
 mod reviewer;
 mod running;

@@ -1,12 +1,15 @@
 //! Telling people beside serving: what the log says of flags, as messages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use countersign_api::{SinkHealth, Telling};
 use countersign_core::entry::{
     AnyEntry, Body, Flag, FlagChange, FlagClose, FlagUpdate, Kind as _, Severity,
 };
 use countersign_core::ids::EntryId;
 use countersign_core::refs::Sha256;
+use countersign_core::time::{Clock as _, Timestamp};
 use countersign_host::{DataDir, Host};
 use countersign_ledger::store::StoredEntry;
 use countersign_ledger::{Filter, Order, Page as LogPage, ReadError};
@@ -14,8 +17,8 @@ use countersign_merkle::LeafIndex;
 use countersign_notify::address::SystemLookup;
 use countersign_notify::limits::OPENED_CHARS;
 use countersign_notify::{
-    Change, Message, Notifier, NotifyDir, Opened, OpenedPart, Page, Parts, Place, Source,
-    SourceError, StartError,
+    Board, Change, Message, Notifier, NotifyDir, Opened, OpenedPart, Page, Parts, Place,
+    SinkStatus, Source, SourceError, StartError,
 };
 use countersign_service::{OpenAnswer, Service, SystemClock};
 use countersign_wire::OpenRequest;
@@ -24,7 +27,7 @@ use serde_json::Value;
 use crate::error::CliError;
 
 /// Starts telling the sinks of the data directory. A new sink begins here, before anything is served.
-pub(super) fn start(host: &Host, data: &DataDir) -> Result<Notifier, CliError> {
+pub(crate) fn start(host: &Host, data: &DataDir) -> Result<Notifier, CliError> {
     let source = LogSource {
         service: Arc::clone(host.service()),
     };
@@ -34,6 +37,32 @@ pub(super) fn start(host: &Host, data: &DataDir) -> Result<Notifier, CliError> {
         clock: Arc::new(SystemClock),
         lookup: Arc::new(SystemLookup),
     })?)
+}
+
+/// How the sinks fare, as the server's `/healthz` and `/metrics` have it.
+pub(super) fn telling(notifier: &Notifier) -> Arc<dyn Telling> {
+    Arc::new(Shown(notifier.board()))
+}
+
+struct Shown(Board);
+
+impl Telling for Shown {
+    fn sinks(&self) -> Vec<SinkHealth> {
+        let now = SystemClock.now();
+        let ago = |at: Timestamp| {
+            let millis = u64::try_from(now.millis_since(at)).unwrap_or_default();
+            Duration::from_millis(millis)
+        };
+        let health = |sink: SinkStatus| SinkHealth {
+            name: sink.name,
+            told: sink.told,
+            dead: sink.dead,
+            given_up: sink.given_up.map(ago),
+            failing: sink.failing.map(ago),
+            is_off: sink.is_off,
+        };
+        self.0.sinks().into_iter().map(health).collect()
+    }
 }
 
 /// The log of a service.
@@ -218,6 +247,8 @@ impl LogSource {
         let mut open = |what: &str, reference: Sha256| {
             let request = OpenRequest {
                 purpose: Some(format!("told to sink {sink}")),
+                // Nobody sits here who could come back with the second person's yes.
+                alone: true,
                 ..OpenRequest::default()
             };
             let answer = self.service.open_record(&caller, reference, &request);

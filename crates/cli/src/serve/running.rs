@@ -78,6 +78,7 @@ impl Bound {
             .spawn_background()
             .map_err(|error| CliError::usage(format!("a thread did not start: {error}")))?;
         let (server, mut signals) = (self.server, self.signals);
+        server.set_telling(super::notify::telling(&notifier));
         let halted = self.runtime.block_on(async {
             let (tell, told) = tokio::sync::oneshot::channel();
             let (watched, speaker) = (Arc::clone(service), *terminal);

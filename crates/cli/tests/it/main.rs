@@ -35,6 +35,8 @@ mod monitoring;
 #[cfg(test)]
 mod newcomer;
 #[cfg(test)]
+mod notifying;
+#[cfg(test)]
 mod observing;
 #[cfg(test)]
 mod output;
