@@ -10,6 +10,7 @@
 mod anchors;
 mod contradictions;
 mod documents;
+mod flags;
 mod follow;
 mod foreign;
 mod keys;
