@@ -139,6 +139,16 @@ pub enum BackupError {
         /// The origin of the backup.
         backup: String,
     },
+    /// The vault's keys are of before an epoch that the log says was destroyed.
+    #[error(
+        "the vault keys in `{}` are all of epoch {epoch} or older, which the log says was destroyed: they open no record of this backup", .keys.display()
+    )]
+    OldKeys {
+        /// Where they are.
+        keys: PathBuf,
+        /// The newest epoch that was destroyed.
+        epoch: u32,
+    },
     /// A head that was given is no known head of this log.
     #[error("{what}: {reason}")]
     Head {
@@ -177,6 +187,9 @@ impl BackupError {
             Self::OtherHistory { .. } => Some(
                 "keep both: if both are signed by the log's key, they are evidence (docs/recovery.md)",
             ),
+            Self::OldKeys { .. } => {
+                Some("bring a copy of the keys that was made after `countersign vault complete`")
+            }
             Self::OtherLog { .. } | Self::Head { .. } => None,
         }
     }

@@ -376,8 +376,21 @@ fn take_keys(from: &Path, to: &Path, erasures: &Erasures) -> Result<(), HostErro
     let ring = KeyRing::load(to)?;
     if let Some(epoch) = erasures.destroyed_epoch {
         let files = EpochFiles::new(to, ring.origin().clone(), Arc::new(SystemRandom));
-        let destroyed = files.destroy_before(epoch.saturating_add(1));
-        destroyed.map_err(|error| io_error(to)(std::io::Error::other(error.to_string())))?;
+        let failed = |error: countersign_vault::EpochError| {
+            io_error(to)(std::io::Error::other(error.to_string()))
+        };
+        // What the backup's records are wrapped by now came after what was destroyed.
+        let present = files.present().map_err(failed)?;
+        if present.iter().all(|mark| mark.number <= epoch) {
+            return Err(BackupError::OldKeys {
+                keys: from.to_owned(),
+                epoch,
+            }
+            .into());
+        }
+        files
+            .destroy_before(epoch.saturating_add(1))
+            .map_err(failed)?;
     }
     let synced = fs::File::open(to).and_then(|dir| dir.sync_all());
     synced.map_err(io_error(to))

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::newcomer::MAIL;
-use crate::support::{Home, Serving, files, ran};
+use crate::support::{Home, Ran, Serving, copy, files, ran};
 
 /// Agents that ask at the same time.
 const AGENTS: usize = 64;
@@ -361,5 +361,66 @@ fn nothing_is_written_over_and_nothing_half_is_left() {
             "--keys",
             &format!("{data}/keys"),
         ],
+    );
+}
+
+#[test]
+fn keys_that_the_log_says_were_destroyed_do_not_come_back() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let data = home.path("data/countersign");
+    let intent = home.ok(&["turn", "Send billing@customer.example the refund"]);
+    home.json(0, &["decide", "email.send", MAIL, "--intent", &intent]);
+    home.ok(&["backup", "--data", text(&data), "-o", "before"]);
+    copy(&data.join("keys"), &home.path("before-keys"));
+    let erase = [
+        "vault",
+        "erase",
+        "--intent",
+        &intent,
+        "--authority",
+        "request 12",
+    ];
+    home.ok(&[&erase[..], &["--yes"]].concat());
+    home.ok(&["turn", "Another turn"]);
+    home.ok(&["vault", "complete"]);
+    home.ok(&["backup", "--data", text(&data), "-o", "backup"]);
+    server.stop();
+
+    let restore = |code, from: &str, to: &str, keys: &str| {
+        let head = data.join("head");
+        let args = ["restore", from, "--data", to, "--keys", keys];
+        let ran: Ran = home.run(&[&args[..], &["--head", text(&head)]].concat());
+        assert_eq!(ran.code, code, "{}\n{}", ran.out, ran.err);
+        ran
+    };
+    let old = restore(2, "backup", "old", "before-keys");
+    assert!(
+        old.err.contains("they open no record of this backup"),
+        "{}",
+        old.err
+    );
+    assert!(!home.path("old").exists());
+    // A copy of the keys that was made in the middle still has what was destroyed.
+    let keys = home.path("both");
+    copy(&data.join("keys"), &keys);
+    for name in ["vault-1.kek", "vault-1.tenant", "vault.epochs"] {
+        copy(&home.path("before-keys").join(name), &keys.join(name));
+    }
+    let whole = restore(0, "backup", "whole", "both");
+    assert!(
+        whole.err.contains("up to epoch 1 were destroyed"),
+        "{}",
+        whole.err
+    );
+    assert!(!home.path("whole/keys/vault-1.kek").exists());
+    assert!(home.path("whole/keys/vault-2.kek").exists());
+    home.expect(0, &["fsck", "--data", "whole"]);
+    // The backup of before is rolled back, and says so of what was erased since.
+    let rolled = restore(3, "before", "rolled", "before-keys");
+    assert!(
+        rolled.err.contains("what was erased after the backup"),
+        "{}",
+        rolled.err
     );
 }

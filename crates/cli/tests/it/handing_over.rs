@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::newcomer::MAIL;
-use crate::support::{Home, Serving, files, ran};
+use crate::support::{Home, Serving, copy, files, ran};
 
 /// A log with a turn and its call, and an auditor's key.
 struct World {
@@ -229,6 +229,85 @@ fn single_records_and_kinds_are_chosen_and_nothing_else_is_opened() {
     ]);
     assert_eq!(again.code, 2, "{}", again.err);
     assert_eq!(world.openings(), 6);
+}
+
+#[test]
+fn what_was_erased_is_named_and_the_rest_is_handed_over() {
+    let world = World::new();
+    let home = &world.home;
+    let found = world.export(
+        0,
+        "before.json",
+        &["--intent", &world.intent, "--kind", "call"],
+    );
+    assert_eq!(found["records"], 1);
+    let call = world.unseal(4, "before.json", &[])["records"][0]["ref"].clone();
+    let call = call.as_str().unwrap();
+    home.ok(&[
+        "vault",
+        "erase",
+        "--ref",
+        call,
+        "--authority",
+        "request 12",
+        "--yes",
+    ]);
+    let exported = world.export(0, "after.json", &["--intent", &world.intent]);
+    assert_eq!(exported["left_out"][0]["ref"], call);
+    assert_eq!(exported["left_out"][0]["why"], "erased");
+    let found = world.unseal(4, "after.json", &[]);
+    assert_eq!(found["left_out"][0]["ref"], call);
+    let records = found["records"].as_array().unwrap();
+    assert!(records.len() >= 2 && records.iter().all(|it| it["ref"] != call));
+    // What left the server is out of its reach: the file of before opens as it did.
+    world.unseal(4, "before.json", &[]);
+    let one = ["--for", &world.recipient, "--ref", call];
+    world.refuses(1, "can be opened any more", &one);
+}
+
+#[test]
+fn where_two_people_are_needed_one_hands_nothing_over() {
+    let world = World::new();
+    let home = &world.home;
+    let starter = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bundles/mail-agent");
+    copy(std::path::Path::new(starter), &home.path("bundle"));
+    let path = home.path("bundle/bundle.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(
+        &path,
+        format!("{text}\n[settings.vault]\nfour_eyes = true\n"),
+    )
+    .unwrap();
+    home.ok(&["policy", "publish", "bundle", "--activate"]);
+    let second = home.json(
+        0,
+        &[
+            "credential",
+            "add",
+            "--role",
+            "vault-reader",
+            "--principal",
+            "user:ann",
+        ],
+    );
+    let chosen = ["--for", &world.recipient, "--ref", &world.intent];
+    world.refuses(1, "two people are needed", &chosen);
+    let requests = home.json(0, &["entries", "--kind", "vault-access"]);
+    let request = requests["entries"][0]["entry"]["entry_id"]
+        .as_str()
+        .unwrap();
+    let mut confirm = home.command(&["vault", "confirm", request, "--yes"]);
+    confirm.env("COUNTERSIGN_TOKEN", second["token"].as_str().unwrap());
+    let confirmed = ran(confirm);
+    assert_eq!(confirmed.code, 0, "{}", confirmed.err);
+    let exported = world.export(0, "out.json", &["--request", request]);
+    assert_eq!(exported["records"], 1);
+    assert_eq!(
+        world.unseal(4, "out.json", &[])["records"][0]["ref"],
+        world.intent
+    );
+    // A request is good once.
+    world.refuses(1, "", &["--for", &world.recipient, "--request", request]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ const PAGE: usize = 500;
 /// Which records. Whatever an entry that is chosen names is, or only some kinds of it.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("records").required(true).multiple(true)
-    .args(["refs", "entries", "intents", "sessions", "requests"])))]
+    .args(["refs", "entries", "intents", "sessions", "targets", "requests"])))]
 pub(crate) struct ChosenArgs {
     /// A record, by its commitment; can be given more than once
     #[arg(long = "ref", value_name = "REF")]
@@ -31,6 +31,9 @@ pub(crate) struct ChosenArgs {
     /// What the entries of a session name
     #[arg(long = "session", value_name = "ID")]
     sessions: Vec<String>,
+    /// What the entries of calls with this target name, as `EmailAddress::jo@acme.example`
+    #[arg(long = "target", value_name = "TARGET")]
+    targets: Vec<String>,
     /// What a confirmed request for an opening names, where two people are needed
     #[arg(long = "request", value_name = "ID")]
     requests: Vec<String>,
@@ -98,6 +101,13 @@ impl ChosenArgs {
         for session in &self.sessions {
             let query = EntriesQuery {
                 session: Some(session.clone()),
+                ..EntriesQuery::default()
+            };
+            self.read_pages(&mut gathered, opener, query)?;
+        }
+        for target in &self.targets {
+            let query = EntriesQuery {
+                target: Some(target.clone()),
                 ..EntriesQuery::default()
             };
             self.read_pages(&mut gathered, opener, query)?;

@@ -95,6 +95,13 @@ pub(super) fn run(
         held.check_covers(&chosen.entries)?;
     }
     let opened = open_all(&opener, &chosen.records, &args.purpose, terminal)?;
+    if opened.documents.is_empty() {
+        let left_out = opened.left_out.len();
+        return Err(CliError::usage(format!(
+            "none of the {left_out} records that were chosen can be opened any more, as after an erasure; no file was made"
+        ))
+        .exiting(Exit::No));
+    }
     let last = opened.entries.iter().map(|(index, _)| *index).max();
     let anchor = match held {
         Some(held) => held,
@@ -207,6 +214,7 @@ fn open_all(
         let request = OpenRequest {
             purpose: record.request.is_none().then(|| purpose.to_owned()),
             request: record.request.clone(),
+            alone: false,
         };
         let answered = patient(LONGEST_WAIT, || {
             client.open_record(&reference.to_string(), &request)
