@@ -19,6 +19,7 @@ use countersign_merkle::LeafIndex;
 use countersign_note::{NoteSigner as _, VerifierKey};
 use countersign_service::{KeyChange, KeyHistory, KeyHistoryError, SetupError, SystemClock};
 use countersign_store_sqlite::SqliteStore;
+use countersign_wire::Completion;
 
 use crate::{DataDir, HostError, check_private};
 
@@ -140,6 +141,17 @@ impl DataDir {
             entries,
             checkpoint,
         })
+    }
+
+    /// Lets a new epoch of the vault's keys begin, wraps the keys of all records anew, and destroys the
+    /// older epochs. Erasures that were requested before are complete then. No other key is needed.
+    pub fn rotate_vault_keys(
+        &self,
+        tell: &mut dyn FnMut(&Completion),
+    ) -> Result<Completion, HostError> {
+        let host = self.open()?;
+        let rotated = host.service().rotate_vault_keys(tell);
+        Ok(rotated.map_err(SetupError::Service)?)
     }
 
     /// Switches the second signature under checkpoints on or off.

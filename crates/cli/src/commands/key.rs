@@ -2,6 +2,7 @@
 
 mod change;
 mod list;
+mod rotate_vault;
 
 use std::path::PathBuf;
 
@@ -23,7 +24,7 @@ pub(crate) enum KeyCommand {
     Show(ShowArgs),
     /// List every key that the log has granted, and which are revoked
     List(list::ListArgs),
-    /// Let a new key follow the present one; no server may run meanwhile
+    /// Let a new key follow the present one; but for the vault's, no server may run meanwhile
     Rotate(change::RotateArgs),
     /// Revoke a key that is no longer in use
     Revoke(change::RevokeArgs),
@@ -60,7 +61,7 @@ pub(crate) fn run(
     match command {
         KeyCommand::Show(args) => show(args, connection, terminal),
         KeyCommand::List(args) => list::run(args, terminal),
-        KeyCommand::Rotate(args) => change::rotate(args, terminal),
+        KeyCommand::Rotate(args) => change::rotate(args, connection, terminal),
         KeyCommand::Revoke(args) => change::revoke(args, terminal),
         KeyCommand::Mldsa(args) => change::mldsa(args, terminal),
     }

@@ -7,7 +7,8 @@ use countersign_host::{DataDir, HostError, KeyChanged};
 use countersign_keys::{Purpose, RootKey};
 use serde::Serialize;
 
-use super::print_of;
+use super::{print_of, rotate_vault};
+use crate::connection::ConnectionArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -32,6 +33,9 @@ enum Rotatable {
     LogMldsa,
     /// Signs permits; the old one holds until it is revoked
     Permit,
+    /// Open sealed records: a new epoch begins, and the keys of older ones are destroyed. On the running server, or in
+    /// the directory of `--data`; needs no root key
+    Vault,
 }
 
 /// The new key's file is durable before the log grants the key, and takes its place after. What an interruption
@@ -41,8 +45,12 @@ pub(crate) struct RotateArgs {
     /// Which key
     #[arg(value_enum)]
     key: Rotatable,
-    #[command(flatten)]
-    change: ChangeArgs,
+    /// The data directory; no server may use it meanwhile
+    #[arg(long, env = "COUNTERSIGN_DATA", value_name = "DIR", required_if_eq_any([("key", "log"), ("key", "log-mldsa"), ("key", "permit")]))]
+    data: Option<PathBuf>,
+    /// The root key's file, brought back from where it is kept [default: DIR/keys/root.key]
+    #[arg(long, value_name = "FILE")]
+    root_key: Option<PathBuf>,
 }
 
 /// A key that is in use is not revoked so: another has to follow it first.
@@ -82,7 +90,11 @@ struct Changed {
     checkpoint: String,
 }
 
-pub(super) fn rotate(args: &RotateArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(super) fn rotate(
+    args: &RotateArgs,
+    connection: &ConnectionArgs,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let (purpose, advice) = match args.key {
         Rotatable::Log => (
             Purpose::Log,
@@ -96,10 +108,18 @@ pub(super) fn rotate(args: &RotateArgs, terminal: &Terminal) -> Result<Exit, Cli
             Purpose::Permit,
             "the tool's side gets both keys from /.well-known/jwks.json; once the last permits of the old one have ended, revoke it with `countersign key revoke`",
         ),
+        Rotatable::Vault => {
+            return rotate_vault::run(args.data.as_deref(), connection, terminal);
+        }
     };
-    let changed = args
-        .change
-        .carry_out(|data, root| data.rotate(purpose, root))?;
+    let change = ChangeArgs {
+        data: args
+            .data
+            .clone()
+            .ok_or_else(|| CliError::usage("the data directory is needed: --data DIR"))?,
+        root_key: args.root_key.clone(),
+    };
+    let changed = change.carry_out(|data, root| data.rotate(purpose, root))?;
     tell(changed, advice, terminal)
 }
 
