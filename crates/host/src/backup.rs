@@ -5,9 +5,10 @@
 //! BACKUP/ledger.db          the database as it was at one moment
 //! BACKUP/head               a head file that names just that moment
 //! BACKUP/published          the newest published checkpoint, if there was one
-//! BACKUP/notify.toml        the sinks, if there are any
 //! BACKUP/notify-state.json  how far each sink had come, if there are any
 //! ```
+//!
+//! `notify.toml` is not in it: it holds secrets, as the keys are.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -39,7 +40,7 @@ pub(crate) const DATABASE: &str = "ledger.db";
 pub(crate) const HEAD: &str = "head";
 /// What else of a data directory is kept, if it is there. Each is replaced whole when it changes, and
 /// is copied before the database: older than it is right, newer would not be.
-pub(crate) const BESIDE: &[&str] = &["published", "notify.toml", "notify-state.json"];
+pub(crate) const BESIDE: &[&str] = &["published", "notify-state.json"];
 /// Most bytes of each of those.
 const BESIDE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes that are copied at once.
