@@ -1,6 +1,8 @@
 //! The real binary, as people and scripts use it.
 
 #[cfg(test)]
+mod backing_up;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod commands;
@@ -13,17 +15,24 @@ mod docs;
 #[cfg(test)]
 mod doctoring;
 #[cfg(test)]
+mod epochs;
+#[cfg(test)]
 mod fetching;
 #[cfg(test)]
+mod flagging;
 mod fsck;
 #[cfg(test)]
 mod gating;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]
+mod handing_over;
+#[cfg(test)]
 mod hints;
 #[cfg(test)]
 mod hooking;
+#[cfg(test)]
+mod incidents;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
