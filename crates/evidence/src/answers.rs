@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use countersign_core::document::{Intent as IntentDocument, PartBy};
 use countersign_core::entry::Body;
 use countersign_core::refs::{IntentRef, Sha256};
 use countersign_verify::Word;
@@ -12,11 +13,13 @@ use crate::case::{CallMade, Case};
 use crate::format;
 use crate::page::{Block, Line, Tone};
 use crate::record::State;
-use crate::report::{file_line, standing_mark, state_line};
+use crate::report::{file_line, standing_mark, state_line, time, whose};
 use crate::text::{counted, short};
 
 /// Most files that one answer names.
 const NAMED: usize = 6;
+/// Most parts of turns that the first answer quotes; all stand below.
+const WORDS: usize = 8;
 
 /// The answers, as cards.
 pub(crate) fn answers(case: &Case<'_>) -> Vec<Block> {
@@ -38,13 +41,16 @@ pub(crate) fn answers(case: &Case<'_>) -> Vec<Block> {
 struct Answer {
     tone: Tone,
     said: Vec<Line>,
+    /// What people wrote.
+    words: Vec<Block>,
     proof: Line,
 }
 
 fn card(question: &str, answer: Answer) -> Block {
     let mut blocks: Vec<Block> = answer.said.into_iter().map(Block::Para).collect();
+    blocks.extend(answer.words);
     blocks.push(Block::Para(
-        Line::default().strong("Proof: ").and(answer.proof),
+        Line::default().strong("Proof:").text(" ").and(answer.proof),
     ));
     Block::Card {
         tone: answer.tone,
@@ -105,44 +111,79 @@ fn who(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
     if calls.is_empty() {
         said.push(Line::of("No call is among the entries that this is about."));
     }
-    let mut open = 0usize;
-    for turn in &turns {
-        let reference = Sha256::from(*turn);
-        match case.records.state(&reference) {
-            State::Open => open = open.saturating_add(1),
-            State::Sealed | State::Erased(_) => {
-                said.push(state_line(case, "The words", &reference))
-            }
-        }
-    }
-    if open > 0 {
-        said.push(Line::of(format!(
-            "The words of {} were opened: they stand below, part by part by whose words they are, and hash to what the entries name.",
-            counted(open, "turn")
-        )));
-    }
-    let entries = case.chosen.bodies().filter_map(|(index, _, body)| {
-        let Body::Intent(intent) = body else {
-            return None;
+    let behind = resting(case, &turns);
+    let mut words = Vec::new();
+    let mut files_of = Vec::new();
+    for (index, at, body) in case.chosen.bodies() {
+        let (Body::Intent(intent), Some(id)) = (body, case.chosen.id_at(index)) else {
+            continue;
         };
-        let id = case.chosen.id_at(index)?;
-        turns
-            .contains(&intent.intent_ref)
-            .then(|| file_line(case, id))
-    });
-    let entries: Vec<Line> = entries.collect();
-    let proof = match entries.is_empty() {
+        if !behind.contains(&intent.intent_ref) {
+            continue;
+        }
+        files_of.push(file_line(case, id));
+        if files_of.len() > NAMED {
+            continue;
+        }
+        let reference = Sha256::from(intent.intent_ref);
+        let mut line = Line::of(format!("On {}, ", time(at)))
+            .and(file_line(case, id))
+            .text(format!(
+                ": started by a {}, by way of ",
+                intent.author.name()
+            ))
+            .code(&intent.channel)
+            .text(match intent.mandate {
+                Some(_) => ", on a standing instruction. ",
+                None => ". ",
+            });
+        match case.records.document::<IntentDocument>(intent.intent_ref) {
+            Some(document) => words.extend(said_in(&document, &reference)),
+            None => line = line.and(state_line(case, "The words", &reference)),
+        }
+        said.push(line);
+    }
+    words.truncate(WORDS);
+    let proof = match files_of.is_empty() {
         true => standing_mark(case).text(", in the calls' own entries"),
         false => standing_mark(case)
             .text(", in ")
-            .and(files(entries))
+            .and(files(files_of))
             .text(" with the proof of each in proofs/"),
     };
     Answer {
         tone: tone(case),
         said,
+        words,
         proof,
     }
+}
+
+/// The turns, and the standing instructions that they rest on.
+fn resting(case: &Case<'_>, turns: &BTreeSet<IntentRef>) -> BTreeSet<IntentRef> {
+    let rests = case.chosen.bodies().filter_map(|(_, _, body)| match body {
+        Body::Intent(intent) if turns.contains(&intent.intent_ref) => intent.mandate,
+        _ => None,
+    });
+    turns.iter().copied().chain(rests).collect()
+}
+
+/// The parts of a turn, each by whose words it is.
+fn said_in(document: &IntentDocument, reference: &Sha256) -> Vec<Block> {
+    let principal = &document.principal;
+    let parts = document.parts.iter().map(|part| Block::Words {
+        by: match part.by {
+            PartBy::Principal => format!(
+                "{}: {principal}, on {}",
+                whose(part.by),
+                time(document.issued_at)
+            ),
+            by => format!("{}, in a turn for {principal}", whose(by)),
+        },
+        text: part.text.clone(),
+        whole: Some(format::document_name(reference)),
+    });
+    parts.collect()
 }
 
 fn rules(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
@@ -177,11 +218,12 @@ fn rules(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
     let not: u64 = again.not_rejudged.values().sum();
     if again.agreed > 0 {
         said.push(Line::of(format!(
-            "{} judged again from the opened records, and came out the same.",
-            match again.agreed {
-                1 => "1 decision was".to_owned(),
-                count => format!("{count} decisions were"),
-            }
+            "{} of this folder {} judged again from the opened records, and came out the same.",
+            counted(
+                usize::try_from(again.agreed).unwrap_or(usize::MAX),
+                "decision"
+            ),
+            if again.agreed == 1 { "was" } else { "were" }
         )));
     }
     if not > 0 {
@@ -204,6 +246,7 @@ fn rules(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
     Answer {
         tone: tone(case),
         said,
+        words: Vec::new(),
         proof,
     }
 }
@@ -289,6 +332,7 @@ fn runs(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
     Answer {
         tone: if is_bad { Tone::Bad } else { tone(case) },
         said,
+        words: Vec::new(),
         proof,
     }
 }
@@ -335,6 +379,7 @@ fn whole(case: &Case<'_>) -> Answer {
     Answer {
         tone: tone(case),
         said,
+        words: Vec::new(),
         proof: standing_mark(case)
             .text(", in ")
             .file(format::CHECKPOINT, format::CHECKPOINT)

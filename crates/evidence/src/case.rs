@@ -141,6 +141,19 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// The same, short: the end of an id is what tells it from others.
+    pub(crate) fn credential_short(&self, id: CredentialId) -> String {
+        let text = id.to_string();
+        let end = text.get(text.len().saturating_sub(8)..).unwrap_or(&text);
+        match self.roles.get(&id) {
+            None => format!("\u{2026}{end}"),
+            Some(roles) => {
+                let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+                format!("{} \u{2026}{end}", names.join(", "))
+            }
+        }
+    }
+
     /// The file of an entry of the folder.
     pub(crate) fn file_of(&self, id: EntryId) -> Option<String> {
         let index = self.chosen.index_of(id)?;

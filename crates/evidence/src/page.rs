@@ -40,6 +40,8 @@ pub(crate) struct Line(pub(crate) Vec<Span>);
 /// A piece of the report.
 pub(crate) enum Block {
     Heading(String),
+    /// What the reader is to know first.
+    Lead(Line),
     Para(Line),
     /// What somebody wrote: who, the words, and the file that holds all of them if that is more.
     Words {

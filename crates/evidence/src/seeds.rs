@@ -146,7 +146,8 @@ impl Seeds {
         let happened = self
             .core
             .iter()
-            .filter(|index| !pool.body(**index).is_some_and(is_alert));
+            .filter(|index| !pool.body(**index).is_some_and(is_alert))
+            .filter(|index| self.before != Some(**index));
         let mut times: Vec<Timestamp> = happened.filter_map(time).collect();
         if times.is_empty() {
             times = self.core.iter().filter_map(time).collect();

@@ -217,13 +217,14 @@ impl Vouched {
                         vouched.grant(&genesis.log_key);
                     }
                 }
-                Some(Body::Key(key)) if key.purpose == KeyPurpose::Log => {
-                    if signed::<Key>(root, &origin, key, &key.signature) {
-                        match key.change {
-                            GrantChange::Granted => vouched.grant(&key.key),
-                            GrantChange::Revoked => {
-                                vouched.revoked.insert(key.key.as_str().to_owned());
-                            }
+                Some(Body::Key(key))
+                    if key.purpose == KeyPurpose::Log
+                        && signed::<Key>(root, &origin, key, &key.signature) =>
+                {
+                    match key.change {
+                        GrantChange::Granted => vouched.grant(&key.key),
+                        GrantChange::Revoked => {
+                            vouched.revoked.insert(key.key.as_str().to_owned());
                         }
                     }
                 }

@@ -69,6 +69,7 @@ fn class(tone: Tone) -> &'static str {
 fn write_block(out: &mut String, block: &Block) {
     let _ = match block {
         Block::Heading(text) => writeln!(out, "<h2>{}</h2>", escaped(&line(text))),
+        Block::Lead(text) => writeln!(out, "<p class=\"lead\">{}</p>", spans(text)),
         Block::Para(text) => writeln!(out, "<p>{}</p>", spans(text)),
         Block::Words { by, text, whole } => words(out, by, text, whole.as_deref()),
         Block::Code(text) => writeln!(

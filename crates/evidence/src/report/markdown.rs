@@ -20,7 +20,7 @@ pub(crate) fn markdown(page: &Page) -> Vec<u8> {
 fn write_block(out: &mut String, block: &Block) {
     let _ = match block {
         Block::Heading(text) => write!(out, "## {}\n\n", escaped(&line(text))),
-        Block::Para(text) => write!(out, "{}\n\n", spans(text, false)),
+        Block::Lead(text) | Block::Para(text) => write!(out, "{}\n\n", spans(text, false)),
         Block::Words { by, text, whole } => {
             let (text, is_all) = shown(text);
             let _ = write!(out, "{}:\n\n", escaped(&line(by)));

@@ -4,6 +4,7 @@ mod calls;
 mod checking;
 mod html;
 mod markdown;
+mod people;
 mod records;
 mod rules;
 mod summary;
@@ -13,7 +14,7 @@ mod words;
 
 pub(crate) use html::html;
 pub(crate) use markdown::markdown;
-pub(crate) use words::{file_line, standing_mark, state_line};
+pub(crate) use words::{file_line, standing_mark, state_line, time, whose};
 
 use crate::answers::answers;
 use crate::case::Case;
@@ -31,6 +32,7 @@ pub(crate) fn report(case: &Case<'_>) -> Page {
     blocks.extend(calls::calls(case, &calls));
     blocks.extend(rules::rules(case, &calls));
     blocks.extend(records::records(case));
+    blocks.extend(people::people(case));
     blocks.extend(checking::checking(case));
     Page {
         title: summary::title(case),

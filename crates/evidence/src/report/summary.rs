@@ -42,7 +42,7 @@ pub(super) fn title(case: &Case<'_>) -> String {
 
 pub(super) fn summary(case: &Case<'_>) -> Vec<Block> {
     let calls = case.asked();
-    let mut blocks = vec![Block::Para(sentences(case, &calls)), tiles(&calls)];
+    let mut blocks = vec![Block::Lead(sentences(case, &calls)), tiles(&calls)];
     let mut facts = Vec::new();
     if let Some((id, flag)) = case.flag() {
         facts.push((
@@ -52,6 +52,22 @@ pub(super) fn summary(case: &Case<'_>) -> Vec<Block> {
                 .strong(severity(case).unwrap_or_else(|| flag.severity.to_string())),
         ));
         facts.push(("Since then", since_then(case)));
+    }
+    let calls_beside = case.calls();
+    let beside: Vec<_> = calls_beside
+        .iter()
+        .filter(|call| call.part != crate::choose::Part::Asked)
+        .collect();
+    if !beside.is_empty() {
+        let stopped = beside.iter().filter(|call| call.is_stopped()).count();
+        facts.push((
+            "Beside it",
+            Line::of(format!(
+                "{} of the same sessions near in time: {stopped} stopped, {} passed; they stand in the timeline",
+                counted(beside.len(), "other call"),
+                beside.len().saturating_sub(stopped)
+            )),
+        ));
     }
     if let Some(origin) = &case.standing.origin {
         facts.push(("Log", Line::default().code(origin)));
@@ -137,7 +153,7 @@ fn sentences(case: &Case<'_>, calls: &[CallMade<'_>]) -> Line {
         (_, 0) => "Of what passed, no execution is in the log.".to_owned(),
         (_, ran) => format!("Of what passed, {} reported to have run.", were(ran)),
     };
-    Line::default().strong(format!("{first}{second}"))
+    Line::of(format!("{first}{second}"))
 }
 
 fn were(count: usize) -> String {

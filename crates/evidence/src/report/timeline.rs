@@ -14,6 +14,9 @@ use crate::text::short;
 /// Most rows. The files hold the rest.
 const ROWS: usize = 500;
 
+/// Openings that are no further apart are one row, in milliseconds.
+const TOGETHER_MS: i64 = 60_000;
+
 /// When, what, who, and what came of it.
 struct Row {
     tone: Tone,
@@ -42,6 +45,7 @@ impl Row {
 pub(super) fn timeline(case: &Case<'_>) -> Vec<Block> {
     let mut rows = Vec::new();
     let mut total = 0usize;
+    let mut last_access = None;
     for (index, at, body) in case.chosen.bodies() {
         // Who may do what stands in its own files.
         if case.chosen.part(index) == Some(Part::Authority) {
@@ -50,6 +54,18 @@ pub(super) fn timeline(case: &Case<'_>) -> Vec<Block> {
         let (Some(row), Some(id)) = (row(case, body), case.chosen.id_at(index)) else {
             continue;
         };
+        // One export opens record after record: one row says so, and the section below has each.
+        let access = match body {
+            Body::VaultAccess(it) => Some((it.credential, it.phase)),
+            _ => None,
+        };
+        let is_next = last_access.is_some_and(|(last, before)| {
+            Some(last) == access && at.millis_since(before) < TOGETHER_MS
+        });
+        last_access = access.map(|access| (access, at));
+        if is_next {
+            continue;
+        }
         total = total.saturating_add(1);
         if rows.len() < ROWS {
             let cells = vec![
@@ -80,7 +96,7 @@ pub(super) fn timeline(case: &Case<'_>) -> Vec<Block> {
 }
 
 fn row(case: &Case<'_>, body: &Body) -> Option<Row> {
-    let by = |credential| case.credential(credential);
+    let by = |credential| case.credential_short(credential);
     Some(match body {
         Body::Decision(it) => {
             let what = match it.mode {
@@ -130,7 +146,7 @@ fn row(case: &Case<'_>, body: &Body) -> Option<Row> {
                 Some(AccessPhase::Requested) => "sealed records were asked for",
                 Some(AccessPhase::Confirmed) => "a second person agreed to opening them",
             };
-            Row::new(format!("{what} ({})", it.refs.len()), by(it.credential))
+            Row::new(what, by(it.credential))
         }
         Body::Erasure(it) => {
             let who = it.credential.map_or_else(|| "the server".to_owned(), by);

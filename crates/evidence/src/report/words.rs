@@ -120,7 +120,7 @@ pub(super) fn source_text(source: Source) -> &'static str {
     }
 }
 
-pub(super) fn whose(by: PartBy) -> &'static str {
+pub(crate) fn whose(by: PartBy) -> &'static str {
     match by {
         PartBy::Principal => "The principal's own words",
         PartBy::Correspondent => "A correspondent's words, which carry no authority",

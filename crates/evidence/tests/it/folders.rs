@@ -227,7 +227,13 @@ fn what_judged_again_comes_out_otherwise_is_said() {
     // The story's facts are made up, so its verdicts do not come out again.
     let open = |_: &countersign_core::refs::Sha256| true;
     let trust = log::trust();
-    let (files, standing) = folder_under(&story, &of_flag(&story), trust, open, &[bundle.clone()]);
+    let (files, standing) = folder_under(
+        &story,
+        &of_flag(&story),
+        trust,
+        open,
+        std::slice::from_ref(&bundle),
+    );
     assert_eq!(standing.word, Word::Failed);
     let report = text(&files, "report.md");
     assert!(report.contains("came out otherwise"), "{report}");

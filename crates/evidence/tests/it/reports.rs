@@ -315,7 +315,7 @@ fn openings_and_holds_of_its_records_are_in_the_folder() {
         "opened",
         "put under a legal hold",
         "released from a legal hold",
-        "01HYA000000000000000000007 (vault-reader)",
+        "01HYA000000000000000000007",
         "1 call",
     ] {
         assert!(report.contains(said), "`{said}`:\n{report}");
