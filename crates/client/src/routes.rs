@@ -6,8 +6,8 @@ use countersign_wire::{
     BundleCurrent, BundleStored, CloseSession, CredentialCreated, CredentialList, DecisionAnswer,
     DecisionRequest, DelegationAnswer, DelegationRequest, DirectoryChanged, EntryAnswer, EntryPage,
     ExecutionAnswer, ExecutionRequest, Explanation, Head, HealthView, NewCredential, OpenSession,
-    ProofAnswer, ReplayPage, ReplayRequest, Revoked, SessionClosed,
-    SessionOpened, SetCurrentBundle, ShadowEnded, StopRequest, TurnAnswer, TurnRequest,
+    ProofAnswer, ReplayPage, ReplayRequest, Revoked, SessionClosed, SessionOpened,
+    SetCurrentBundle, ShadowEnded, StopRequest, TurnAnswer, TurnRequest,
 };
 use serde_json::{Map, Value};
 use ureq::http::Method;

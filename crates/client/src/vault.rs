@@ -26,7 +26,11 @@ impl Client {
         request: &OpenRequest,
     ) -> Result<OpenAnswer, ClientError> {
         let path = format!("/v1/vault/{}/open", encode(reference));
-        let bytes = self.send(Request::with_json(ureq::http::Method::POST, &path, request)?)?;
+        let bytes = self.send(Request::with_json(
+            ureq::http::Method::POST,
+            &path,
+            request,
+        )?)?;
         if let Ok(opened) = serde_json::from_slice(&bytes) {
             return Ok(OpenAnswer::Opened(opened));
         }
@@ -36,19 +40,15 @@ impl Client {
     }
 
     /// Opens a sealed record by one person; that it was opened is an entry. Role `vault-reader`. Where
-    /// two people are needed it is asked for, and this is an error that names the request.
+    /// two people are needed it is refused with the code `second-reader`.
     pub fn open(&self, reference: &str, purpose: &str) -> Result<Opened, ClientError> {
         let request = OpenRequest {
             purpose: Some(purpose.to_owned()),
             request: None,
+            alone: true,
         };
-        match self.open_record(reference, &request)? {
-            OpenAnswer::Opened(opened) => Ok(opened),
-            OpenAnswer::Requested(asked) => Err(ClientError::Request(format!(
-                "two people are needed to open a record: the request `{}` waits for the second",
-                asked.request
-            ))),
-        }
+        let path = format!("/v1/vault/{}/open", encode(reference));
+        self.post(&path, &request)
     }
 
     /// A request for an opening, and what became of it. Role `vault-reader`.

@@ -106,6 +106,11 @@ pub(crate) mod key {
     }
     pub(crate) const PSEUDONYMS: &str = "pseudonym/";
     pub(crate) const ANSWERS: &str = "idempotency/";
+    /// Pseudonyms of a value that is being erased: nothing new is given them, and what has them is
+    /// still found. By the key of the row that they had.
+    pub(crate) fn retired(pseudonym: &StateKey) -> StateKey {
+        StateKey::new(format!("retired/{pseudonym}"))
+    }
     pub(crate) fn idempotency(credential: CredentialId, key: &str) -> StateKey {
         StateKey::new(format!(
             "idempotency/{credential}/{}",
@@ -343,10 +348,16 @@ pub(crate) struct DirectoryFormRow {
 }
 
 /// A pseudonym and the sealed record of what it stands for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PseudonymRow {
     pub(crate) pseudonym: Pseudonym,
     pub(crate) meaning: PseudonymRef,
+}
+
+/// The pseudonyms that a value had, while what has them is being erased.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct RetiredRow {
+    pub(crate) rows: Vec<PseudonymRow>,
 }
 
 /// What was answered under an idempotency key.

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::RawJson;
 
-/// Why a record is opened. Exactly one of the two is given.
+/// Why a record is opened. Exactly one of `purpose` and `request` is given.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpenRequest {
@@ -16,6 +16,9 @@ pub struct OpenRequest {
     /// A request that a second person has confirmed: its entry. The purpose is the request's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+    /// Where two people are needed, be refused instead of asking for the second.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
 }
 
 /// An opened record. That it was opened is in the ledger.

@@ -142,6 +142,17 @@ impl Source for LogSource {
             },
         }
     }
+
+    fn is_kept(&self, message: &Message) -> bool {
+        let Ok((turn, call)) = self.sealed(message) else {
+            return false;
+        };
+        let is_there = |reference: &Sha256| {
+            let found = self.service.ledger().sealed(reference);
+            found.is_ok_and(|found| found.is_some())
+        };
+        turn.iter().chain(&call).all(is_there)
+    }
 }
 
 impl LogSource {
@@ -231,17 +242,23 @@ impl LogSource {
         }
     }
 
+    /// What a message's onset rests on: the turn and the call. An onset that is no decision has
+    /// neither: a flag about openings must not lead to more of them.
+    fn sealed(&self, message: &Message) -> Result<(Option<Sha256>, Option<Sha256>), SourceError> {
+        let onset = self.service.ledger().entry(message.onset).map_err(unread)?;
+        let onset = onset.as_ref().map(read).transpose()?;
+        let Some(Body::Decision(decision)) = onset.as_ref().and_then(AnyEntry::body) else {
+            return Ok((None, None));
+        };
+        let turn = message.turn.or(decision.intent_ref);
+        let call = decision.call_ref.map(|call| *call.digest());
+        Ok((turn.map(|turn| *turn.digest()), call))
+    }
+
     fn try_open(&self, sink: &str, token: &str, message: &Message) -> Result<Opened, String> {
         let caller = self.service.authenticate(token);
         let caller = caller.map_err(|error| error.to_string())?;
-        let onset = self.service.ledger().entry(message.onset);
-        let onset = onset.map_err(|error| error.to_string())?;
-        let onset = onset.as_ref().map(read).transpose();
-        let onset = onset.map_err(|error| error.to_string())?;
-        // Openings are none themselves: a flag about openings must not lead to more of them.
-        let Some(Body::Decision(decision)) = onset.as_ref().and_then(AnyEntry::body) else {
-            return Ok(Opened::default());
-        };
+        let (turn, call) = self.sealed(message).map_err(|error| error.to_string())?;
         let mut opened = Opened::default();
         let mut notes = Vec::new();
         let mut open = |what: &str, reference: Sha256| {
@@ -264,11 +281,11 @@ impl LogSource {
                 }
             }
         };
-        if let Some(turn) = message.turn.or(decision.intent_ref) {
-            opened.turn = open("turn", *turn.digest()).map_or_else(Vec::new, |it| parts(&it));
+        if let Some(turn) = turn {
+            opened.turn = open("turn", turn).map_or_else(Vec::new, |it| parts(&it));
         }
-        if let Some(call) = decision.call_ref {
-            opened.call = open("call", *call.digest()).map(|document| said(&document));
+        if let Some(call) = call {
+            opened.call = open("call", call).map(|document| said(&document));
         }
         opened.note = (!notes.is_empty()).then(|| notes.join("; "));
         Ok(opened)
@@ -374,6 +391,7 @@ impl From<StartError> for CliError {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Config(error) => error.into(),
+            StartError::State(error) => error.into(),
             other => Self::usage(other.to_string()),
         }
     }

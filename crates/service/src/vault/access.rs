@@ -63,7 +63,7 @@ impl Service {
             .sealed(&reference)?
             .ok_or_else(|| self.no_record(&reference))?;
         let (_, entry) = match (&request.purpose, &request.request) {
-            (Some(purpose), None) if self.needs_two()? => {
+            (Some(purpose), None) if !request.alone && self.needs_two()? => {
                 let asked = self.request_opening(caller, &[reference], purpose)?;
                 return Ok(OpenAnswer::Requested(asked));
             }

@@ -79,6 +79,7 @@ fn every_method_refuses_the_roles_that_it_is_not_for() {
                             &countersign_wire::OpenRequest {
                                 purpose: Some("p".into()),
                                 request: None,
+                                alone: false,
                             },
                         )
                         .map(drop),

@@ -147,6 +147,7 @@ impl Kit {
         let request = OpenRequest {
             purpose: Some(purpose.to_owned()),
             request: None,
+            alone: false,
         };
         match self.service().open_record(reader, record, &request)? {
             OpenAnswer::Opened(opened) => Ok(opened),

@@ -71,6 +71,7 @@ impl Kit {
         let request = OpenRequest {
             purpose: None,
             request: Some(asked.request.clone()),
+            alone: false,
         };
         match self.try_open(who, record, request)? {
             OpenAnswer::Opened(opened) => Ok(opened),
@@ -99,6 +100,7 @@ fn purpose(words: &str) -> OpenRequest {
     OpenRequest {
         purpose: Some(words.to_owned()),
         request: None,
+        alone: false,
     }
 }
 
@@ -291,14 +293,23 @@ fn no_other_way_of_opening_goes_round_the_second_person() {
     let both = OpenRequest {
         purpose: Some("x".to_owned()),
         request: Some(decision.to_string()),
+        alone: false,
     };
     for request in [both, OpenRequest::default()] {
         let refused = kit.try_open(&reader, call, request).err().unwrap();
         assert_eq!(refused.code, ErrorCode::MalformedRequest);
     }
+    let alone = OpenRequest {
+        alone: true,
+        ..purpose("a look")
+    };
+    let refused = kit.try_open(&reader, call, alone).err().unwrap();
+    assert_eq!(refused.code, ErrorCode::SecondReader);
+    assert_eq!(kit.size(), size, "and nobody is asked");
     let no_request = OpenRequest {
         purpose: None,
         request: Some(decision.to_string()),
+        alone: false,
     };
     let refused = kit.try_open(&reader, call, no_request).err().unwrap();
     assert_eq!(refused.code, ErrorCode::NotFound);

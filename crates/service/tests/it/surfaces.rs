@@ -3,7 +3,7 @@
 use countersign_core::entry::{Body, Role, Surface};
 use countersign_core::refs::Sha256;
 use countersign_service::ErrorCode;
-use countersign_wire::{NewCredential};
+use countersign_wire::NewCredential;
 use serde_json::{Value, json};
 
 use crate::kit::{AGENT, Kit, mail_request};

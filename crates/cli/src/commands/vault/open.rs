@@ -52,6 +52,7 @@ pub(super) fn run(
     let request = OpenRequest {
         purpose: args.purpose.clone(),
         request: args.request.clone(),
+        alone: false,
     };
     match client.open_record(&args.reference, &request)? {
         OpenAnswer::Opened(opened) => shown(&opened, terminal),
@@ -147,6 +148,7 @@ fn wait(
     let request = OpenRequest {
         purpose: None,
         request: Some(asked.request.clone()),
+        alone: false,
     };
     match client.open_record(reference, &request)? {
         OpenAnswer::Opened(opened) => shown(&opened, terminal),
