@@ -80,11 +80,21 @@ impl Cases {
             return;
         }
         let mut gather = self.gathering.remove(&subject).unwrap_or_default();
+        let slow = Terms {
+            window_s: terms.window_s.max(limits::SLOW_WINDOW_S),
+            ..terms
+        };
+        let is_slow = subject.can_be_slow() && pattern.is_some();
+        if is_slow {
+            gather.hold();
+        }
         gather.add(seen, &terms, pattern);
         if gather.is_reached(&terms, seen.at, pattern) {
+            let is_beyond = gather.is_beyond(&terms, seen.at);
+            let terms = if is_beyond { slow } else { terms };
             self.begin(subject, terms, &gather.into_chain());
         } else {
-            let deadline = terms.deadline(seen.at);
+            let deadline = if is_slow { &slow } else { &terms }.deadline(seen.at);
             self.gathering.insert(subject, deadline, gather);
         }
     }
@@ -103,11 +113,10 @@ impl Cases {
     /// An entry that belongs to what is counted or runs, and counts for nothing by itself. Of two
     /// incidents of which one covers the other, it is told of by the one that has the flag.
     pub(crate) fn join(&mut self, subject: &Subject, seen: &Seen, terms: &Terms) {
-        let is_covered = |incident: &Incident| incident.covered_by.is_some();
-        match self.running.get_mut(subject).map(|of| is_covered(of)) {
-            Some(true) => {}
-            Some(false) => {
-                self.go_on(subject, seen);
+        match self.flagged(subject) {
+            Some(flagged) if self.hits.contains(&flagged) => {}
+            Some(flagged) => {
+                self.go_on(&flagged, seen);
             }
             None => {
                 if let Some(gather) = self.gathering.get_mut(subject) {
@@ -115,6 +124,20 @@ impl Cases {
                 }
             }
         }
+    }
+
+    /// The running incident that has the flag: the subject's own, or the one that covers it.
+    fn flagged(&self, subject: &Subject) -> Option<Subject> {
+        let mut of = subject;
+        while let Some(by) = &self.running.get(of)?.covered_by {
+            of = by;
+        }
+        Some(of.clone())
+    }
+
+    /// Whether an incident of the subject is running that has a flag of its own.
+    pub(crate) fn is_flagged(&self, subject: &Subject) -> bool {
+        self.flagged(subject).as_ref() == Some(subject)
     }
 
     /// One more entry of a running incident; says whether there is one.

@@ -5,11 +5,13 @@ use std::collections::VecDeque;
 use countersign_core::time::Timestamp;
 
 use crate::limits;
-use crate::seen::{Seen, Terms};
+use crate::seen::{Seen, Terms, WHOLE};
 
 /// How much evidence it takes, beside the threshold, that an actor with a past is out of its
 /// pattern, in thousandths of a bit: by chance it comes up about once in 2^13 of its calls.
 const EVIDENCE: i64 = 13_000;
+/// How much it takes where they do not come together within the window.
+const SLOW_EVIDENCE: i64 = 16_000;
 
 /// What an entry of an actor with a past says, in thousandths of a bit: the logarithm of how much
 /// likelier it is if the actor has changed than if it goes on as ever.
@@ -100,6 +102,7 @@ pub(crate) struct Gather {
     chain: VecDeque<Seen>,
     slope: u64,
     bits: i64,
+    is_slow: bool,
 }
 
 impl Gather {
@@ -107,9 +110,9 @@ impl Gather {
     pub(crate) fn add(&mut self, seen: &Seen, terms: &Terms, pattern: Option<Pattern>) {
         let since = self.chain.back().map_or(seen.at, |last| last.at);
         let passed = u64::try_from(seen.at.millis_since(since)).unwrap_or(0);
-        let fall = passed.saturating_mul(u64::from(terms.threshold));
+        let fall = passed.saturating_mul(terms.weight());
         self.slope = self.slope.saturating_sub(fall);
-        if self.slope == 0 {
+        if self.slope == 0 && !self.is_slow {
             let is_past = |first: &Seen| terms.deadline(first.at) < seen.at;
             while self.chain.front().is_some_and(is_past) {
                 self.chain.pop_front();
@@ -119,6 +122,7 @@ impl Gather {
         let weight = u64::from(seen.weight);
         self.slope = self.slope.saturating_add(rise.saturating_mul(weight));
         let up = pattern.map_or(0, |pattern| pattern.up);
+        let up = up.saturating_mul(i64::from(seen.weight)) / i64::from(WHOLE);
         self.bits = self.bits.saturating_add(up).min(2 * EVIDENCE);
         self.push(seen, terms);
     }
@@ -143,18 +147,37 @@ impl Gather {
     }
 
     /// Whether the threshold is reached within the window that ends now, and an actor with a past is
-    /// out of its pattern.
+    /// out of its pattern; or, where entries are held beyond the window, far out of it.
     pub(crate) fn is_reached(
         &self,
         terms: &Terms,
         now: Timestamp,
         pattern: Option<Pattern>,
     ) -> bool {
+        let weight = |seen: &Seen| u64::from(seen.weight);
         let recent = self.chain.iter().rev();
         let recent = recent.take_while(|seen| terms.deadline(seen.at) >= now);
-        let weights = recent.map(|seen| u64::from(seen.weight));
-        let sum = weights.fold(0u64, u64::saturating_add);
-        sum >= u64::from(terms.threshold) && (pattern.is_none() || self.bits >= EVIDENCE)
+        let sum = recent.map(weight).fold(0u64, u64::saturating_add);
+        if sum >= terms.weight() {
+            return pattern.is_none() || self.bits >= EVIDENCE;
+        }
+        let all = self
+            .chain
+            .iter()
+            .map(weight)
+            .fold(0u64, u64::saturating_add);
+        self.is_slow && all >= terms.weight() && self.bits >= SLOW_EVIDENCE
+    }
+
+    /// Whether what it holds did not come together within the window.
+    pub(crate) fn is_beyond(&self, terms: &Terms, now: Timestamp) -> bool {
+        let first = self.chain.front();
+        self.is_slow && first.is_some_and(|first| terms.deadline(first.at) < now)
+    }
+
+    /// Holds entries beyond the window from now on, as long as the evidence does not fall to zero.
+    pub(crate) fn hold(&mut self) {
+        self.is_slow = true;
     }
 
     /// The entries, oldest first.

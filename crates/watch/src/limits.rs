@@ -15,6 +15,9 @@ pub const MEMBERS: usize = 1000;
 pub const ENDED: usize = 1024;
 /// The highest threshold; a higher setting counts as this.
 pub const THRESHOLD: u32 = 1000;
+/// How long the rejections of an actor with a past are held together, in seconds, if it stays out of
+/// its pattern: longer than the window where that is shorter.
+pub const SLOW_WINDOW_S: u32 = 6 * 3_600;
 /// How long a tool that has changed stays quiet, in seconds, before a call of one begins another
 /// incident. Every such call counts: no setting turns the detector off.
 pub const TOOL_CHANGED_WINDOW_S: u32 = 3_600;
@@ -30,8 +33,8 @@ pub const ACTORS: usize = 1024;
 pub const TARGETS_OF_ACTOR: usize = 512;
 /// Most targets of which it is known that an entry named them.
 pub const TARGETS: usize = 32_768;
-/// The highest number of sessions that `spread` waits for; a higher setting counts as this.
-pub const SPREAD_SESSIONS: u32 = 64;
+/// The highest number of people that `spread` waits for; a higher setting counts as this.
+pub const SPREAD_PRINCIPALS: u32 = 64;
 /// Most sessions whose newest turn and result are known.
 pub const SESSIONS: usize = 8_192;
 /// Most decisions of which it is known what was decided, the newest.

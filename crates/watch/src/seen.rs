@@ -7,6 +7,9 @@ use countersign_core::refs::{IntentRef, PolicyRef};
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 
+/// What an entry weighs that counts in full.
+pub(crate) const WHOLE: u32 = 4;
+
 /// Where an entry stands in the log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
@@ -49,12 +52,13 @@ pub(crate) struct Seen {
     /// When it counts: for what did not happen in time, when the time was over.
     pub(crate) at: Timestamp,
     pub(crate) actor: Option<ActorName>,
-    pub(crate) session: Option<Pseudonym>,
+    /// For whom: the person whose turn it is, or else the session.
+    pub(crate) whose: Option<Pseudonym>,
     /// What of the call the detector is about, if it is about one of its targets.
     pub(crate) target: Option<Pseudonym>,
     pub(crate) before: Before,
     pub(crate) fate: Fate,
-    /// How much it counts towards the threshold.
+    /// How much it counts towards the threshold, in parts of [`WHOLE`].
     pub(crate) weight: u32,
     /// Whether an incident can begin with it.
     pub(crate) can_begin: bool,
@@ -71,6 +75,11 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
+    /// What has to come together.
+    pub(crate) fn weight(&self) -> u64 {
+        u64::from(self.threshold).saturating_mul(u64::from(WHOLE))
+    }
+
     /// The window, in milliseconds.
     pub(crate) fn window_ms(&self) -> u64 {
         u64::from(self.window_s).saturating_mul(1000)

@@ -78,6 +78,11 @@ impl Subject {
         })
     }
 
+    /// Whether entries that do not come together within the window can be one incident all the same.
+    pub(crate) fn can_be_slow(&self) -> bool {
+        self.detector == Detector::Burst && matches!(self.of, Of::Actor(_))
+    }
+
     /// Whether a running incident that names the same entries makes this one's flag needless.
     pub(crate) fn can_be_covered(&self) -> bool {
         use Detector::{Burst, Retry, Spread, Unmandated};

@@ -2,7 +2,7 @@
 
 use countersign_core::entry::{Detector, Flag, Severity};
 
-use crate::seen::{Fate, Seen};
+use crate::seen::{Fate, Seen, WHOLE};
 
 /// The numbers of an incident so far.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ impl Tally {
         Self {
             count: flag.count,
             fates: flag.stopped.zip(flag.passed),
-            weight: u64::from(flag.count),
+            weight: u64::from(flag.count).saturating_mul(u64::from(WHOLE)),
             is_grave: false,
         }
     }
@@ -56,11 +56,14 @@ impl Tally {
             Detector::Spread if stopped == 0 => Severity::Notice,
             Detector::Spread if passed > 0 => Severity::Critical,
             Detector::UnapprovedExecution if self.is_grave => Severity::Critical,
-            Detector::ReadingAround if self.weight < u64::from(threshold).saturating_mul(4) => {
-                Severity::Notice
-            }
+            Detector::ReadingAround if self.weight < four_times(threshold) => Severity::Notice,
             Detector::NovelTarget | Detector::OffHours | Detector::Loosened => Severity::Notice,
             _ => Severity::Warning,
         }
     }
+}
+
+fn four_times(threshold: u32) -> u64 {
+    let weight = u64::from(threshold).saturating_mul(u64::from(WHOLE));
+    weight.saturating_mul(4)
 }

@@ -140,10 +140,12 @@ impl Watch {
         detect::unmandated(&call, cases);
         detect::burst(&call, past, cases);
         detect::retry(&call, past, cases);
+        let unnamed = detect::unnamed(&call, past);
         detect::spread(&call, past, cases);
         detect::loosened(&call, past, cases);
         if call.is_attempt() {
-            detect::novel_target(&call, past, cases);
+            detect::remember(&call, past);
+            detect::novel_target(&call, &unnamed, past, cases);
             detect::off_hours(&call, past, cases);
             detect::await_report(&call, past);
             let profile = past.actors.entry(&decision.actor, Profile::default);

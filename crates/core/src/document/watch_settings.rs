@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 #[serde(deny_unknown_fields, default)]
 pub struct WatchSettings {
     /// How many rejections of one actor, or under one intent, within the window raise a flag. Of an
-    /// actor with a past of its own, it takes as many more as are out of its pattern.
+    /// actor with a past of its own, it takes one more, and that they are out of its pattern.
     pub burst_rejections: u32,
     /// The window, in seconds.
     pub burst_window_s: u32,
@@ -34,7 +34,7 @@ pub struct WatchSettings {
     /// Hours at which an actor had never been at work.
     #[serde(skip_serializing_if = "is_usual")]
     pub off_hours: OffHoursWatch,
-    /// Many sessions that come upon one new target.
+    /// Many people's sessions that come upon one new target.
     #[serde(skip_serializing_if = "is_usual")]
     pub spread: SpreadWatch,
     /// Approved calls of which nobody reports that they ran.
@@ -127,8 +127,8 @@ numbers! {
 numbers! {
     /// After a rejection, the same intent tries other arguments, actions or targets.
     RetryWatch {
-        /// How many stopped attempts of one kind, the first rejection included.
-        attempts = 3,
+        /// How many different attempts are stopped, the first rejection included.
+        attempts = 4,
         /// The window, in seconds.
         window_s = 3_600,
     }
@@ -146,16 +146,16 @@ numbers! {
     /// An actor is at work at an hour at which it never was.
     OffHoursWatch {
         /// How many calls.
-        calls = 3,
+        calls = 5,
         /// The window, in seconds.
         window_s = 3_600,
     }
 }
 numbers! {
-    /// Calls of many sessions name one target that no call had named before.
+    /// Calls for many people name one target that no call had named before.
     SpreadWatch {
-        /// How many sessions.
-        sessions = 5,
+        /// For how many people such calls are stopped.
+        principals = 5,
         /// The window, in seconds.
         window_s = 86_400,
     }

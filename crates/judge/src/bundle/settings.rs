@@ -59,7 +59,7 @@ fn check_watch(
         ("retry.attempts", watch.retry.attempts),
         ("novel_target.calls", watch.novel_target.calls),
         ("off_hours.calls", watch.off_hours.calls),
-        ("spread.sessions", watch.spread.sessions),
+        ("spread.principals", watch.spread.principals),
         ("missing_execution.calls", watch.missing_execution.calls),
         (
             "unapproved_execution.refusals",

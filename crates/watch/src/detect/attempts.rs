@@ -6,9 +6,10 @@ use countersign_core::verdict::Outcome;
 
 use super::Call;
 use crate::cases::Cases;
+use crate::gather::Pattern;
 use crate::limits;
 use crate::past::{Attempt, Past};
-use crate::seen::Seen;
+use crate::seen::{Seen, Terms, WHOLE};
 use crate::subject::Subject;
 
 /// Calls of tools that their servers list otherwise than a person has confirmed them.
@@ -46,25 +47,40 @@ pub(crate) fn burst(call: &Call<'_>, past: &Past, cases: &mut Cases) {
         return;
     }
     let settings = call.settings();
-    let (threshold, window_s) = (settings.burst_rejections, settings.burst_window_s);
-    let terms = call.policy.terms(threshold, window_s);
     let profile = past.actors.get(&call.decision.actor);
     let pattern = profile.and_then(|of| of.rejections(call.seen.at, &settings.baseline));
-    // The intent first: whether it has an incident decides whether the actor needs one.
+    let terms = burst_terms(call, pattern);
     let under = call.decision.intent_ref;
     let under = under.map(|intent| Subject::intent(Detector::Burst, intent));
     let of = Subject::actor(Detector::Burst, &call.decision.actor);
-    for subject in under.into_iter().chain([of]) {
+    // Which of them has an incident decides whether the other needs one.
+    let mut subjects: Vec<Subject> = under.into_iter().chain([of.clone()]).collect();
+    if cases.is_flagged(&of) {
+        subjects.reverse();
+    }
+    let seen = Seen {
+        weight: if call.is_repeat(past) { 1 } else { WHOLE },
+        ..call.seen.clone()
+    };
+    for subject in subjects {
         if call.is_rejected() {
-            cases.count(subject, &call.seen, terms, pattern);
+            cases.count(subject, &seen, terms, pattern);
         } else if let Some(pattern) = pattern {
             cases.relieve(&subject, pattern);
         }
     }
 }
 
+/// Who was observed for long is only held to more than the floor.
+fn burst_terms(call: &Call<'_>, pattern: Option<Pattern>) -> Terms {
+    let settings = call.settings();
+    let more = u32::from(pattern.is_some() && settings.burst_rejections > 1);
+    let threshold = settings.burst_rejections.saturating_add(more);
+    call.policy.terms(threshold, settings.burst_window_s)
+}
+
 /// Attempts of one intent that go on after a rejection, and what gets through.
-pub(crate) fn retry(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
+pub(crate) fn retry(call: &Call<'_>, past: &Past, cases: &mut Cases) {
     let settings = &call.settings().retry;
     let Some(intent) = call.decision.intent_ref else {
         return;
@@ -85,11 +101,7 @@ pub(crate) fn retry(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
                 ..call.seen.clone()
             };
             let burst = Subject::intent(Detector::Burst, intent);
-            let (rejections, window_s) = (
-                call.settings().burst_rejections,
-                call.settings().burst_window_s,
-            );
-            cases.join(&burst, &passed, &call.policy.terms(rejections, window_s));
+            cases.join(&burst, &passed, &burst_terms(call, None));
             cases.join(&subject, &passed, &terms);
         }
         return;
@@ -102,7 +114,7 @@ pub(crate) fn retry(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
     if is_akin {
         // The same once more belongs to it, and is no other attempt.
         let seen = Seen {
-            weight: u32::from(is_new),
+            weight: if is_new { WHOLE } else { 0 },
             can_begin: call.is_rejected(),
             ..call.seen.clone()
         };
@@ -112,8 +124,20 @@ pub(crate) fn retry(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
             cases.join(&subject, &seen, &terms);
         }
     }
+}
+
+/// Keeps a stopped attempt, to know later ones by.
+pub(crate) fn remember(call: &Call<'_>, past: &mut Past) {
+    let Some(intent) = call.decision.intent_ref else {
+        return;
+    };
+    let is_known = past.attempts.get(&intent).is_some();
+    if !call.is_stopped() || !(is_known || call.is_rejected()) {
+        return;
+    }
+    let attempt = Attempt::of(call.decision);
     let attempts = past.attempts.entry(&intent, Vec::new);
-    if is_new && attempts.len() < limits::ATTEMPTS {
+    if attempts.len() < limits::ATTEMPTS && !attempts.contains(&attempt) {
         attempts.push(attempt);
     }
 }

@@ -8,7 +8,7 @@ use super::{Call, bare};
 use crate::cases::Cases;
 use crate::limits;
 use crate::past::{InForce, Past, Rejection, RejectionKey};
-use crate::seen::{Before, Place};
+use crate::seen::{Before, Place, Seen};
 use crate::subject::{Of, Subject};
 
 /// A bundle came into force.
@@ -37,12 +37,22 @@ fn remember(call: &Call<'_>, past: &mut Past) {
     let of_rules = [BuiltinReason::NoPermit, BuiltinReason::UnknownTool].map(ReasonId::builtin);
     let is_rule = |id: &ReasonId| !id.is_builtin() || of_rules.contains(id);
     if call.decision.reasons.iter().any(is_rule) {
+        let window_s = call.settings().loosened.window_s;
+        let terms = call.policy.terms(1, window_s);
         for key in keys(call) {
-            let rejection = Rejection {
-                seen: call.seen.clone(),
+            let new = || Rejection {
+                first: call.seen.clone(),
+                last: call.seen.clone(),
                 policy_ref: call.decision.policy_ref,
             };
-            past.rejected.put(&key, rejection);
+            let known = past.rejected.entry(&key, new);
+            let goes_on = known.policy_ref == call.decision.policy_ref
+                && call.seen.at <= terms.deadline(known.last.at);
+            if goes_on {
+                known.last = call.seen.clone();
+            } else {
+                *known = new();
+            }
         }
     }
 }
@@ -63,12 +73,14 @@ fn approved(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
     }
     let rejected = |key: RejectionKey| {
         let rejection = past.rejected.get(&key)?;
-        let is_it = rejection.policy_ref == previous
-            && rejection.seen.place.index < in_force.place.index
-            && in_force.place.at <= terms.deadline(rejection.seen.at);
-        is_it.then(|| rejection.seen.clone())
+        let is_before = |seen: &&Seen| {
+            seen.place.index < in_force.place.index && in_force.place.at <= terms.deadline(seen.at)
+        };
+        let both = [&rejection.first, &rejection.last];
+        let before: Vec<Seen> = both.into_iter().filter(is_before).cloned().collect();
+        (rejection.policy_ref == previous && !before.is_empty()).then_some(before)
     };
-    let Some(rejection) = keys(call).into_iter().find_map(rejected) else {
+    let Some(rejections) = keys(call).into_iter().find_map(rejected) else {
         return;
     };
     let subject = Subject {
@@ -79,7 +91,8 @@ fn approved(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
         return;
     }
     let policy = bare(in_force.place, Before::default());
-    in_force.used.extend([rejection, policy, call.seen.clone()]);
+    in_force.used.extend(rejections);
+    in_force.used.extend([policy, call.seen.clone()]);
     in_force.used.sort_by_key(|seen| seen.place.index);
     in_force.used.dedup_by_key(|seen| seen.place.index);
     let index = in_force.place.index;

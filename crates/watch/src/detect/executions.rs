@@ -112,7 +112,6 @@ fn about(place: Place, decided: Option<&Decided>, past: &Past) -> Seen {
     let session = decided.and_then(|decided| decided.session);
     Seen {
         actor: decided.map(|decided| decided.actor.clone()),
-        session,
         ..bare(place, past.before(session.as_ref()))
     }
 }

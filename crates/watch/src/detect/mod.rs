@@ -6,11 +6,11 @@ mod executions;
 mod readers;
 mod unusual;
 
-pub(crate) use attempts::{burst, retry, tool_changed, unmandated};
+pub(crate) use attempts::{burst, remember, retry, tool_changed, unmandated};
 pub(crate) use bundles::{came_into_force, loosened};
 pub(crate) use executions::{await_report, overdue, ran, refused};
 pub(crate) use readers::opened;
-pub(crate) use unusual::{novel_target, off_hours, spread};
+pub(crate) use unusual::{novel_target, off_hours, spread, unnamed};
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 
 use crate::limits;
-use crate::past::Past;
-use crate::seen::{Before, Fate, Place, Seen, Terms};
+use crate::past::{Attempt, Past};
+use crate::seen::{Before, Fate, Place, Seen, Terms, WHOLE};
 
 /// The bundle in force, and what it says of the detectors.
 #[derive(Debug, Clone)]
@@ -81,11 +81,11 @@ impl<'a> Call<'a> {
                 place,
                 at: place.at,
                 actor: Some(decision.actor.clone()),
-                session: decision.session,
+                whose: decision.principal.or(decision.session),
                 target: None,
                 before: past.before(decision.session.as_ref()),
                 fate: Fate::from(decision.outcome),
-                weight: 1,
+                weight: WHOLE,
                 can_begin: true,
                 is_grave: false,
             },
@@ -104,6 +104,22 @@ impl<'a> Call<'a> {
 
     fn is_rejected(&self) -> bool {
         self.decision.outcome == Outcome::Rejected
+    }
+
+    /// Whether it was stopped.
+    fn is_stopped(&self) -> bool {
+        self.decision.outcome != Outcome::Approved
+    }
+
+    /// Whether an earlier attempt under the same intent was stopped that does the same to the same
+    /// target. Without a target nothing says that it is the same.
+    fn is_repeat(&self, past: &Past) -> bool {
+        let earlier = self
+            .decision
+            .intent_ref
+            .and_then(|intent| past.attempts.get(&intent));
+        let attempt = Attempt::of(self.decision);
+        !attempt.targets.is_empty() && earlier.is_some_and(|earlier| earlier.contains(&attempt))
     }
 
     /// Whether a person has answered to it.
@@ -129,11 +145,11 @@ pub(crate) fn bare(place: Place, before: Before) -> Seen {
         place,
         at: place.at,
         actor: None,
-        session: None,
+        whose: None,
         target: None,
         before,
         fate: Fate::Neither,
-        weight: 1,
+        weight: WHOLE,
         can_begin: true,
         is_grave: false,
     }

@@ -5,7 +5,7 @@ use countersign_core::entry::{Detector, VaultAccess};
 use super::{Policy, bare};
 use crate::cases::Cases;
 use crate::past::{Past, Reader};
-use crate::seen::{Before, Place, Seen, Terms};
+use crate::seen::{Before, Place, Seen, Terms, WHOLE};
 use crate::subject::{Of, Subject};
 
 /// Sealed records were opened, if it was not only asked for or agreed to.
@@ -33,7 +33,7 @@ pub(crate) fn opened(
         ..terms
     };
     let seen = Seen {
-        weight: records,
+        weight: records.saturating_mul(WHOLE),
         ..bare(place, Before::default())
     };
     let of = Of::Reader(body.credential);

@@ -1,8 +1,9 @@
-//! What an actor never did before, and what many sessions come upon at once.
+//! What an actor never did before, and what calls for many people come upon at once.
 
 use std::collections::BTreeSet;
 
 use countersign_core::entry::Detector;
+use countersign_core::pseudonym::Pseudonym;
 
 use super::Call;
 use crate::cases::Cases;
@@ -11,16 +12,28 @@ use crate::past::{Named, Past, Profile};
 use crate::seen::{Fate, Seen, Terms};
 use crate::subject::{Of, Subject};
 
-/// How many times as many sessions it takes where calls were not stopped.
+/// How many times as many people it takes where calls were not stopped.
 const IF_PASSED: usize = 4;
 
+/// The targets that no call has named yet.
+pub(crate) fn unnamed(call: &Call<'_>, past: &Past) -> Vec<Pseudonym> {
+    let targets = call.decision.targets.iter();
+    let unnamed = targets.filter(|target| past.targets.get(*target).is_none());
+    unnamed.copied().collect()
+}
+
 /// Targets that the actor never reached for, though it long reached for nothing new.
-pub(crate) fn novel_target(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
+pub(crate) fn novel_target(
+    call: &Call<'_>,
+    unnamed: &[Pseudonym],
+    past: &mut Past,
+    cases: &mut Cases,
+) {
     let settings = call.settings();
     let actor = &call.decision.actor;
     let profile = past.actors.entry(actor, Profile::default);
     let targets = call.decision.targets.as_slice();
-    let found = profile.reach(call.seen.at, targets, &settings.baseline);
+    let found = profile.reach(call.seen.at, (targets, unnamed), &settings.baseline);
     let Some((target, stands_out)) = found.filter(|_| !call.is_muted(Detector::NovelTarget)) else {
         return;
     };
@@ -57,11 +70,11 @@ pub(crate) fn off_hours(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
     }
 }
 
-/// Calls of many sessions that name one new target.
+/// Calls for many people that name one new target.
 pub(crate) fn spread(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
     let watch = &call.settings().spread;
-    let terms = call.policy.terms(watch.sessions, watch.window_s);
-    let is_off = watch.sessions == 0 || call.is_muted(Detector::Spread);
+    let terms = call.policy.terms(watch.principals, watch.window_s);
+    let is_off = watch.principals == 0 || call.is_muted(Detector::Spread);
     let has_past = past.days(call.seen.at) >= i64::from(call.settings().baseline.past_days);
     for target in &call.decision.targets {
         let at = call.seen.at;
@@ -73,7 +86,7 @@ pub(crate) fn spread(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
             detector: Detector::Spread,
             of: Of::Target(*target),
         };
-        if is_off || call.decision.session.is_none() {
+        if is_off || call.seen.whose.is_none() {
             continue;
         }
         let seen = Seen {
@@ -96,10 +109,10 @@ fn add(named: &mut Named, seen: Seen, terms: &Terms, has_past: bool) -> Option<V
         named.chain = Vec::new();
         return None;
     }
-    let mut of_session = named.chain.iter().filter(|of| of.session == seen.session);
+    let mut theirs = named.chain.iter().filter(|of| of.whose == seen.whose);
     let says_more = match seen.fate {
-        Fate::Stopped => of_session.all(|of| of.fate != Fate::Stopped),
-        _ => of_session.next().is_none(),
+        Fate::Stopped => theirs.all(|of| of.fate != Fate::Stopped),
+        _ => theirs.next().is_none(),
     };
     if !says_more {
         return None;
@@ -107,12 +120,12 @@ fn add(named: &mut Named, seen: Seen, terms: &Terms, has_past: bool) -> Option<V
     named.chain.push(seen);
     let chain = named.chain.iter();
     let stopped = chain.clone().filter(|of| of.fate == Fate::Stopped).count();
-    let sessions: BTreeSet<_> = chain.map(|of| of.session).collect();
-    let most = usize::try_from(limits::SPREAD_SESSIONS).unwrap_or(usize::MAX);
+    let people: BTreeSet<_> = chain.map(|of| of.whose).collect();
+    let most = usize::try_from(limits::SPREAD_PRINCIPALS).unwrap_or(usize::MAX);
     let threshold = usize::try_from(terms.threshold)
         .unwrap_or(usize::MAX)
         .min(most);
     let if_passed = threshold.saturating_mul(IF_PASSED).min(most);
-    let is_reached = stopped >= threshold || (has_past && sessions.len() >= if_passed);
+    let is_reached = stopped >= threshold || (has_past && people.len() >= if_passed);
     is_reached.then(|| std::mem::take(&mut named.chain))
 }

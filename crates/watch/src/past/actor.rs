@@ -23,6 +23,11 @@ const REPORTS: u32 = 1024;
 /// How many hours after an actor was first at work at an hour, that hour counts as known.
 const KNOWN_AFTER_H: i64 = 12;
 
+/// How many hours lie between one at which the actor is at work and one that is usual, too.
+const NEAR_H: i64 = 1;
+/// So many hours away from all that are known, an hour stands out whatever was before.
+const FAR_H: i64 = 3;
+
 /// What one actor used to do.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Profile {
@@ -112,21 +117,22 @@ impl Profile {
     pub(crate) fn reach(
         &mut self,
         at: Timestamp,
-        targets: &[Pseudonym],
+        (targets, unnamed): (&[Pseudonym], &[Pseudonym]),
         enough: &Baseline,
     ) -> Option<(Pseudonym, bool)> {
         if self.reaches_many || targets.is_empty() {
             return None;
         }
-        let new = targets
-            .iter()
-            .find(|target| !self.targets.contains(*target));
+        let is_new = |target: &&Pseudonym| !self.targets.contains(*target);
+        let new = unnamed.iter().chain(targets).find(is_new);
         let Some(new) = new.copied() else {
             self.target.usual();
             return None;
         };
         self.targets.extend(targets);
-        let stands_out = self.target.novel(enough.past_calls);
+        // What others know is less of a surprise.
+        let times = if unnamed.contains(&new) { 1 } else { 2 };
+        let stands_out = self.target.novel(enough.past_calls, times);
         if self.targets.len() > limits::TARGETS_OF_ACTOR {
             self.reaches_many = true;
             self.targets = BTreeSet::new();
@@ -166,11 +172,12 @@ impl Hours {
         self.last = Some(hour);
         // An hour soon after one that stood out stands out with it.
         let goes_on = self.is_off && hour.saturating_sub(last) <= KNOWN_AFTER_H;
-        self.is_off = if self.is_known(hour) {
+        self.is_off = if self.is_near(hour, NEAR_H) {
             self.novelty.usual();
             false
         } else {
-            self.novelty.novel(least) || goes_on
+            let stands_out = self.novelty.novel(least, 2);
+            stands_out || goes_on || !self.is_near(hour, FAR_H)
         };
         if let Some(first) = self.first.get_mut(of_day(hour)) {
             first.get_or_insert(hour);
@@ -178,9 +185,9 @@ impl Hours {
         self.is_off
     }
 
-    /// Whether the actor was at work at this hour of a day, or at one beside it.
-    fn is_known(&self, hour: i64) -> bool {
-        (-1..=1).any(|beside| {
+    /// Whether the actor was at work at an hour of the day that is no further away than this.
+    fn is_near(&self, hour: i64, away: i64) -> bool {
+        (-away..=away).any(|beside| {
             let first = self.first.get(of_day(hour.saturating_add(beside)));
             let first = first.copied().flatten();
             first.is_some_and(|first| hour.saturating_sub(first) > KNOWN_AFTER_H)

@@ -15,10 +15,10 @@ impl Novelty {
         self.since = self.since.saturating_add(1);
     }
 
-    /// Something new was met. It stands out if it ends a row of at least `least` that is also twice
+    /// Something new was met. It stands out if it ends a row of at least `least` that is also `times`
     /// as long as any before: who meets new things now and then does so after rows of some length.
-    pub(crate) fn novel(&mut self, least: u32) -> bool {
-        let stands_out = self.since >= least.max(self.longest.saturating_mul(2));
+    pub(crate) fn novel(&mut self, least: u32, times: u32) -> bool {
+        let stands_out = self.since >= least.max(self.longest.saturating_mul(times));
         self.longest = self.longest.max(self.since);
         self.since = 0;
         stands_out
@@ -37,12 +37,12 @@ mod tests {
             for _ in 0..150 {
                 novelty.usual();
             }
-            found += u32::from(novelty.novel(100));
+            found += u32::from(novelty.novel(100, 2));
         }
         assert_eq!(found, 1, "the first time only");
         (0..299).for_each(|_| novelty.usual());
-        assert!(!novelty.novel(100));
+        assert!(!novelty.novel(100, 2));
         (0..598).for_each(|_| novelty.usual());
-        assert!(novelty.novel(100));
+        assert!(novelty.novel(100, 2));
     }
 }

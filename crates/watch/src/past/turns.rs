@@ -21,11 +21,11 @@ pub(crate) struct Decided {
     pub(crate) is_told: bool,
 }
 
-/// When a target was first named, and by which sessions.
+/// When a target was first named, and for whom.
 #[derive(Debug, Clone)]
 pub(crate) struct Named {
     pub(crate) since: Timestamp,
-    /// The first entry of each session, and its first stopped one.
+    /// The first entry for each person, and the first stopped one.
     pub(crate) chain: Vec<Seen>,
 }
 
@@ -75,7 +75,9 @@ pub(crate) type RejectionKey = (ActorName, ActionName, Option<Pseudonym>, bool);
 /// That something was rejected by the rules of a bundle.
 #[derive(Debug, Clone)]
 pub(crate) struct Rejection {
-    pub(crate) seen: Seen,
+    /// The first of those that are not far apart.
+    pub(crate) first: Seen,
+    pub(crate) last: Seen,
     pub(crate) policy_ref: PolicyRef,
 }
 

@@ -23,10 +23,9 @@ fn rejected(targets: &[u32]) -> Call {
 }
 
 fn retrying() -> WatchSettings {
-    WatchSettings {
-        retry: WatchSettings::default().retry,
-        ..quiet()
-    }
+    let mut settings = quiet();
+    settings.retry.attempts = 3;
+    settings
 }
 
 #[test]

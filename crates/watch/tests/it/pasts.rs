@@ -90,8 +90,59 @@ fn approvals_in_between_part_what_belongs_together_from_what_does_not() {
     server.call(Call::default());
     server.rejected("a", Some(1), 1);
     server.rejected("a", Some(1), 1);
+    assert!(
+        server.flags().is_empty(),
+        "of who has a past it takes one more"
+    );
+    server.rejected("a", Some(1), 1);
     let flags = server.flags();
-    assert_eq!((flags.len(), flags[0].onset, flags[0].count), (1, first, 3));
+    assert_eq!((flags.len(), flags[0].onset, flags[0].count), (1, first, 4));
+}
+
+#[test]
+fn a_slow_burst_of_who_is_rarely_rejected_is_one_flag_from_the_first() {
+    let mut server = Server::new(settings(3, 600, 0));
+    live(&mut server, &mut Dice(2), 10, 40, 0);
+    let attempts: Vec<_> = (0..20)
+        .map(|n| {
+            server.call(Call {
+                of: Some(n),
+                ..Call::default()
+            });
+            server.rejected("a", Some(n), 720)
+        })
+        .collect();
+    let flags = server.flags();
+    assert_eq!(
+        (flags.len(), flags[0].onset, flags[0].count),
+        (1, attempts[0], 4)
+    );
+    assert_eq!(flags[0].window_s, countersign_watch::limits::SLOW_WINDOW_S);
+}
+
+#[test]
+fn the_same_call_again_counts_little() {
+    for (targets, flags) in [(vec![1, 1, 1, 1], 0), (vec![1, 2, 3, 3], 1)] {
+        let mut server = Server::new(settings(3, 600, 0));
+        for target in &targets {
+            server.call(Call {
+                outcome: Outcome::Rejected,
+                targets: vec![*target],
+                ..Call::default()
+            });
+        }
+        assert_eq!(server.flags().len(), flags, "{targets:?}");
+    }
+    // Yet whoever hammers is seen.
+    let mut server = Server::new(settings(3, 600, 0));
+    for _ in 0..9 {
+        server.call(Call {
+            outcome: Outcome::Rejected,
+            targets: vec![1],
+            ..Call::default()
+        });
+    }
+    assert_eq!((server.flags().len(), server.flags()[0].count), (1, 9));
 }
 
 #[test]
@@ -156,16 +207,18 @@ fn an_hour_at_which_the_actor_never_was_stands_out() {
         call
     };
     let first = ran(&mut server, 1);
-    ran(&mut server, 1);
+    for _ in 0..3 {
+        ran(&mut server, 1);
+    }
     assert!(server.flags().is_empty());
     ran(&mut server, 1);
     let flag = &server.flags()[0];
     assert_eq!((flag.detector, flag.onset), (Detector::OffHours, first));
-    assert_eq!((flag.severity, flag.count), (Severity::Notice, 3));
+    assert_eq!((flag.severity, flag.count), (Severity::Notice, 5));
     // The next hour belongs to it, and at the usual ones all is quiet.
     ran(&mut server, 3_500);
     live(&mut server, &mut Dice(6), 1, 0, 0);
-    server.wait(-16 * 3_600 - 3_503);
+    server.wait(-16 * 3_600 - 3_505);
     live(&mut server, &mut Dice(6), 2, 200, 0);
     assert_eq!(of(&server, Detector::OffHours), 1);
     assert_eq!(server.flags().len(), 1);

@@ -79,7 +79,7 @@ fn low() -> WatchSettings {
     low.novel_target = usual.novel_target;
     low.novel_target.window_s = 30;
     low.off_hours.calls = 2;
-    low.spread.sessions = 2;
+    low.spread.principals = 2;
     low.spread.window_s = 60;
     low.missing_execution.calls = 2;
     low.missing_execution.after_s = 7;
@@ -279,7 +279,7 @@ fn whoever_holds_the_log_finds_the_same_flags() {
             } else {
                 Outcome::Rejected
             },
-            targets: vec![n % 3],
+            targets: vec![n],
             after_s: i64::from(n % 4) * 4,
             ..Call::default()
         });

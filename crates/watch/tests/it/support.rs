@@ -74,7 +74,7 @@ pub(crate) fn quiet() -> WatchSettings {
     settings.retry.attempts = 0;
     settings.novel_target.calls = 0;
     settings.off_hours.calls = 0;
-    settings.spread.sessions = 0;
+    settings.spread.principals = 0;
     settings.missing_execution.calls = 0;
     settings.unapproved_execution.refusals = 0;
     settings.reading_around.records = 0;
