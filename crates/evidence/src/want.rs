@@ -33,16 +33,16 @@ pub enum Want {
 
 /// Kinds that are rare and matter from the first leaf on.
 const FROM_THE_FIRST: &[&str] = &["genesis", "key", "policy", "credential", "erasure", "hold"];
-/// Kinds that matter from the first turn of the incident on.
-const FROM_THE_TURN: &[&str] = &[
+/// Kinds that matter from the first turn of the incident on, which may be an old instruction.
+const FROM_THE_TURN: &[&str] = &["delegation", "revocation"];
+/// Kinds that matter from shortly before the incident on. There may be many of each.
+const FROM_THE_WINDOW: &[&str] = &[
     "flag",
     "flag-update",
     "flag-close",
     "review",
     "expired",
     "permit-refused",
-    "delegation",
-    "revocation",
     "vault-access",
 ];
 
@@ -74,6 +74,11 @@ pub fn wants(question: &Question, pool: &Pool) -> BTreeSet<Want> {
         FROM_THE_TURN
             .iter()
             .map(|kind| Want::Kind(kind, Some(since))),
+    );
+    wants.extend(
+        FROM_THE_WINDOW
+            .iter()
+            .map(|kind| Want::Kind(kind, Some(from))),
     );
     if needs_executions(&seeds, pool) {
         wants.insert(Want::Kind("execution", Some(from)));

@@ -134,7 +134,7 @@ fn words(out: &mut String, by: &str, text: &str, whole: Option<&str>) -> std::fm
     let (text, is_all) = shown(text);
     write!(
         out,
-        "<figure>\n<figcaption>{}</figcaption>\n<blockquote dir=\"ltr\">{}{}</blockquote>\n",
+        "<figure>\n<figcaption>{}</figcaption>\n<blockquote dir=\"auto\">{}{}</blockquote>\n",
         escaped(&line(by)),
         escaped(&plain(text)),
         if is_all { "" } else { "\u{2026}" }
