@@ -78,8 +78,8 @@ A record that was opened, or a bundle, is what an entry names, since its name is
 ( cd bundles && for f in *.json; do printf '%s  %s\n' ${f%.json} $f; done | sha256sum -c )
 ```
 
-The proofs are C2SP tlog-proofs over RFC 6962 leaf hashes (SHA-256 of a zero byte and the file in `entries/`), the checkpoint is a C2SP signed note. Tools that strangers wrote
-read both: Go's `golang.org/x/mod/sumdb/note` and `tlog`, `filippo.io/torchwood`, `tlog-scales` from PyPI.
+The proofs are C2SP tlog-proofs over RFC 6962 leaf hashes (SHA-256 of a zero byte and the file in `entries/`), the checkpoint is a C2SP signed note. Libraries that strangers
+wrote read both: `filippo.io/torchwood`, `tlog-scales` from PyPI, and Go's `golang.org/x/mod/sumdb`, whose `note` opens the checkpoint and whose `tlog` checks a proof's hashes.
 A checker of some hundred lines of Python that shares no code with the product is in its repository: `tools/check_incident.py DIR YOUR-KEY`.
 
 ## The whole log
