@@ -9,15 +9,13 @@ use std::sync::{Arc, Mutex};
 use countersign_core::document::SealedRecord;
 use countersign_core::entry::{Body, Erasure, ErasurePhase, Role};
 use countersign_core::ids::EntryId;
-use countersign_core::refs::{Sha256, StatementRef};
-use countersign_core::time::Clock as _;
-use countersign_keys::{EpochFiles, KeyRing, SystemRandom};
-use countersign_ledger::{ReadSet, StateKey, Store as _};
+use countersign_core::refs::Sha256;
+use countersign_keys::{EpochFiles, KeyRing};
+use countersign_ledger::{StateKey, Store as _};
 use countersign_service::ErrorCode;
 use countersign_store_sqlite::SqliteStore;
 use countersign_vault::{Epoch, EpochError, EpochMark, KeyEpochs, Vault};
-use countersign_wire::{BeginEpoch, CompleteRequest, Completion};
-use serde_json::json;
+use countersign_wire::{BeginEpoch, CompleteRequest, Completion, EraseRequest, Selection};
 
 use crate::kit::Kit;
 
@@ -90,38 +88,23 @@ fn opened(kit: &Kit, copy: &Path) -> usize {
     opened.count()
 }
 
-/// Erases the newest call of the log, as far as the ledger is concerned.
+/// Requests the erasure of the newest call; its entry and the records.
 fn erase(kit: &Kit) -> (EntryId, Vec<Sha256>) {
     let mut calls = present(kit);
     calls.retain(|record| record.kind == "call");
-    let refs: Vec<Sha256> = calls
-        .last()
-        .map(|call| call.reference)
-        .into_iter()
-        .collect();
-    let id = EntryId::fresh(kit.clock.now(), &SystemRandom);
-    let entry = Erasure {
-        phase: ErasurePhase::Requested,
-        refs: refs.clone(),
-        authority_ref: authority(),
-        credential: None,
-        epoch: None,
+    let newest = calls.last().unwrap().reference;
+    let request = EraseRequest {
+        selection: Selection {
+            refs: Some(vec![newest.to_string()]),
+            ..Selection::default()
+        },
+        authority: "the person asked for it".to_owned(),
+        ..EraseRequest::default()
     };
-    let gone = refs.clone();
-    let ledger = kit.service().ledger();
-    let committed = ledger.commit(ReadSet::none(), move |step| {
-        step.push(id, entry.clone())?;
-        gone.iter().try_for_each(|gone| step.erase(*gone))?;
-        let row = json!({ "at": step.now() }).to_string();
-        step.put(pending_key(id), row.into_bytes())
-    });
-    committed.unwrap();
-    assert_eq!(refs.len(), 1);
-    (id, refs)
-}
-
-fn authority() -> StatementRef {
-    Sha256::of(b"the person asked for it").into()
+    let admin = kit.caller(Role::Admin);
+    let erased = kit.service().erase(&admin, &request).unwrap();
+    assert_eq!(erased.records, 1);
+    (erased.entries[0].parse().unwrap(), vec![newest])
 }
 
 fn pending_key(id: EntryId) -> StateKey {
@@ -135,12 +118,14 @@ fn is_pending(kit: &Kit, id: EntryId) -> bool {
 
 /// The entries that say that an erasure is complete.
 fn complete(kit: &Kit) -> Vec<Erasure> {
+    erasures(kit, ErasurePhase::Complete)
+}
+
+fn erasures(kit: &Kit, phase: ErasurePhase) -> Vec<Erasure> {
     let entries = kit.log().into_iter();
     entries
         .filter_map(|entry| match entry.body() {
-            Some(Body::Erasure(erasure)) if erasure.phase == ErasurePhase::Complete => {
-                Some(erasure.clone())
-            }
+            Some(Body::Erasure(erasure)) if erasure.phase == phase => Some(erasure.clone()),
             _ => None,
         })
         .collect()
@@ -178,7 +163,7 @@ fn no_copy_opens_what_was_erased_and_all_else_opens() {
     assert!(completion.done);
     assert_eq!((completion.oldest, completion.epoch), (2, 2));
     assert_eq!((completion.completed, completion.pending), (1, 0));
-    assert_eq!(completion.rewrapped as usize, count - 1);
+    assert_eq!(completion.rewrapped as usize, present(&kit).len());
     assert_eq!(opened(&kit, &before), 0);
     assert_eq!(opened(&kit, &after), 0);
     check_present(&kit);
@@ -196,7 +181,8 @@ fn no_copy_opens_what_was_erased_and_all_else_opens() {
     let entries = complete(&kit);
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0].refs, refs);
-    assert_eq!(entries[0].authority_ref, authority());
+    let requested = erasures(&kit, ErasurePhase::Requested);
+    assert_eq!(entries[0].authority_ref, requested[0].authority_ref);
     assert_eq!(entries[0].epoch, Some(1));
     assert_eq!(entries[0].credential, Some(kit.caller(Role::Admin).id()));
 
