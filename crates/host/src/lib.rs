@@ -16,6 +16,7 @@
 mod backup;
 mod fsck;
 mod keys;
+mod place;
 mod restore;
 mod successor;
 

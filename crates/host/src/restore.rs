@@ -8,7 +8,7 @@
 use std::fs::{self, DirBuilder};
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use countersign_core::entry::{AnyEntry, Body, ErasurePhase};
@@ -20,9 +20,10 @@ use countersign_service::{KeyHistory, KeyHistoryError};
 use countersign_vault::KeyEpochs as _;
 
 use crate::backup::{
-    BESIDE, Backup, BackupError, BackupProgress, DATABASE, FORMAT, HEAD, MANIFEST, Place,
-    check_sound, create_head, create_private, head_of, io_error, read_log, read_through, record,
+    BESIDE, Backup, BackupError, BackupProgress, DATABASE, FORMAT, HEAD, MANIFEST, check_sound,
+    create_head, head_of, read_log, record,
 };
+use crate::place::{Place, create_private, io_error, read_through};
 use crate::{DataDir, HostError};
 
 /// Most bytes of `backup.json`.
@@ -396,7 +397,7 @@ fn take_keys(from: &Path, to: &Path, erasures: &Erasures) -> Result<(), HostErro
     synced.map_err(io_error(to))
 }
 
-fn copy_key(from: &Path, to: &PathBuf) -> Result<(), HostError> {
+fn copy_key(from: &Path, to: &Path) -> Result<(), HostError> {
     let mut written = create_private(to)?;
     read_through(from, &mut |piece| {
         written.write_all(piece).map_err(io_error(to))

@@ -268,7 +268,7 @@ fn a_backup_that_was_changed_or_cut_is_refused() {
     lost.refuses(1, "backup.json` is not the file", &[]);
     std::fs::write(&manifest, said.replace("ledger.db", "../ledger.db")).unwrap();
     lost.refuses(2, "it names the file", &[]);
-    std::fs::write(&manifest, &said[..said.len() / 2]).unwrap();
+    std::fs::write(&manifest, &said.as_bytes()[..said.len() / 2]).unwrap();
     lost.refuses(2, "holds no backup", &[]);
 
     // By somebody who also writes what the backup says of its files.

@@ -2,7 +2,7 @@
 
 use countersign_core::refs::Sha256;
 use countersign_seal::{
-    ExportFile, LeftOut, RecordName, SealedText, UnsealFailure, Unsealed, seal, unseal,
+    ExportFile, LeftOut, RecordName, SealedText, UnsealFailure, Unsealed, named, seal, unseal,
 };
 use countersign_verify::Word;
 
@@ -137,6 +137,38 @@ fn a_cut_file_is_noticed() {
         file.records[0].ciphertext.truncate(half);
     });
     fails("no base64", |file| file.records[0].enc = "*".to_owned());
+}
+
+#[test]
+fn no_changed_byte_of_a_file_passes() {
+    let world = World::new();
+    let mut draft = world.draft(&world.head);
+    draft.documents.truncate(1);
+    let reference = draft.documents[0].0.reference;
+    draft.entries.retain(|entry| {
+        let mut names = named(entry.leaf.as_bytes()).into_iter();
+        names.any(|(it, _)| it == reference)
+    });
+    draft.entries.truncate(1);
+    draft.openings.truncate(1);
+    let file = draft.seal(&secret(1).public(), &Counted::default());
+    let bytes = file.unwrap().to_bytes();
+    let trust = in_key().holding(world.head.clone());
+    let whole = ExportFile::parse(&bytes).unwrap();
+    assert_eq!(
+        unseal(&whole, &secret(1), &trust).unwrap().word,
+        Word::Trusted
+    );
+    for at in (0..bytes.len()).step_by(13) {
+        let mut wrong = bytes.clone();
+        wrong[at] ^= 1;
+        let Ok(file) = ExportFile::parse(&wrong) else {
+            continue;
+        };
+        if let Ok(found) = unseal(&file, &secret(1), &trust) {
+            assert_eq!(found.word, Word::Failed, "byte {at}");
+        }
+    }
 }
 
 /// The server's operator, or whoever may open records, makes the file: it can seal whatever it likes.
