@@ -99,6 +99,12 @@ pub(crate) fn run(
         return evidence::check(file, &keys, terminal);
     }
     if let Some(dir) = args.folder() {
+        if args.tree || args.documents.is_some() || args.save.is_some() || args.complete {
+            return Err(CliError::usage(format!(
+                "`{}` is the folder of an incident: --tree, --documents, --save and --complete are for logs",
+                dir.display()
+            )));
+        }
         let how = (args.rejudge, args.allow_unanchored);
         return folder::run(dir, &trust, how, terminal);
     }

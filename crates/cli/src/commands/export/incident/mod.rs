@@ -15,6 +15,7 @@ use countersign_core::time::Timestamp;
 use countersign_evidence::{Chosen, EvidenceError, Material, Question, Standing, choose};
 use countersign_merkle::TreeSize;
 use countersign_note::{Checkpoint, Note};
+use countersign_verify::Word;
 use serde::Serialize;
 
 use crate::commands::verify::TrustArgs;
@@ -150,7 +151,13 @@ fn say(exported: &Exported, terminal: &Terminal) -> Result<Exit, CliError> {
             "check it with countersign verify {dir} --key <the log's key> --checkpoint <one that you kept>"
         ));
     }
-    Ok(Exit::Yes)
+    match exported.standing.word {
+        Word::Failed => {
+            terminal.warn("something does not hold: the report begins with it");
+            Ok(Exit::No)
+        }
+        Word::Unanchored | Word::Trusted => Ok(Exit::Yes),
+    }
 }
 
 /// What it is about.
