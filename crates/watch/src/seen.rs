@@ -8,7 +8,11 @@ use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 
 /// What an entry weighs that counts in full.
-pub(crate) const WHOLE: u32 = 4;
+pub(crate) const WHOLE: u32 = 8;
+/// What one weighs that only repeats another one.
+pub(crate) const REPEAT: u32 = 1;
+/// What an attempt weighs of which a person was asked.
+pub(crate) const ASKED: u32 = 4;
 
 /// Where an entry stands in the log.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use crate::cases::Cases;
 use crate::gather::Pattern;
 use crate::limits;
 use crate::past::{Attempt, Past};
-use crate::seen::{Seen, Terms, WHOLE};
+use crate::seen::{ASKED, REPEAT, Seen, Terms, WHOLE};
 use crate::subject::Subject;
 
 /// Calls of tools that their servers list otherwise than a person has confirmed them.
@@ -59,7 +59,7 @@ pub(crate) fn burst(call: &Call<'_>, past: &Past, cases: &mut Cases) {
         subjects.reverse();
     }
     let seen = Seen {
-        weight: if call.is_repeat(past) { 1 } else { WHOLE },
+        weight: if call.is_repeat(past) { REPEAT } else { WHOLE },
         ..call.seen.clone()
     };
     for subject in subjects {
@@ -114,7 +114,11 @@ pub(crate) fn retry(call: &Call<'_>, past: &Past, cases: &mut Cases) {
     if is_akin {
         // The same once more belongs to it, and is no other attempt.
         let seen = Seen {
-            weight: if is_new { WHOLE } else { 0 },
+            weight: match (is_new, call.is_rejected()) {
+                (false, _) => 0,
+                (true, true) => WHOLE,
+                (true, false) => ASKED,
+            },
             can_begin: call.is_rejected(),
             ..call.seen.clone()
         };

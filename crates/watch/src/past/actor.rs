@@ -34,6 +34,7 @@ pub(crate) struct Profile {
     today: i64,
     /// Days with a call, today included.
     days: u32,
+    all_calls: u64,
     calls: Daily,
     rejected: Daily,
     targets: BTreeSet<Pseudonym>,
@@ -91,6 +92,7 @@ impl Profile {
             self.today = today;
             self.days = self.days.saturating_add(1);
         }
+        self.all_calls = self.all_calls.saturating_add(1);
         self.calls.today = self.calls.today.saturating_add(1);
         self.rejected.today += u64::from(is_rejected);
     }
@@ -104,9 +106,12 @@ impl Profile {
             calls.turn(days);
             rejected.turn(days);
         }
-        let is_enough = calls.before >= u64::from(enough.past_calls).saturating_mul(ONE)
+        let is_enough = self.all_calls.saturating_sub(calls.today) >= enough.past_calls.into()
             && self.days_before(at) >= enough.past_days;
-        is_enough.then(|| Pattern::of(rejected.before, calls.before))
+        // Of little that is left of the past, little is said: as if one more had been rejected.
+        let rejected = rejected.before.saturating_add(ONE);
+        let calls = calls.before.saturating_add(ONE);
+        is_enough.then(|| Pattern::of(rejected, calls))
     }
 
     fn days_before(&self, at: Timestamp) -> u32 {

@@ -36,19 +36,23 @@ fn three_different_attempts_under_one_intent_are_a_retry() {
     server.call(rejected(&[1]));
     assert!(server.flags().is_empty(), "the same again is no other try");
     server.call(rejected(&[2]));
-    let last = server.call(Call {
+    // Attempts of which a person was asked count half.
+    let asked = |n| Call {
         action: "email.forward",
         outcome: Outcome::Escalated,
-        ..rejected(&[3])
-    });
+        ..rejected(&[n])
+    };
+    server.call(asked(3));
+    assert!(server.flags().is_empty());
+    let last = server.call(asked(4));
     let flag = only(&server);
     assert_eq!(
         (flag.detector, flag.intent_ref),
         (Detector::Retry, Some(intent(1)))
     );
-    assert_eq!((flag.onset, flag.count), (first, 5));
+    assert_eq!((flag.onset, flag.count), (first, 6));
     assert_eq!(flag.entries.last(), Some(&last));
-    assert_eq!((flag.stopped, flag.passed), (Some(5), Some(0)));
+    assert_eq!((flag.stopped, flag.passed), (Some(6), Some(0)));
     assert_eq!(flag.severity, Severity::Warning);
 }
 

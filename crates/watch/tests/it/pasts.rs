@@ -135,14 +135,14 @@ fn the_same_call_again_counts_little() {
     }
     // Yet whoever hammers is seen.
     let mut server = Server::new(settings(3, 600, 0));
-    for _ in 0..9 {
+    for _ in 0..17 {
         server.call(Call {
             outcome: Outcome::Rejected,
             targets: vec![1],
             ..Call::default()
         });
     }
-    assert_eq!((server.flags().len(), server.flags()[0].count), (1, 9));
+    assert_eq!((server.flags().len(), server.flags()[0].count), (1, 17));
 }
 
 #[test]
