@@ -329,3 +329,19 @@ fn a_running_server_completes_what_was_requested_while_it_decides() {
     server.stop();
     log.check(&[old], &[reference], 3);
 }
+
+#[test]
+fn fsck_finds_an_erasure_that_was_taken_from_those_that_wait() {
+    let log = Log::new();
+    let host = DataDir::new(&log.dir).open().unwrap();
+    log.erase(host.service());
+    drop(host);
+    log.verified();
+    let database = rusqlite::Connection::open(log.dir.join("ledger.db")).unwrap();
+    let sql = "DELETE FROM state WHERE key LIKE 'erasure-pending/%'";
+    assert_eq!(database.execute(sql, []).unwrap(), 1);
+    drop(database);
+    let found = log.home.run(&["fsck", "--data", log.dir()]);
+    assert_eq!(found.code, 1, "{}", found.out);
+    assert!(found.out.contains("erasure-pending/"), "{}", found.out);
+}
