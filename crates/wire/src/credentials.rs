@@ -36,8 +36,9 @@ pub struct NewCredential {
     /// What its decisions state as `surface`: `api` (default), `relay`, `gate` or `hook`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surface: Option<String>,
-    /// For a reviewer: the person whose credential it is, such as `user:jo@acme.example`. Nobody
-    /// reviews what was done in their own name, unless the rule lets them.
+    /// For a reviewer or a vault-reader: the person whose credential it is, such as
+    /// `user:jo@acme.example`. Nobody reviews what was done in their own name, unless the rule lets
+    /// them, and nobody confirms an opening of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
     /// For an ingress: whether it may register turns only in sessions that it opened itself.

@@ -47,7 +47,7 @@ pub(crate) struct AddArgs {
     // base64url may begin with a hyphen
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     public_key: Option<String>,
-    /// For a reviewer: the person whose credential it is, such as user:jo@acme.example
+    /// For a reviewer or a vault-reader: the person whose credential it is, such as user:jo@acme.example
     #[arg(long, value_name = "USER")]
     principal: Option<String>,
     /// For an agent: where its calls come in (api, relay, gate or hook)

@@ -20,6 +20,7 @@ mod epochs;
 mod fetching;
 #[cfg(test)]
 mod flagging;
+#[cfg(test)]
 mod fsck;
 #[cfg(test)]
 mod gating;
@@ -57,6 +58,7 @@ mod relayed;
 mod relaying;
 #[cfg(test)]
 mod reviewing;
+#[cfg(test)]
 mod second_key;
 #[cfg(test)]
 mod serving;
@@ -66,6 +68,8 @@ mod settings;
 mod shadow;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod vault;
 #[cfg(test)]
 mod verifying;
 #[cfg(test)]
