@@ -102,7 +102,7 @@ enum Command {
     /// Whom a server tells of flags: webhooks, chats, mail
     #[command(subcommand)]
     Notify(notify::NotifyCommand),
-    /// Open sealed records
+    /// Open sealed records, hand them over, hold them, erase them
     #[command(subcommand)]
     Vault(vault::VaultCommand),
     /// Fetch the present checkpoint: what an auditor keeps, to hold later exports against

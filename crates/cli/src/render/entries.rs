@@ -123,6 +123,32 @@ fn what(terminal: &Terminal, entry: &Value) -> Cell {
             Cell::new(format!("{} gives {} {actions}", of("from"), of("to")))
         }
         "genesis" => Cell::new(of("origin")),
+        "flag-update" | "flag-close" => {
+            let change = match of("change") {
+                change if change.is_empty() => "closed".to_owned(),
+                change => change,
+            };
+            Cell::new(format!("{change}: {}", link("flag")))
+        }
+        "erasure" => terminal.cell(Tone::Careful, &records(&of("phase"), entry)),
+        "hold" => Cell::new(records(&of("change"), entry)),
+        "vault-access" => {
+            let phase = match of("phase") {
+                phase if phase.is_empty() => "opened".to_owned(),
+                phase => phase,
+            };
+            Cell::new(records(&phase, entry))
+        }
+        "session-open" | "session-close" => Cell::new(short_ref(&of("session"))),
         _ => Cell::new(""),
+    }
+}
+
+/// What became of so many records.
+fn records(what: &str, entry: &Value) -> String {
+    let refs = entry.get("refs").and_then(Value::as_array);
+    match refs.map_or(0, Vec::len) {
+        1 => format!("{what}: 1 record"),
+        many => format!("{what}: {many} records"),
     }
 }
