@@ -102,7 +102,11 @@ impl From<countersign_host::HostError> for CliError {
         use countersign_ledger::OpenError;
         use countersign_service::SetupError;
         let hint = error.hint();
-        let mut own = Self::usage(error.to_string());
+        let mut own = Self::usage(match &error {
+            // A backup comes from elsewhere, and so do words of it.
+            HostError::Backup(_) => crate::render::plain(&error.to_string()),
+            _ => error.to_string(),
+        });
         own.hints.extend(hint);
         // Going on could contradict what the log has signed.
         if let HostError::Setup(SetupError::Open(

@@ -268,6 +268,9 @@ fn a_backup_that_was_changed_or_cut_is_refused() {
     lost.refuses(1, "backup.json` is not the file", &[]);
     std::fs::write(&manifest, said.replace("ledger.db", "../ledger.db")).unwrap();
     lost.refuses(2, "it names the file", &[]);
+    // Nothing that stands in it steers a terminal.
+    std::fs::write(&manifest, said.replace("ledger.db", "\\u001b[2Jledger")).unwrap();
+    lost.refuses(2, "\\u{1b}[2Jledger", &[]);
     std::fs::write(&manifest, &said.as_bytes()[..said.len() / 2]).unwrap();
     lost.refuses(2, "holds no backup", &[]);
 

@@ -91,8 +91,13 @@ pub(super) fn run(
     // Before anything is opened: what is proven against an older checkpoint must be below it.
     let log = Log::open(&connection, &reader)?;
     let held = held.map(|bytes| log.held(&bytes)).transpose()?;
-    if let Some(held) = &held {
-        held.check_covers(&chosen.entries)?;
+    match &held {
+        Some(held) => held.check_covers("--checkpoint", &chosen.entries)?,
+        None => {
+            let last = chosen.entries.iter().map(|entry| entry.index).max();
+            let newest = log.newest(last)?;
+            newest.check_covers("the server's newest checkpoint", &chosen.entries)?;
+        }
     }
     let opened = open_all(&opener, &chosen.records, &args.purpose, terminal)?;
     if opened.documents.is_empty() {

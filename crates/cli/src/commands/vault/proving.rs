@@ -197,12 +197,12 @@ impl Anchor {
     }
 
     /// Refuses entries that it does not cover.
-    pub(super) fn check_covers(&self, entries: &[ChosenEntry]) -> Result<(), CliError> {
+    pub(super) fn check_covers(&self, what: &str, entries: &[ChosenEntry]) -> Result<(), CliError> {
         let covers = |index| TreeSize::new(self.size()).contains(LeafIndex::new(index));
         match entries.iter().find(|entry| !covers(entry.index)) {
             None => Ok(()),
             Some(entry) => Err(CliError::usage(format!(
-                "--checkpoint: it covers {} entries, and entry {} is to be proven; nothing was opened",
+                "{what}: it covers {} entries, and entry {} is to be proven; nothing was opened",
                 self.size(),
                 entry.index
             ))

@@ -73,7 +73,8 @@ pub(super) fn run(
     let key = load(&args.recipient_key)?;
     let trust = args.heads.read(connection, terminal)?;
     let file = ExportFile::parse(&read(&args.file)?);
-    let file = file.map_err(|error| CliError::io(&args.file, error).exiting(Exit::No))?;
+    let file = file
+        .map_err(|error| CliError::io(&args.file, plain(&error.to_string())).exiting(Exit::No))?;
     let found = unseal(&file, key.secret(), &trust).map_err(|error| failure(&error))?;
     if let Some(dir) = &args.out {
         write_all(dir, &found.records)?;
@@ -101,7 +102,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
 }
 
 fn failure(error: &UnsealFailure) -> CliError {
-    let own = CliError::usage(error.to_string());
+    let own = CliError::usage(plain(&error.to_string()));
     match error {
         UnsealFailure::OtherRecipient { .. } => own.hint(
             "take the private key whose public half the file names, or ask for a file of your own",
