@@ -63,6 +63,8 @@ pub(super) struct Plant {
     pub(super) kind: Kind,
     /// What it consists of, in the order of the log; the first is the onset.
     pub(super) entries: Vec<EntryId>,
+    /// Entries that are not it and come of it, such as the decisions of calls that did not run.
+    pub(super) around: Vec<EntryId>,
     /// With whom, and what there is to know of them.
     pub(super) whose: String,
 }
@@ -203,7 +205,7 @@ pub(super) struct Planter<'p> {
 impl Planter<'_> {
     /// Plants one incident on a day, if there is anybody to plant it with.
     pub(super) fn plant(&mut self, kind: Kind, day: i64) -> Option<Plant> {
-        let mut whose = String::new();
+        let (mut whose, mut around) = (String::new(), Vec::new());
         let entries = match kind {
             Kind::Spread => self.spread(kind, day, None),
             Kind::SpreadInOne => {
@@ -212,16 +214,23 @@ impl Planter<'_> {
                 self.spread(kind, day, Some(&agent))
             }
             Kind::ReadingAround => self.reading(kind, day)?,
-            Kind::Loosened => self.loosened(kind, day)?,
+            Kind::Loosened => {
+                let entries;
+                (entries, around) = self.loosened(kind, day)?;
+                entries
+            }
             _ => {
                 let agent = self.take(kind)?;
                 whose = agent.to_string();
-                self.of_one(kind, day, &agent)
+                let entries;
+                (entries, around) = self.of_one(kind, day, &agent);
+                entries
             }
         };
         Some(Plant {
             kind,
             entries,
+            around,
             whose,
         })
     }
@@ -276,7 +285,7 @@ impl Planter<'_> {
     }
 
     /// An incident of one agent, in its own session.
-    fn of_one(&mut self, kind: Kind, day: i64, agent: &Agent) -> Vec<EntryId> {
+    fn of_one(&mut self, kind: Kind, day: i64, agent: &Agent) -> (Vec<EntryId>, Vec<EntryId>) {
         let begin = self.begin(kind, day, agent);
         let moments = self.moments(kind, begin);
         let new = self.dice.pseudonym();
@@ -284,7 +293,7 @@ impl Planter<'_> {
         let mut writer = self.writer();
         let mut session = writer.open(begin - 20 * SECOND_MS, agent.principal(dice));
         let mut intent = writer.turn(begin - 10 * SECOND_MS, &mut session, &agent.name);
-        let mut found = Vec::new();
+        let (mut found, mut decisions) = (Vec::new(), Vec::new());
         for (n, at) in (0..).zip(moments) {
             // Only what is tried again and again is of one turn.
             if n > 0 && !matches!(kind, Kind::Retry | Kind::NovelTarget) {
@@ -317,6 +326,7 @@ impl Planter<'_> {
                 _ => {}
             }
             let decision = writer.decision(at, &mut session, agent, &call, Links::default());
+            decisions.push(decision);
             found.push(match kind {
                 Kind::RefusedPermits => {
                     let reason = match n % 2 {
@@ -341,7 +351,7 @@ impl Planter<'_> {
             writer.ran(at, &mut session, &call, agent, decision, ran);
         }
         writer.close(&session);
-        found
+        (found, decisions)
     }
 
     /// Many turns come upon one target, each of another agent or, with one agent, of another person:
@@ -416,7 +426,7 @@ impl Planter<'_> {
     }
 
     /// Calls are rejected; a while later a bundle permits them; they are made again.
-    fn loosened(&mut self, kind: Kind, day: i64) -> Option<Vec<EntryId>> {
+    fn loosened(&mut self, kind: Kind, day: i64) -> Option<(Vec<EntryId>, Vec<EntryId>)> {
         let agent = self.take(kind)?;
         let target = *self.dice.ranked(&agent.targets)?;
         let begin = clock::at(day, 11.0);
@@ -426,12 +436,12 @@ impl Planter<'_> {
         }
         let change = begin + kind.length() + self.dice.millis(10 * MINUTE_MS, 25 * MINUTE_MS);
         let policy = self.letterhead.change(change, self.dice);
-        found.push(policy.entry_id);
+        let around = vec![policy.entry_id];
         self.entries.push(policy);
         for at in self.moments(kind, change + 5 * MINUTE_MS) {
             found.push(self.one_call(at, &agent, agent.principal(self.dice), target, false));
         }
-        Some(found)
+        Some((found, around))
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) struct Row {
     pub(super) by_another: u64,
     /// Not flagged, but taken in by a flag that was there before.
     pub(super) taken_in: u64,
-    /// Of the first flag on it.
+    /// Of the flag of its own detector, or else of the first one.
     pub(super) exact: u64,
     pub(super) near: u64,
     /// Entries up to the flag, and minutes from the first of them to it.
@@ -174,44 +174,44 @@ impl Score {
 
     fn count_plant(&mut self, plant: &Plant, raised: &[&Raised]) {
         let is_of_it = |id: &EntryId| plant.entries.contains(id);
-        let is_own = |flag: &&&Raised| flag.flag.detector == plant.kind.detector();
-        let mut on = raised
+        let names_it = |flag: &&&Raised| flag.flag.entries.iter().any(is_of_it);
+        let on: Vec<&Raised> = raised.iter().filter(names_it).copied().collect();
+        let own = on
             .iter()
-            .filter(|flag| flag.flag.entries.iter().any(is_of_it));
-        let first = on.clone().next();
-        let is_by_own = on.any(|flag| is_own(&flag));
-        let onset = plant.entries.first().and_then(|id| self.places.get(id));
-        if let (Some(first), Some(onset)) = (first, onset) {
-            let minutes = first.at.millis_since(onset.at) as f64 / 60_000.0;
-            let attempts = self.attempts(plant, first);
-            let distance = self.distance(plant, first.flag.onset);
+            .find(|flag| flag.flag.detector == plant.kind.detector());
+        let began = plant.entries.first().and_then(|id| self.places.get(id));
+        let (Some(first), Some(began)) = (on.first(), began.map(|place| place.at)) else {
+            let is_taken_in = raised.iter().any(|flag| flag.entries.iter().any(is_of_it));
             let row = self.incidents.entry(plant.kind).or_default();
-            row.found += 1;
-            row.by_another += u64::from(!is_by_own);
-            row.attempts.push(attempts);
-            row.minutes.push(minutes);
-            row.exact += u64::from(distance == Some(0));
-            row.near += u64::from(distance.is_some_and(|distance| distance <= NEAR));
-            if distance != Some(0) {
-                let (stated, of) = (first.flag.onset, told(first));
-                let onset = onset.at;
-                let stated = self.places.get(&stated).map(|place| place.at.to_string());
-                self.misses.push(format!(
-                    "onset of {} is {onset}, stated {stated:?} ({distance:?} off): {of}",
-                    plant.kind.name(),
-                ));
-            }
+            row.taken_in += u64::from(is_taken_in);
+            let began = began.map(|place| place.at.to_string()).unwrap_or_default();
+            self.misses.push(format!(
+                "{} from {began}: not flagged, taken in: {is_taken_in}, {}",
+                plant.kind.name(),
+                plant.whose,
+            ));
             return;
-        }
-        let is_taken_in = raised.iter().any(|flag| flag.entries.iter().any(is_of_it));
-        let at = onset.map(|onset| onset.at.to_string()).unwrap_or_default();
+        };
+        let attempts = self.attempts(plant, first);
+        let telling = own.unwrap_or(first);
+        let distance = self.distance(plant, telling.flag.onset);
         let row = self.incidents.entry(plant.kind).or_default();
-        row.taken_in += u64::from(is_taken_in);
-        self.misses.push(format!(
-            "{} from {at}: not flagged, taken in: {is_taken_in}, {}",
-            plant.kind.name(),
-            plant.whose,
-        ));
+        row.found += 1;
+        row.by_another += u64::from(own.is_none());
+        row.attempts.push(attempts);
+        row.minutes
+            .push(first.at.millis_since(began) as f64 / 60_000.0);
+        row.exact += u64::from(distance == Some(0));
+        row.near += u64::from(distance.is_some_and(|distance| distance <= NEAR));
+        if distance != Some(0) {
+            let stated = self.places.get(&telling.flag.onset);
+            let stated = stated.map(|place| place.at.to_string());
+            self.misses.push(format!(
+                "onset of {} is {began}, stated {stated:?} ({distance:?} off): {}",
+                plant.kind.name(),
+                told(telling),
+            ));
+        }
     }
 
     /// How many of an incident's entries stood in the log when it was flagged.
@@ -239,8 +239,11 @@ impl Score {
 /// Which incident an entry belongs to.
 fn owners(plants: &[Plant]) -> HashMap<EntryId, usize> {
     let all = plants.iter().enumerate();
-    all.flat_map(|(n, plant)| plant.entries.iter().map(move |id| (*id, n)))
-        .collect()
+    all.flat_map(|(n, plant)| {
+        let entries = plant.entries.iter().chain(&plant.around);
+        entries.map(move |id| (*id, n))
+    })
+    .collect()
 }
 
 fn told(raised: &Raised) -> String {

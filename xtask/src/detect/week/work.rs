@@ -210,10 +210,12 @@ impl Day<'_> {
         let again = self.dice.times(1.0 - agent.insists, 8);
         for _ in 0..again {
             at += self.dice.around(6_000.0, 0.6) as i64;
-            if !is_habit && self.dice.chance(0.5) {
+            let is_changed = !is_habit && self.dice.chance(0.6);
+            if is_changed {
                 call.targets = vec![agent.target(self.dice, self.commons)];
             }
-            if self.dice.chance(0.3) {
+            // The same once more is rejected once more.
+            if is_changed && self.dice.chance(0.4) {
                 call.outcome = Outcome::Approved;
                 return self.approved(agent, session, &call, at, Links::default(), writer);
             }
