@@ -76,15 +76,14 @@ impl NotifyDir {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed(error)),
         }
+        // The server may take a request up as soon as it has its name, so it gets that last.
+        let new = dir.join(format!(".{}", asked.sink));
         let mut options = OpenOptions::new();
-        let made = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path);
-        made.and_then(|file| file.sync_all()).map_err(failed)?;
-        own(&path, &self.root).map_err(failed)?;
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let made = options.open(&new).and_then(|file| file.sync_all());
+        made.and_then(|()| own(&new, &self.root))
+            .and_then(|()| fs::rename(&new, &path))
+            .map_err(failed)?;
         sync_dir(&dir).map_err(failed)
     }
 

@@ -115,6 +115,9 @@ pub trait Source: Send + Sync {
     /// Opens the turn and the call of a message's onset under this credential. The log says so
     /// before this returns. What cannot be opened is a note, not an error.
     fn open(&self, sink: &str, token: &str, message: &Message) -> Opened;
+
+    /// Whether what was opened is all still there: what was erased meanwhile is told no more.
+    fn is_kept(&self, message: &Message) -> bool;
 }
 
 impl Change {

@@ -506,8 +506,10 @@ impl Job {
         if message.change != Change::Raised || !self.may_open {
             return None;
         }
-        let open = || self.source.open(self.sink.name.as_str(), token, message);
-        Some(self.opened.clone().unwrap_or_else(open))
+        match &self.opened {
+            Some(opened) => Some(opened.clone()).filter(|_| self.source.is_kept(message)),
+            None => Some(self.source.open(self.sink.name.as_str(), token, message)),
+        }
     }
 }
 

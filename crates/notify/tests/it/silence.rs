@@ -135,3 +135,25 @@ fn what_was_opened_is_told_soon_or_not_at_all() {
     assert!(got[0].body.contains("secret") && !got[1].body.contains("secret"));
     assert_eq!(world.log.openings.load(Ordering::SeqCst), 1);
 }
+
+#[test]
+fn what_was_erased_meanwhile_is_told_no_more() {
+    let receiver = Receiver::start();
+    receiver.then(status(500));
+    let mut world = World::new();
+    *world.log.opened.lock().unwrap() = words("secret");
+    world.add(&RawSink {
+        opens: Some(TOKEN.to_owned()),
+        ..webhook("open", &receiver.url)
+    });
+    world.start();
+    world.log.raise(Severity::Warning);
+    world.wait("open", |state| {
+        state.head.as_ref().is_some_and(|head| head.attempts == 1)
+    });
+    world.log.is_erased.store(true, Ordering::SeqCst);
+    world.again("open", 1);
+    let got = receiver.wait(2);
+    assert!(got[0].body.contains("secret") && !got[1].body.contains("secret"));
+    assert_eq!(world.log.openings.load(Ordering::SeqCst), 1);
+}

@@ -42,7 +42,7 @@ pub(crate) struct MailServer {
     got: Arc<Mutex<Vec<Mailed>>>,
 }
 
-trait Duplex: Read + Write {}
+pub(crate) trait Duplex: Read + Write {}
 impl<T: Read + Write> Duplex for T {}
 
 impl MailServer {
@@ -82,7 +82,8 @@ impl Mailed {
     }
 }
 
-fn encrypted(stream: TcpStream) -> Box<dyn Duplex> {
+/// The server's side of TLS.
+pub(crate) fn encrypted(stream: TcpStream) -> Box<dyn Duplex> {
     let chain: Vec<_> = CertificateDer::pem_file_iter(CERT)
         .unwrap()
         .map(Result::unwrap)

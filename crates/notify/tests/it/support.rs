@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,7 @@ pub(crate) struct Log {
     messages: Mutex<Vec<Message>>,
     pub(crate) openings: AtomicUsize,
     pub(crate) opened: Mutex<Opened>,
+    pub(crate) is_erased: AtomicBool,
 }
 
 /// A clock that tests turn.
@@ -121,6 +122,10 @@ impl Source for Log {
         assert!(!sink.is_empty());
         assert_eq!(token, TOKEN);
         self.opened.lock().unwrap().clone()
+    }
+
+    fn is_kept(&self, _: &Message) -> bool {
+        !self.is_erased.load(Ordering::SeqCst)
     }
 }
 

@@ -253,7 +253,11 @@ fn added(
             terminal.note("no running server has taken it up yet: it begins with the next start")
         }
     }
-    terminal.hint(format!("countersign notify test {}", sink.name));
+    terminal.hint(format!(
+        "countersign notify test {}{}",
+        sink.name,
+        at.option()
+    ));
     Ok(Exit::Yes)
 }
 

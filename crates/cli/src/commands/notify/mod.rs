@@ -53,6 +53,14 @@ pub(crate) fn run(command: &NotifyCommand, terminal: &Terminal) -> Result<Exit, 
 }
 
 impl At {
+    /// The option with which another command means the same directory.
+    fn option(&self) -> String {
+        match (&self.data, std::env::var_os("COUNTERSIGN_DATA")) {
+            (Some(data), None) => format!(" --data {}", data.display()),
+            _ => String::new(),
+        }
+    }
+
     /// The files, in a directory that holds a log.
     fn dir(&self) -> Result<(PathBuf, NotifyDir), CliError> {
         let own = || data_home().map(|home| home.join("countersign"));
@@ -79,7 +87,14 @@ impl From<ConfigError> for CliError {
 
 impl From<StateError> for CliError {
     fn from(error: StateError) -> Self {
-        Self::usage(error.to_string())
+        let own = Self::usage(crate::render::plain(&error.to_string()));
+        match &error {
+            StateError::Form { path, .. } => own.hint(format!(
+                "put back a copy of it, or remove it: then every sink begins at the present\nmv {0} {0}.aside",
+                path.display()
+            )),
+            StateError::Io { .. } => own,
+        }
     }
 }
 
