@@ -279,8 +279,8 @@ impl From<ServiceError> for ApiError {
         Self {
             entry_id: error.entry_id.map(|id| id.to_string()),
             findings: error.findings.iter().map(finding_view).collect(),
-            internal: error.internal,
-            retry_after: error.retry_after.or(told.retry_after),
+            internal: error.internal.map(String::from),
+            retry_after: error.retry_after.map(|wait| *wait).or(told.retry_after),
             ..told
         }
     }

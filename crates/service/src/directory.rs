@@ -268,6 +268,6 @@ pub(crate) fn other_form(row: &DirectoryFormRow, form: &str) -> ServiceError {
 impl Directory for Service {
     fn entity(&self, uid: &EntityUid) -> Result<Option<BTreeMap<String, Value>>, DirectoryError> {
         self.entity_row(uid)
-            .map_err(|error| DirectoryError(error.internal.unwrap_or(error.detail)))
+            .map_err(|error| DirectoryError(error.internal.map_or(error.detail, String::from)))
     }
 }

@@ -22,9 +22,10 @@ pub struct ServiceError {
     /// What the check of a bundle found.
     pub findings: Vec<Finding>,
     /// What only the operator's log may say.
-    pub internal: Option<String>,
+    pub internal: Option<Box<str>>,
     /// When it may be asked again, where that is known.
-    pub retry_after: Option<Duration>,
+    /// Boxed: an error stays small.
+    pub retry_after: Option<Box<Duration>>,
 }
 
 macro_rules! codes {
@@ -142,14 +143,14 @@ impl ServiceError {
     /// A failure whose cause is only for the operator.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         Self {
-            internal: Some(cause.to_string()),
+            internal: Some(cause.to_string().into()),
             ..Self::new(ErrorCode::Internal, "the request could not be carried out")
         }
     }
 
     /// The same error, which goes away after this time.
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+        self.retry_after = Some(Box::new(wait));
         self
     }
 
@@ -204,7 +205,7 @@ impl From<CommitError> for ServiceError {
         };
         let cause = error.to_string();
         Self {
-            internal: Some(cause),
+            internal: Some(cause.into()),
             ..Self::new(code, code.title())
         }
     }

@@ -76,10 +76,10 @@ impl Service {
             policies: policies(&bundle, decision),
             policy_ref: decision.policy_ref.to_string(),
             bundle_name: bundle.bundle().content.name.clone(),
-            turn: sealable(refs.turn, &documents),
-            call: sealable(refs.call, &documents),
-            reasoning: sealable(refs.reasoning, &documents),
-            facts: sealable(refs.facts, &documents),
+            turn: self.sealable(refs.turn, &documents)?,
+            call: self.sealable(refs.call, &documents)?,
+            reasoning: self.sealable(refs.reasoning, &documents)?,
+            facts: self.sealable(refs.facts, &documents)?,
             targets: drawn.as_ref().map_or_else(Vec::new, target_views),
             values: drawn.as_ref().map_or_else(Vec::new, value_views),
             lacks: match &drawn {
@@ -211,6 +211,25 @@ impl Service {
         Ok(format!("the turn that the call named did not count: {why}"))
     }
 
+    fn sealable(
+        &self,
+        reference: Option<Sha256>,
+        documents: &BTreeMap<Sha256, Value>,
+    ) -> Result<Sealable, ServiceError> {
+        let Some(reference) = reference else {
+            return Ok(Sealable::Absent);
+        };
+        let text = reference.to_string();
+        Ok(match documents.get(&reference) {
+            Some(document) => Sealable::Open {
+                reference: text,
+                document: document.clone(),
+            },
+            None if self.erasure_of(&reference)?.is_some() => Sealable::Erased { reference: text },
+            None => Sealable::Sealed { reference: text },
+        })
+    }
+
     fn is_turn(&self, reference: &Sha256) -> Result<bool, ServiceError> {
         let record = self.ledger.sealed(reference)?;
         Ok(record.is_some_and(|record| record.kind == Intent::KIND))
@@ -251,21 +270,6 @@ fn documents(group: &OpenedGroup) -> Result<BTreeMap<Sha256, Value>, ServiceErro
     let records = group.records.iter();
     let read = records.map(|(reference, bytes)| Ok((*reference, serde_json::from_slice(bytes)?)));
     read.collect()
-}
-
-fn sealable(reference: Option<Sha256>, documents: &BTreeMap<Sha256, Value>) -> Sealable {
-    match reference {
-        None => Sealable::Absent,
-        Some(reference) => match documents.get(&reference) {
-            Some(document) => Sealable::Open {
-                reference: reference.to_string(),
-                document: document.clone(),
-            },
-            None => Sealable::Sealed {
-                reference: reference.to_string(),
-            },
-        },
-    }
 }
 
 fn policies(bundle: &CompiledBundle, decision: &Decision) -> Vec<PolicyView> {

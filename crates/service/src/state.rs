@@ -109,8 +109,10 @@ pub(crate) mod key {
     /// Pseudonyms of a value that is being erased: nothing new is given them, and what has them is
     /// still found. By the key of the row that they had.
     pub(crate) fn retired(pseudonym: &StateKey) -> StateKey {
-        StateKey::new(format!("retired/{pseudonym}"))
+        StateKey::new(format!("{RETIRED}{pseudonym}"))
     }
+    pub(crate) const RETIRED: &str = "retired/";
+    pub(crate) const RETIRED_SESSIONS: &str = "retired/pseudonym/session/";
     pub(crate) fn idempotency(credential: CredentialId, key: &str) -> StateKey {
         StateKey::new(format!(
             "idempotency/{credential}/{}",

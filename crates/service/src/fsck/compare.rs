@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::expect::Expected;
 use crate::state::{
     DirectoryFormRow, DirectoryRow, HistoryRow, IdempotencyRow, OpenedRow, PermitRow, PseudonymRow,
-    ResultRow, SubjectRow, WatchRow, key,
+    ResultRow, RetiredRow, SubjectRow, WatchRow, key,
 };
 
 /// Rows that are read at once.
@@ -154,6 +154,15 @@ impl Rows<'_> {
             Some("watch") => match parsed::<WatchRow>(bytes) {
                 Some(row) if row.read <= self.size => None,
                 _ => Some("no more than the log holds".to_owned()),
+            },
+            Some("retired") => match parsed::<RetiredRow>(bytes) {
+                Some(row) => {
+                    for row in &row.rows {
+                        self.named.remove(&row.pseudonym);
+                    }
+                    None
+                }
+                None => Some("pseudonyms that are being erased".to_owned()),
             },
             Some("subject") => self.subject(key, bytes)?,
             Some("directory-erased") => match parsed::<EntryId>(bytes) {

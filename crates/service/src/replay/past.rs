@@ -138,7 +138,10 @@ impl Directory for Then<'_> {
             Err(Unknown::TooManyChanges) => Err(self.fail(Unknown::TooManyChanges)),
             Err(Unknown::Erased) => Err(self.fail(Unknown::Erased)),
             Err(Unknown::Failed(error)) => {
-                let internal = error.internal.clone().unwrap_or(error.detail.clone());
+                let internal = error
+                    .internal
+                    .clone()
+                    .map_or(error.detail.clone(), String::from);
                 Err(self.fail(Unknown::Failed(ServiceError::internal(internal))))
             }
         }

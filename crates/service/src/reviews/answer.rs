@@ -232,6 +232,11 @@ impl Service {
             )
         };
         let record = self.ledger.sealed(shown_ref.digest())?;
+        if record.is_none()
+            && let Some(erased) = self.erasure_of(shown_ref.digest())?
+        {
+            return Err(erased);
+        }
         let record = record.filter(|record| record.kind == Statement::KIND);
         let record = record.ok_or_else(other)?;
         let statement: Statement = self.vault.open(&record).map_err(|_| other())?;

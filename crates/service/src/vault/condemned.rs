@@ -25,9 +25,9 @@ pub(crate) struct Condemned {
 /// What goes with a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Gone {
-    /// A row that tells by its key whom it concerns.
-    Purged(StateKey),
-    /// A row of the directory, with the same.
+    /// The row of a pseudonym, in force or retired; it tells by its key whom it concerns.
+    Pseudonym(StateKey),
+    /// A row of the directory, which tells the same.
     Entity(StateKey),
     /// A result, as later calls of its session see it.
     Result(Pseudonym, LeafIndex),

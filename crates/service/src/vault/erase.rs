@@ -3,29 +3,36 @@
 //! Everything of one commit is in one transaction: the entries of the erasure, the records, the rows,
 //! and the end of turns that were in force. What is erased already is passed over, so a request that
 //! was cut off is simply made again. Older backups open the records until the erasure is complete.
+//!
+//! Pseudonyms of a person are retired first: what is judged meanwhile gets others, or is judged again.
+//! What has the old ones is looked for until there is none; then what they stood for goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_core::document::SealedRecord;
+use countersign_core::document::{Document as _, PseudonymMeaning, SealedRecord};
 use countersign_core::entry::{self, ErasurePhase, RevocationEffect, RevocationScope, Role};
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::limits::LEAF_LIST;
 use countersign_core::pseudonym::Pseudonym;
 use countersign_core::refs::{IntentRef, Sha256, StatementRef};
-use countersign_ledger::{ReadSet, Step, StepError};
+use countersign_ledger::{ReadSet, StateKey, Step, StepError};
 use countersign_wire::{EraseRequest, Erased, KindCount, RawJson};
 
 use super::condemned::{Condemned, Gone};
+use super::select::Selected;
 use super::{hold, subjects};
 use crate::Service;
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
 use crate::state::{
-    self, ErasedRow, HoldRow, IdempotencyRow, IntentRow, PendingRow, ResultRow, key,
+    self, ErasedRow, HoldRow, IdempotencyRow, IntentRow, PendingRow, PseudonymRow, ResultRow,
+    RetiredRow, key,
 };
 
 /// Most records that one request erases.
 const ERASED_AT_ONCE: usize = 8_192;
+/// How often a selection is looked for again within one request, for what came in meanwhile.
+const PASSES: usize = 16;
 /// Most entries of an erasure in one commit, each of [`LEAF_LIST`] records at most.
 const TOGETHER: usize = 4;
 
@@ -34,6 +41,15 @@ const TOGETHER: usize = 4;
 pub(crate) struct Authority {
     pub(crate) reference: StatementRef,
     pub(crate) record: SealedRecord,
+}
+
+/// On whose authority, by whom, and what becomes of what is held.
+#[derive(Clone)]
+struct By {
+    authority: Authority,
+    credential: Option<CredentialId>,
+    reads: ReadSet,
+    except_held: bool,
 }
 
 /// What came of erasing.
@@ -49,90 +65,95 @@ pub(crate) struct ErasedRefs {
     pub(crate) last: Option<RawJson>,
 }
 
-/// What came of one commit.
-#[derive(Default)]
-struct Batch {
-    kinds: BTreeMap<&'static str, u64>,
-    already: u64,
-    held: u64,
-    revoked: u64,
-    rows: u64,
-    entries: Vec<EntryId>,
-}
-
 /// One commit's work.
 struct Unit {
     records: Vec<(Condemned, EntryId)>,
     entries: Vec<EntryId>,
-    authority: Authority,
-    credential: Option<CredentialId>,
-    except_held: bool,
+    by: By,
+    retired: Vec<StateKey>,
+    as_of: Option<u64>,
 }
 
 impl Service {
     /// Erases what is selected, or says what that would be.
     pub fn erase(&self, caller: &Caller, request: &EraseRequest) -> Result<Erased, ServiceError> {
         caller.require(Role::Admin)?;
-        let authority = self.erasing_authority(&request.authority)?;
-        let selected = self.selected(&request.selection)?;
-        let mut answer = Erased {
-            dry_run: request.dry_run,
-            kinds: Vec::new(),
-            records: 0,
-            already: selected.already,
-            held: 0,
-            turns_revoked: 0,
-            rows: 0,
-            left: 0,
-            entries: Vec::new(),
-            authority_ref: None,
-            log_is_emptied: true,
-            window_h: self.in_force()?.compiled.settings().vault.erasure_window_h,
-            entry: None,
+        let by = By {
+            authority: self.erasing_authority(&request.authority)?,
+            credential: Some(caller.id()),
+            reads: caller.reads(),
+            except_held: request.except_held,
         };
-        let mut records = selected.records;
-        let all = records.len();
-        let mut held = BTreeSet::new();
-        for record in &records {
-            if self.is_held(&record.reference)? {
-                held.insert(record.reference);
-            }
-        }
-        if request.except_held {
-            records.retain(|record| !held.contains(&record.reference));
-        }
-        let held = held.len();
+        let window_h = self.in_force()?.compiled.settings().vault.erasure_window_h;
+        let mut done = ErasedRefs::default();
         if request.dry_run {
-            answer.held = count(held);
-            let mut kinds = BTreeMap::<_, u64>::new();
-            for record in &records {
-                *kinds.entry(record.kind).or_default() += 1;
-                answer.rows = answer.rows.saturating_add(count(beside(record)));
-            }
-            answer.count(kinds);
-            return Ok(answer);
+            let mut selected = self.selected(&request.selection)?;
+            let held = self.leave_held(&mut selected)?;
+            let planned = ErasedRefs::planned(&selected, held);
+            return Ok(planned.answer(None, window_h, 0));
         }
-        if held > 0 && !request.except_held {
+        let mut left = None;
+        for _ in 0..PASSES {
+            let as_of = self.ledger.size().get();
+            // Only once: who goes on acting on the person does not keep this going.
+            let selected = match done.entries.is_empty() {
+                true => self.selected(&request.selection)?,
+                false => self.stragglers(&request.selection)?,
+            };
+            left = self.erase_pass(selected, as_of, &by, &mut done)?;
+            if left.is_some() {
+                break;
+            }
+        }
+        // Also when all was erased before: that request may have been cut off here.
+        let is_emptied = self.ledger.truncate_log()?;
+        // Who asks again finds what came in meanwhile.
+        let mut answer = done.answer(Some(&by.authority), window_h, left.unwrap_or(1));
+        answer.log_is_emptied = is_emptied;
+        Ok(answer)
+    }
+
+    /// Erases what is selected now; nothing if what came in meanwhile must be looked for again, or
+    /// else how many records are left for another request.
+    fn erase_pass(
+        &self,
+        mut selected: Selected,
+        as_of: u64,
+        by: &By,
+        done: &mut ErasedRefs,
+    ) -> Result<Option<u64>, ServiceError> {
+        let held = self.leave_held(&mut selected)?;
+        if held > 0 && !by.except_held {
             return Err(under_hold(held));
         }
-        let (by, reads) = (Some(caller.id()), caller.reads());
-        let (records, left) = records.split_at(records.len().min(ERASED_AT_ONCE));
-        answer.left = count(left.len());
-        let done = self.erase_refs(records, &authority, by, &reads, request.except_held)?;
-        answer.already = answer.already.saturating_add(done.already);
-        answer.held = count(all.saturating_sub(records.len()).saturating_sub(left.len()));
-        answer.held = answer.held.saturating_add(done.held);
-        answer.turns_revoked = done.revoked;
-        answer.rows = done.rows;
-        answer.count(done.kinds);
-        if !done.entries.is_empty() {
-            answer.authority_ref = Some(authority.reference.to_string());
+        if done.entries.is_empty() {
+            (done.held, done.already) = (count(held), selected.already);
         }
-        answer.entries = done.entries.iter().map(EntryId::to_string).collect();
-        answer.entry = done.last;
-        // Also when all was erased before: that request may have been cut off here.
-        answer.log_is_emptied = self.ledger.truncate_log()?;
-        Ok(answer)
+        let (links, records): (Vec<_>, Vec<_>) = selected
+            .records
+            .into_iter()
+            .partition(|record| record.kind == PseudonymMeaning::KIND);
+        let before = usize::try_from(done.records()).unwrap_or(usize::MAX);
+        let room = ERASED_AT_ONCE.saturating_sub(before);
+        let (now, later) = records.split_at(records.len().min(room));
+        if !records.is_empty() {
+            // From here on nothing new has the old pseudonyms.
+            done.add(self.erase_some(now, by, &selected.links, None)?);
+            let is_full = now.is_empty() || !later.is_empty();
+            return Ok(is_full.then(|| count(later.len())));
+        }
+        // What is under hold keeps its names.
+        if links.is_empty() || done.held > 0 {
+            return Ok(Some(0));
+        }
+        let as_of = (!selected.links.is_empty()).then_some(as_of);
+        match self.erase_some(&links, by, &[], as_of) {
+            Ok(linked) => done.add(linked),
+            // Something came in meanwhile that may have them.
+            Err(error) if error.code == ErrorCode::Contended => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        Ok(Some(0))
     }
 
     /// The statement on whose authority something is erased.
@@ -151,28 +172,46 @@ impl Service {
         reads: &ReadSet,
         except_held: bool,
     ) -> Result<ErasedRefs, ServiceError> {
+        let by = By {
+            authority: authority.clone(),
+            credential,
+            reads: reads.clone(),
+            except_held,
+        };
+        self.erase_some(records, &by, &[], None)
+    }
+
+    /// The same; the first commit retires these pseudonyms. With `as_of`, nothing is done if the log
+    /// has grown since.
+    fn erase_some(
+        &self,
+        records: &[Condemned],
+        by: &By,
+        retired: &[StateKey],
+        as_of: Option<u64>,
+    ) -> Result<ErasedRefs, ServiceError> {
         let records = self.with_answers(records)?;
         let mut done = ErasedRefs::default();
-        for records in records.chunks(LEAF_LIST.saturating_mul(TOGETHER)) {
+        let batches = records.chunks(LEAF_LIST.saturating_mul(TOGETHER));
+        for (n, records) in batches.enumerate() {
             let unit = Unit {
                 records: records
                     .iter()
                     .map(|record| (record.clone(), self.entry_id()))
                     .collect(),
                 entries: (0..TOGETHER).map(|_| self.entry_id()).collect(),
-                authority: authority.clone(),
-                credential,
-                except_held,
+                by: by.clone(),
+                retired: if n == 0 { retired.to_vec() } else { Vec::new() },
+                as_of: as_of.filter(|_| n == 0),
             };
-            let committed = self
-                .ledger
-                .commit(reads.clone(), move |step| unit.erase(step))?;
+            let reads = by.reads.clone();
+            let committed = self.ledger.commit(reads, move |step| unit.erase(step))?;
             self.forget(records);
-            done.add(&committed.value);
             if !committed.value.entries.is_empty() {
                 done.last = Some(self.only_entry(&committed)?);
                 self.watcher.wake();
             }
+            done.add(committed.value);
         }
         Ok(done)
     }
@@ -211,9 +250,20 @@ impl Service {
         }
     }
 
-    fn is_held(&self, reference: &Sha256) -> Result<bool, ServiceError> {
-        let row = state::read::<HoldRow>(&self.ledger, &key::hold(reference))?;
-        Ok(row.is_some_and(|row| !row.holds.is_empty()))
+    /// Takes out what is under hold; how many records that are.
+    fn leave_held(&self, selected: &mut Selected) -> Result<usize, ServiceError> {
+        let all = selected.records.len();
+        let mut held = BTreeSet::new();
+        for record in &selected.records {
+            let row = state::read::<HoldRow>(&self.ledger, &key::hold(&record.reference))?;
+            if row.is_some_and(|row| !row.holds.is_empty()) {
+                held.insert(record.reference);
+            }
+        }
+        selected
+            .records
+            .retain(|record| !held.contains(&record.reference));
+        Ok(all.saturating_sub(selected.records.len()))
     }
 
     /// The records with the idempotency keys under which their calls were answered.
@@ -258,20 +308,30 @@ impl Service {
 }
 
 impl Unit {
-    fn erase(&self, step: &mut Step<'_>) -> Result<Batch, StepError> {
-        let mut batch = Batch::default();
+    fn erase(&self, step: &mut Step<'_>) -> Result<ErasedRefs, StepError> {
+        let mut batch = ErasedRefs::default();
+        if self
+            .as_of
+            .is_some_and(|size| size != step.next_index().get())
+        {
+            let keys = Vec::new();
+            return Err(StepError::Stale { keys });
+        }
         let records = self.left(step, &mut batch)?;
         if records.is_empty() {
             return Ok(batch);
         }
-        step.seal(self.authority.record.clone())?;
+        for state_key in &self.retired {
+            retire(step, state_key)?;
+        }
+        step.seal(self.by.authority.record.clone())?;
         for (records, entry_id) in records.chunks(LEAF_LIST).zip(&self.entries) {
             let refs = records.iter().map(|(record, _)| record.reference);
             let body = entry::Erasure {
                 phase: ErasurePhase::Requested,
                 refs: refs.collect(),
-                authority_ref: self.authority.reference,
-                credential: self.credential,
+                authority_ref: self.by.authority.reference,
+                credential: self.by.credential,
                 epoch: None,
             };
             for (record, revocation) in records {
@@ -289,7 +349,7 @@ impl Unit {
     fn left(
         &self,
         step: &Step<'_>,
-        batch: &mut Batch,
+        batch: &mut ErasedRefs,
     ) -> Result<Vec<&(Condemned, EntryId)>, StepError> {
         let mut left = Vec::with_capacity(self.records.len());
         let mut held = 0;
@@ -299,13 +359,13 @@ impl Unit {
                 batch.already += 1;
             } else if !hold::held(step, &[reference])?.is_empty() {
                 held += 1;
-            } else if self.credential.is_none() && is_in_force(step, &record.0)? {
+            } else if self.by.credential.is_none() && is_in_force(step, &record.0)? {
                 // Nobody is there who could withdraw it.
             } else {
                 left.push(record);
             }
         }
-        if held > 0 && !self.except_held {
+        if held > 0 && !self.by.except_held {
             return Err(StepError::refused(under_hold(held)));
         }
         batch.held = count(held);
@@ -317,20 +377,20 @@ impl Unit {
         step: &mut Step<'_>,
         record: &Condemned,
         (entry, revocation): (EntryId, EntryId),
-        batch: &mut Batch,
+        batch: &mut ErasedRefs,
     ) -> Result<(), StepError> {
         let reference = record.reference;
         step.erase(reference)?;
         let row = ErasedRow {
             entry,
             at: step.now(),
-            credential: self.credential,
+            credential: self.by.credential,
         };
         state::put(step, key::erased(&reference), &row)?;
         subjects::unlist(step, &reference)?;
         for row in &record.rows {
             match row {
-                Gone::Purged(state_key) => step.purge(state_key.clone())?,
+                Gone::Pseudonym(state_key) => unlink(step, state_key, &reference)?,
                 Gone::Entity(state_key) => {
                     step.purge(state_key.clone())?;
                     state::put(step, key::directory_erased(), &entry)?;
@@ -338,7 +398,7 @@ impl Unit {
                 Gone::Result(session, index) => erase_result(step, session, *index, entry)?,
                 Gone::Answer(state_key) => erase_answer(step, state_key)?,
                 Gone::Turn(intent_ref) => {
-                    let by = self.credential.zip(Some(revocation));
+                    let by = self.by.credential.zip(Some(revocation));
                     batch.revoked += u64::from(withdraw(step, *intent_ref, by)?);
                 }
             }
@@ -368,10 +428,7 @@ fn erase_result(
 }
 
 /// Whoever asks again under the key learns that it was erased, and nothing is done twice.
-fn erase_answer(
-    step: &mut Step<'_>,
-    state_key: &countersign_ledger::StateKey,
-) -> Result<(), StepError> {
+fn erase_answer(step: &mut Step<'_>, state_key: &StateKey) -> Result<(), StepError> {
     let Some(mut row) = state::read_in::<IdempotencyRow>(step, state_key)? else {
         return Ok(());
     };
@@ -417,37 +474,90 @@ fn withdraw(
 }
 
 impl ErasedRefs {
-    fn add(&mut self, batch: &Batch) {
-        for (kind, records) in &batch.kinds {
-            let sum = self.kinds.entry(kind).or_default();
-            *sum = sum.saturating_add(*records);
+    /// What a selection would come to.
+    fn planned(selected: &Selected, held: usize) -> Self {
+        let mut planned = Self {
+            already: selected.already,
+            held: count(held),
+            ..Self::default()
+        };
+        for record in &selected.records {
+            *planned.kinds.entry(record.kind).or_default() += 1;
+            planned.rows = planned.rows.saturating_add(count(beside(record)));
         }
-        self.already = self.already.saturating_add(batch.already);
-        self.held = self.held.saturating_add(batch.held);
-        self.revoked = self.revoked.saturating_add(batch.revoked);
-        self.rows = self.rows.saturating_add(batch.rows);
-        self.entries.extend(&batch.entries);
+        planned
+    }
+
+    fn add(&mut self, more: Self) {
+        for (kind, records) in more.kinds {
+            let sum = self.kinds.entry(kind).or_default();
+            *sum = sum.saturating_add(records);
+        }
+        self.already = self.already.saturating_add(more.already);
+        self.held = self.held.saturating_add(more.held);
+        self.revoked = self.revoked.saturating_add(more.revoked);
+        self.rows = self.rows.saturating_add(more.rows);
+        self.entries.extend(more.entries);
+        self.last = more.last.or(self.last.take());
     }
 
     /// How many records were erased.
     pub(crate) fn records(&self) -> u64 {
         self.kinds.values().sum()
     }
-}
 
-/// The counts of an answer.
-trait Counted {
-    fn count(&mut self, kinds: BTreeMap<&'static str, u64>);
-}
-
-impl Counted for Erased {
-    fn count(&mut self, kinds: BTreeMap<&'static str, u64>) {
-        self.records = kinds.values().sum();
-        let kinds = kinds.into_iter().map(|(kind, records)| KindCount {
+    /// As whoever asked is told; what was not done is a dry run.
+    fn answer(self, authority: Option<&Authority>, window_h: u32, left: u64) -> Erased {
+        let records = self.records();
+        let kinds = self.kinds.into_iter().map(|(kind, records)| KindCount {
             kind: kind.to_owned(),
             records,
         });
-        self.kinds = kinds.collect();
+        let done = authority.filter(|_| !self.entries.is_empty());
+        Erased {
+            dry_run: authority.is_none(),
+            kinds: kinds.collect(),
+            records,
+            already: self.already,
+            held: self.held,
+            turns_revoked: self.revoked,
+            rows: self.rows,
+            left,
+            authority_ref: done.map(|authority| authority.reference.to_string()),
+            entries: self.entries.iter().map(EntryId::to_string).collect(),
+            log_is_emptied: true,
+            window_h,
+            entry: self.last,
+        }
+    }
+}
+
+/// From here on nothing new is given the pseudonym; what has it is still found.
+fn retire(step: &mut Step<'_>, state_key: &StateKey) -> Result<(), StepError> {
+    let Some(row) = state::read_in::<PseudonymRow>(step, state_key)? else {
+        return Ok(());
+    };
+    step.purge(state_key.clone())?;
+    let retired = key::retired(state_key);
+    let mut rows = state::read_in::<RetiredRow>(step, &retired)?.unwrap_or_default();
+    rows.rows.push(row);
+    state::put(step, retired, &rows)
+}
+
+/// The last that leads from a value to a pseudonym goes.
+fn unlink(step: &mut Step<'_>, state_key: &StateKey, meaning: &Sha256) -> Result<(), StepError> {
+    let is_it = |row: &PseudonymRow| Sha256::from(row.meaning) == *meaning;
+    if state::read_in::<PseudonymRow>(step, state_key)?.is_some_and(|row| is_it(&row)) {
+        step.purge(state_key.clone())?;
+    }
+    let retired = key::retired(state_key);
+    let Some(mut rows) = state::read_in::<RetiredRow>(step, &retired)? else {
+        return Ok(());
+    };
+    rows.rows.retain(|row| !is_it(row));
+    match rows.rows.is_empty() {
+        true => step.purge(retired),
+        false => state::put(step, retired, &rows),
     }
 }
 

@@ -50,13 +50,15 @@ impl Gathering<'_> {
         let person = Person::of(text);
         let mut principals = BTreeSet::new();
         for name in person.principals() {
-            principals.extend(self.meaning_of(PseudonymKind::Principal, &name)?);
+            principals.extend(self.meanings_of(PseudonymKind::Principal, &name)?);
         }
         for name in &person.names {
-            self.meaning_of(PseudonymKind::Value, name)?;
+            self.meanings_of(PseudonymKind::Value, name)?;
         }
         self.entities(&person)?;
-        self.mentions(&person, &mut principals)?;
+        if !self.late {
+            self.mentions(&person, &mut principals)?;
+        }
         self.turns_of(&principals)
     }
 
@@ -78,8 +80,11 @@ impl Gathering<'_> {
         }
         for uid in uids {
             let value = format!("{}::{}", uid.kind, uid.id);
-            if let Some(target) = self.meaning_of(PseudonymKind::Target, &value)? {
+            for target in self.meanings_of(PseudonymKind::Target, &value)? {
                 self.target(target)?;
+            }
+            if self.late {
+                continue;
             }
             let state_key = key::directory_entity(&self.service.blind_entity(&uid).to_string());
             let row = state::read::<DirectoryRow>(&self.service.ledger, &state_key)?;
@@ -179,7 +184,7 @@ impl Gathering<'_> {
                 if let Ok(open) = self.service.open_intent(intent_ref) {
                     let principal = open.document.principal.as_str();
                     if speaks(&Value::from(principal), person) {
-                        self.meaning_of(PseudonymKind::Principal, principal)?;
+                        self.meanings_of(PseudonymKind::Principal, principal)?;
                         principals.insert(turn.principal);
                     }
                 }
@@ -216,10 +221,8 @@ impl Gathering<'_> {
                 }
             })?;
         for (session, turns) in theirs {
-            if let Some(first) = turns.first()
-                && !shared.contains(&session)
-            {
-                self.session_meaning(*first, session)?;
+            if !shared.contains(&session) {
+                self.session_meaning(&turns, session)?;
             }
             turns.into_iter().try_for_each(|turn| self.intent(turn))?;
         }

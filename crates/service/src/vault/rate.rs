@@ -111,7 +111,7 @@ mod tests {
     fn try_open(row: &mut OpenedRow, now: i64, records: u64) -> Result<(), Option<Duration>> {
         row.forget(at(now));
         match row.refusal(at(now), records, 10) {
-            Some(error) => Err(error.retry_after),
+            Some(error) => Err(error.retry_after.map(|wait| *wait)),
             None => {
                 row.add(at(now), records);
                 Ok(())

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::document::PseudonymMeaning;
-use countersign_core::document::{Changeset, Document as _};
-use countersign_core::entry::{AnyEntry, Body, Decision, Entry};
+use countersign_core::document::{Call, Changeset, Document as _, Statement};
+use countersign_core::entry::{AnyEntry, Body, Decision, Entry, Kind as _, VaultAccess};
 use countersign_core::ids::EntryId;
 use countersign_core::names::SessionId;
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use super::condemned::{Condemned, Gone, kind_named, records_of};
 use crate::Service;
 use crate::error::{ErrorCode, ServiceError};
-use crate::state::{self, DirectoryRow, ExecutionRow, IntentRow, PseudonymRow, key};
+use crate::state::{self, DirectoryRow, ExecutionRow, IntentRow, PseudonymRow, RetiredRow, key};
 use crate::turns::name;
 
 /// Most records that one selection means.
@@ -38,6 +38,8 @@ pub(crate) struct Selected {
     /// The records that are there, in the order in which they are erased: those that others are
     /// found by come last, so that a request that was cut off finds the rest when it is made again.
     pub(crate) records: Vec<Condemned>,
+    /// The rows of pseudonyms in force that go.
+    pub(crate) links: Vec<StateKey>,
     /// How many were erased before.
     pub(crate) already: u64,
 }
@@ -53,20 +55,37 @@ impl Selected {
 /// What was found so far.
 pub(super) struct Gathering<'s> {
     pub(super) service: &'s Service,
+    /// Whether only what has retired pseudonyms is looked for.
+    pub(super) late: bool,
     records: BTreeMap<Sha256, Condemned>,
     intents: BTreeSet<IntentRef>,
     decisions: BTreeSet<EntryId>,
+    links: BTreeSet<StateKey>,
 }
 
 impl Service {
     /// The records that a selection means.
     pub(crate) fn selected(&self, selection: &Selection) -> Result<Selected, ServiceError> {
+        self.select(selection, false)
+    }
+
+    /// Those of them that have pseudonyms which were retired: what came in while it was selected.
+    pub(super) fn stragglers(&self, selection: &Selection) -> Result<Selected, ServiceError> {
+        self.select(selection, true)
+    }
+
+    fn select(&self, selection: &Selection, late: bool) -> Result<Selected, ServiceError> {
         let mut found = Gathering {
             service: self,
+            late,
             records: BTreeMap::new(),
             intents: BTreeSet::new(),
             decisions: BTreeSet::new(),
+            links: BTreeSet::new(),
         };
+        if late && selection.subject.is_none() && selection.session.is_none() {
+            return found.finish();
+        }
         match selection {
             Selection {
                 refs: Some(refs),
@@ -119,6 +138,7 @@ impl Service {
                 ));
             }
         }
+        found.shown()?;
         found.finish()
     }
 
@@ -232,23 +252,24 @@ impl Gathering<'_> {
     }
 
     fn named_session(&mut self, session: &str) -> Result<(), ServiceError> {
-        let service = self.service;
         let known = match session.parse::<Pseudonym>() {
-            Ok(pseudonym) => Some(pseudonym),
+            Ok(_) if self.late => return Ok(()),
+            Ok(pseudonym) => vec![pseudonym],
             Err(_) => {
                 let session: SessionId = name(session)?;
-                let found = service.known_pseudonym(PseudonymKind::Session, session.as_str())?;
-                if found.is_some() {
-                    self.meaning_of(PseudonymKind::Session, session.as_str())?;
-                }
-                found
+                self.meanings_of(PseudonymKind::Session, session.as_str())?
             }
         };
-        let none = || ServiceError::not_found("session of this name");
-        let pseudonym = known.ok_or_else(none)?;
+        if known.is_empty() && !self.late {
+            return Err(ServiceError::not_found("session of this name"));
+        }
+        known.into_iter().try_for_each(|it| self.session(it))
+    }
+
+    fn session(&mut self, session: Pseudonym) -> Result<(), ServiceError> {
         let mut intents = Vec::new();
         let filter = Filter {
-            session: Some(pseudonym),
+            session: Some(session),
             ..Filter::default()
         };
         self.each(&filter, |found, index, entry| {
@@ -257,9 +278,7 @@ impl Gathering<'_> {
             }
             found.add_all(records_of(index, entry))
         })?;
-        if let Some(first) = intents.first() {
-            self.session_meaning(*first, pseudonym)?;
-        }
+        self.session_meaning(&intents, session)?;
         intents
             .into_iter()
             .try_for_each(|intent| self.intent(intent))
@@ -341,36 +360,61 @@ impl Gathering<'_> {
         }
     }
 
-    /// What a pseudonym of a value stands for, with its row.
-    pub(super) fn meaning_of(
+    /// What the pseudonyms of a value stand for: the one in force, and those that an erasure which
+    /// was cut off has retired.
+    pub(super) fn meanings_of(
         &mut self,
         kind: PseudonymKind,
         value: &str,
-    ) -> Result<Option<Pseudonym>, ServiceError> {
+    ) -> Result<Vec<Pseudonym>, ServiceError> {
+        let ledger = &self.service.ledger;
         let state_key = self.service.pseudonym_key(kind, value);
-        let row = state::read::<PseudonymRow>(&self.service.ledger, &state_key)?;
-        let Some(row) = row else { return Ok(None) };
-        let record = Condemned::new(row.meaning.into(), PseudonymMeaning::KIND, None);
-        self.add(record.with(Gone::Purged(state_key)))?;
-        Ok(Some(row.pseudonym))
+        let mut rows = state::read::<RetiredRow>(ledger, &key::retired(&state_key))?
+            .unwrap_or_default()
+            .rows;
+        let live = state::read::<PseudonymRow>(ledger, &state_key)?;
+        if let Some(row) = live.filter(|_| !self.late) {
+            self.links.insert(state_key.clone());
+            rows.push(row);
+        }
+        for row in &rows {
+            self.link(row, &state_key)?;
+        }
+        Ok(rows.into_iter().map(|row| row.pseudonym).collect())
     }
 
-    /// What the pseudonym of a session stands for, by one of its turns.
+    fn link(&mut self, row: &PseudonymRow, state_key: &StateKey) -> Result<(), ServiceError> {
+        let record = Condemned::new(row.meaning.into(), PseudonymMeaning::KIND, None);
+        self.add(record.with(Gone::Pseudonym(state_key.clone())))
+    }
+
+    /// What the pseudonym of a session stands for, by one of its turns that can be opened; or as it
+    /// was retired.
     pub(super) fn session_meaning(
         &mut self,
-        intent_ref: IntentRef,
+        turns: &[IntentRef],
         session: Pseudonym,
     ) -> Result<(), ServiceError> {
-        let Ok(open) = self.service.open_intent(intent_ref) else {
-            return Ok(());
-        };
+        let mut retired = Vec::new();
+        self.service
+            .each_row::<RetiredRow>(key::RETIRED_SESSIONS, |state_key, found| {
+                let of_session = found.rows.into_iter().find(|row| row.pseudonym == session);
+                let state_key = state_key.as_str().strip_prefix(key::RETIRED);
+                retired.extend(of_session.zip(state_key.map(StateKey::new)));
+            })?;
+        for (row, state_key) in &retired {
+            self.link(row, state_key)?;
+        }
+        let mut turns = turns.iter();
+        let open = turns.find_map(|turn| self.service.open_intent(*turn).ok());
+        let Some(open) = open else { return Ok(()) };
         let value = open.document.session.as_str();
         if self
             .service
             .known_pseudonym(PseudonymKind::Session, value)?
             == Some(session)
         {
-            self.meaning_of(PseudonymKind::Session, value)?;
+            self.meanings_of(PseudonymKind::Session, value)?;
         }
         Ok(())
     }
@@ -446,7 +490,7 @@ impl Gathering<'_> {
                 .each_row::<PseudonymRow>(key::PSEUDONYMS, |state_key, row| {
                     let meaning = Sha256::from(row.meaning);
                     if meanings.contains(&meaning) {
-                        rows.push((meaning, Gone::Purged(state_key.clone())));
+                        rows.push((meaning, Gone::Pseudonym(state_key.clone())));
                     }
                 })?;
         }
@@ -464,6 +508,42 @@ impl Gathering<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What reviewers were shown of the records: a statement that repeats their content, also where one
+    /// of them was only compared with.
+    fn shown(&mut self) -> Result<(), ServiceError> {
+        if !self
+            .records
+            .values()
+            .any(|record| record.kind == Call::KIND)
+        {
+            return Ok(());
+        }
+        let filter = Filter {
+            kind: Some(VaultAccess::KIND.to_owned()),
+            ..Filter::default()
+        };
+        self.each(&filter, |found, _, entry| {
+            let Body::VaultAccess(access) = &entry.body else {
+                return Ok(());
+            };
+            let reference = Sha256::from(access.purpose_ref);
+            let is_of_them = access.refs.iter().any(|it| found.records.contains_key(it));
+            if !is_of_them || found.records.contains_key(&reference) {
+                return Ok(());
+            }
+            // A purpose in words says nothing of what was in the record.
+            let statement = found.service.open_internally::<Statement>(reference);
+            match statement.is_ok_and(|statement| statement.text.starts_with('{')) {
+                true => found.add(Condemned::new(
+                    reference,
+                    Statement::KIND,
+                    Some(entry.entry_id),
+                )),
+                false => Ok(()),
+            }
+        })
     }
 
     fn finish(self) -> Result<Selected, ServiceError> {
@@ -489,6 +569,7 @@ impl Gathering<'_> {
         records.sort_by_key(|(rank, record)| (*rank, record.reference));
         Ok(Selected {
             records: records.into_iter().map(|(_, record)| record).collect(),
+            links: self.links.into_iter().collect(),
             already,
         })
     }

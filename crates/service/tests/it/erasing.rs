@@ -230,7 +230,11 @@ fn only_an_admin_erases() {
     let turn = kit.turn("s1", "Write to pat@acme.example").intent_ref;
     kit.mail(&turn, PAT);
     let size = kit.size();
-    for role in Role::ALL.iter().copied().filter(|role| *role != Role::Admin) {
+    for role in Role::ALL
+        .iter()
+        .copied()
+        .filter(|role| *role != Role::Admin)
+    {
         let erased = kit
             .service()
             .erase(&kit.caller(role), &request(subject(PAT)));
@@ -316,7 +320,7 @@ fn later_calls_are_judged_without_erased_results() {
         ..Selection::default()
     })
     .unwrap();
-    assert_eq!(drawn_from(), [second.clone()]);
+    assert_eq!(drawn_from(), std::slice::from_ref(&second));
     let sent = kit.mail(&turn, PAT).entry_id;
     let third = kit.finished(&sent, json!("third"));
     assert_eq!(drawn_from(), [second.clone(), third.clone()]);
@@ -400,4 +404,96 @@ fn a_session_an_intent_and_an_entry_are_what_they_say() {
     // The turns were in force: nothing is done in their name any more.
     assert_eq!(kit.mail(&two, LEE).outcome, "rejected");
     assert_eq!(kit.mail(&other, LEE).outcome, "approved");
+}
+
+/// What is judged while a person is erased is judged again: no entry of later names them as of before.
+#[test]
+fn calls_in_flight_do_not_bring_an_erased_person_back() {
+    let kit = Kit::new();
+    let turn = kit
+        .turn("s1", "Write to pat@acme.example and lee@acme.example")
+        .intent_ref;
+    kit.mail(&turn, PAT);
+    std::thread::scope(|scope| {
+        let (kit, turn) = (&kit, &turn);
+        let asking = scope.spawn(move || {
+            for _ in 0..60 {
+                // The turn goes with the first erasure: then calls are refused, and name Pat still.
+                kit.mail(turn, PAT);
+            }
+        });
+        for _ in 0..12 {
+            kit.erase(subject(PAT)).unwrap();
+        }
+        asking.join().unwrap();
+    });
+    // Who is not known any more stands in no call that can be read.
+    let rows = kit
+        .service()
+        .ledger()
+        .scan("pseudonym/target/", None, 100)
+        .unwrap();
+    let rows = rows.iter().map(|(_, row)| row.value.as_ref().unwrap());
+    let known: BTreeSet<Pseudonym> = rows
+        .map(|row| serde_json::from_slice::<Value>(row).unwrap())
+        .map(|row| row["pseudonym"].as_str().unwrap().parse().unwrap())
+        .collect();
+    let retired = kit.service().ledger().scan("retired/", None, 100).unwrap();
+    assert_eq!(retired, []);
+    let mut unknown = 0;
+    for entry in kit.log() {
+        if let Some(Body::Decision(body)) = entry.body()
+            && !body.targets.iter().all(|target| known.contains(target))
+        {
+            unknown += 1;
+            for reference in kit.refs_of(&entry.entry_id().to_string()) {
+                assert_eq!(kit.opens(&reference), Err(ErrorCode::Erased));
+            }
+        }
+    }
+    assert!(unknown > 0);
+}
+
+#[test]
+fn a_record_that_vanished_without_an_entry_is_found_and_one_that_came_back_too() {
+    let kit = Kit::new();
+    let turn = kit.turn("s1", "Write to pat@acme.example").intent_ref;
+    let first = kit.mail(&turn, PAT).entry_id;
+    let second = kit.mail(&turn, PAT).entry_id;
+    let entry = |entry: &str| Selection {
+        entry: Some(entry.to_owned()),
+        ..Selection::default()
+    };
+    let kept = *kit.refs_of(&second).first().unwrap();
+    let gone = *kit.refs_of(&first).first().unwrap();
+    kit.erase(entry(&first)).unwrap();
+    assert_eq!(kit.state_findings().total(), 0);
+    let database = rusqlite::Connection::open(kit.dir.path().join("ledger.db")).unwrap();
+    let swap = |from: &Sha256, to: &Sha256| {
+        let sql = "UPDATE sealed SET (kind, key_id, wrapped_key, nonce, ciphertext) =
+            (SELECT kind, key_id, wrapped_key, nonce, ciphertext FROM sealed WHERE ref = ?1) WHERE ref = ?2";
+        database
+            .execute(sql, (from.as_bytes().as_slice(), to.as_bytes().as_slice()))
+            .unwrap();
+    };
+    // Taken away by hand: an empty row, as erasing leaves it.
+    let record = kit.pieces([kept]);
+    assert_eq!(record.len(), 2);
+    database
+        .execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM sealed")
+        .unwrap();
+    swap(&gone, &kept);
+    let findings = kit.state_findings();
+    assert_eq!(findings.total(), 1, "{:#?}", findings.kept());
+    database
+        .execute_batch("DELETE FROM sealed; INSERT INTO sealed SELECT * FROM kept")
+        .unwrap();
+    assert_eq!(kit.state_findings().total(), 0);
+    // Put back by hand.
+    swap(&kept, &gone);
+    let findings = kit.state_findings();
+    assert_eq!(findings.total(), 1, "{:#?}", findings.kept());
+    database
+        .execute_batch("DELETE FROM sealed; INSERT INTO sealed SELECT * FROM kept")
+        .unwrap();
 }

@@ -1004,3 +1004,36 @@ fn what_is_no_answer_is_refused_before_anything_is_looked_at() {
     );
     assert_eq!(kit.size(), size);
 }
+
+#[test]
+fn what_was_erased_is_shown_to_nobody_and_cannot_be_approved() {
+    let kit = kit();
+    let reviewer = kit.reviewer("user:kim@acme.example");
+    let escalated = kit.escalated("a@ask.example");
+    let shown = kit.show(&reviewer, &escalated);
+    let request = countersign_wire::EraseRequest {
+        selection: countersign_wire::Selection {
+            entry: Some(escalated.entry_id.clone()),
+            ..countersign_wire::Selection::default()
+        },
+        authority: "request 12".to_owned(),
+        ..countersign_wire::EraseRequest::default()
+    };
+    let erased = kit.service().erase(&kit.caller(Role::Admin), &request);
+    let statements = erased.unwrap().kinds;
+    let statements = statements.iter().find(|it| it.kind == "statement");
+    assert_eq!(
+        statements.map(|it| it.records),
+        Some(1),
+        "what was shown goes with it"
+    );
+    let answer = kit.signed(&reviewer, &shown, "approve");
+    let answered = kit.send(&reviewer.caller, &answer);
+    assert_eq!(answered.unwrap_err().code, ErrorCode::Erased);
+    let again = kit.try_show(&reviewer, &escalated).unwrap_err();
+    assert_eq!(again.code, ErrorCode::Erased);
+    // It ends as one that nobody answered.
+    kit.clock.turn(TTL_MS + 1);
+    kit.service().expire_escalations().unwrap();
+    assert!(matches!(kit.last(), Body::Expired(_)));
+}
