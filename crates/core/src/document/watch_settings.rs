@@ -146,7 +146,7 @@ numbers! {
     /// An actor is at work at an hour at which it never was.
     OffHoursWatch {
         /// How many calls.
-        calls = 5,
+        calls = 4,
         /// The window, in seconds.
         window_s = 3_600,
     }

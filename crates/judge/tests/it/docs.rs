@@ -1,6 +1,6 @@
 //! `docs/policy-language.md` says what is so.
 
-use countersign_core::document::{PolicyFile, ToolManifest};
+use countersign_core::document::{PolicyFile, ToolManifest, WatchSettings};
 use countersign_core::verdict::Outcome;
 use countersign_judge::{Severity, check, source};
 
@@ -188,4 +188,31 @@ fn the_table_of_the_context_is_the_schema() {
             None => assert!(known(&format!("context.{name}")), "{name}"),
         }
     }
+}
+
+/// `docs/watch.md` states the usual value of every setting of the detectors.
+#[test]
+fn the_settings_of_the_watch_are_as_its_page_says() {
+    let page = std::fs::read_to_string(repository().join("docs/watch.md")).unwrap();
+    let block = page.split("```toml\n").nth(1).unwrap();
+    let block = block.split("```").next().unwrap();
+    let files = [(
+        "bundle.toml".to_owned(),
+        format!("name = \"watched\"\n{block}"),
+    )];
+    let mut watch = source::read(&files).unwrap().settings.watch;
+    assert_eq!(watch.mute.len(), 1, "the page shows one");
+    watch.mute.clear();
+    assert_eq!(watch, WatchSettings::default());
+    let named = block.matches(" = ").count();
+    let whole = serde_json::to_value(&WatchSettings {
+        burst_rejections: 4,
+        ..WatchSettings::default()
+    });
+    assert_eq!(named, 4 + 2 + 2 + 2 + 2 + 2 + 3 + 2 + 2 + 2 + 4);
+    assert_eq!(
+        whole.unwrap().as_object().unwrap().len(),
+        4,
+        "usual ones are left out"
+    );
 }

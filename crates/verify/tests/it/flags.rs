@@ -108,6 +108,7 @@ fn truth(story: &mut Story, detector: Detector) -> Flag {
             }
         }
         Detector::Loosened => Flag {
+            actor: support(),
             policy_ref: second(story),
             ..flag(
                 story,

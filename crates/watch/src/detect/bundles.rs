@@ -8,6 +8,7 @@ use super::{Call, bare};
 use crate::cases::Cases;
 use crate::limits;
 use crate::past::{InForce, Past, Rejection, RejectionKey};
+use crate::recent::Recent;
 use crate::seen::{Before, Place, Seen};
 use crate::subject::{Of, Subject};
 
@@ -18,7 +19,7 @@ pub(crate) fn came_into_force(place: Place, body: &PolicyEntry, past: &mut Past)
             place,
             policy_ref: body.policy_ref,
             previous: body.previous,
-            used: Vec::new(),
+            used: Recent::new(limits::ACTORS),
         });
     }
 }
@@ -85,28 +86,26 @@ fn approved(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
     };
     let subject = Subject {
         detector: Detector::Loosened,
-        of: Of::Bundle(in_force.policy_ref),
+        of: Of::Bundle(in_force.policy_ref, call.decision.actor.clone()),
     };
     if cases.go_on(&subject, &call.seen) {
         return;
     }
-    let policy = bare(in_force.place, Before::default());
-    in_force.used.extend(rejections);
-    in_force.used.extend([policy, call.seen.clone()]);
-    in_force.used.sort_by_key(|seen| seen.place.index);
-    in_force.used.dedup_by_key(|seen| seen.place.index);
+    // The bundle's entry is nobody's; here it is a part of what the actor did.
+    let policy = Seen {
+        actor: call.seen.actor.clone(),
+        ..bare(in_force.place, Before::default())
+    };
+    let used = in_force.used.entry(&call.decision.actor, Vec::new);
+    used.extend(rejections);
+    used.extend([policy, call.seen.clone()]);
+    used.sort_by_key(|seen| seen.place.index);
+    used.dedup_by_key(|seen| seen.place.index);
     let index = in_force.place.index;
-    let calls = in_force.used.iter().filter(|seen| seen.place.index > index);
+    let calls = used.iter().filter(|seen| seen.place.index > index);
     let calls = u32::try_from(calls.count()).unwrap_or(u32::MAX);
     if calls >= terms.threshold {
-        let mut chain = std::mem::take(&mut in_force.used);
-        let actor = call.seen.actor.clone();
-        for seen in &mut chain {
-            // The bundle's entry is nobody's.
-            if seen.place.index == index {
-                seen.actor.clone_from(&actor);
-            }
-        }
+        let chain = std::mem::take(used);
         cases.begin(subject, terms, &chain);
     }
 }
