@@ -8,7 +8,7 @@ use countersign_core::names::{BuiltinReason, ReasonId};
 use countersign_core::refs::Sha256;
 use countersign_judge::{CompiledBundle, Held, SourceTest, trace};
 
-use super::words::{file_line, outcome_tone, reason_text, source_text, state_line, time};
+use super::words::{file_line, outcome_tone, reason_text, source_text, state_brief, time};
 use crate::case::{CallMade, Case};
 use crate::choose::Part;
 use crate::format::document_name;
@@ -57,7 +57,7 @@ fn call(case: &Case<'_>, made: &CallMade<'_>) -> Block {
         .and_then(|it| case.records.document::<Facts>(it));
     match (&facts, decision.facts_ref) {
         (Some(facts), _) => why(&mut blocks, bundle, facts, &decision.reasons),
-        (None, Some(reference)) => blocks.push(Block::Para(state_line(
+        (None, Some(reference)) => blocks.push(Block::Para(state_brief(
             case,
             "What the judge looked at",
             &reference.into(),
@@ -71,7 +71,7 @@ fn call(case: &Case<'_>, made: &CallMade<'_>) -> Block {
                 text: reasoning.text,
                 whole: Some(document_name(&reference.into())),
             }),
-            None => blocks.push(Block::Para(state_line(
+            None => blocks.push(Block::Para(state_brief(
                 case,
                 "What the agent gave as its reasoning",
                 &reference.into(),
@@ -125,7 +125,7 @@ fn what(case: &Case<'_>, made: &CallMade<'_>, blocks: &mut Vec<Block>) {
     blocks.push(Block::Facts(facts));
     match document {
         Some(call) => blocks.push(Block::Code(format!("{:#}", call.args))),
-        None => blocks.push(Block::Para(state_line(
+        None => blocks.push(Block::Para(state_brief(
             case,
             "Tool and arguments",
             &reference.into(),
@@ -244,7 +244,9 @@ fn became(case: &Case<'_>, made: &CallMade<'_>) -> Line {
             .and(file_line(case, *id))
             .text(". ");
         if let Some(result) = execution.result_ref.map(Sha256::from) {
-            line = line.and(state_line(case, "The result", &result)).text(". ");
+            line = line
+                .and(state_brief(case, "The result", &result))
+                .text(". ");
         }
     }
     if made.executions.is_empty() {

@@ -7,12 +7,11 @@ use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::refs::{Sha256, StatementRef};
 use countersign_core::time::Timestamp;
 
-use super::words::{file_line, state_line, time};
+use super::words::{erasures, file_line, kinds_counted, time};
 use crate::case::Case;
 use crate::members;
 use crate::page::{Block, Line, Tone};
-use crate::record::State;
-use crate::text::{counted, short};
+use crate::text::short;
 
 pub(super) fn records(case: &Case<'_>) -> Vec<Block> {
     let kinds: BTreeMap<Sha256, &'static str> = case
@@ -65,11 +64,7 @@ pub(super) fn records(case: &Case<'_>) -> Vec<Block> {
             rows,
         },
     });
-    let erased: Vec<Line> = kinds
-        .iter()
-        .filter(|(reference, _)| matches!(case.records.state(reference), State::Erased(_)))
-        .map(|(reference, kind)| state_line(case, &format!("A record of kind {kind}"), reference))
-        .collect();
+    let erased = erasures(case);
     if !erased.is_empty() {
         blocks.push(Block::Para(
             Line::default()
@@ -195,20 +190,12 @@ fn row(case: &Case<'_>, body: &Body, kinds: &BTreeMap<Sha256, &'static str>) -> 
 fn refs(refs: &[Sha256], kinds: &BTreeMap<Sha256, &'static str>) -> Line {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for reference in refs.iter().collect::<BTreeSet<_>>() {
-        let kind = match kinds.get(reference).copied() {
-            Some("intent") => "turn",
-            Some(kind) => kind,
-            None => "other record",
-        };
+        let kind = kinds.get(reference).copied().unwrap_or("other record");
         *counts.entry(kind).or_default() += 1;
     }
     let texts: Vec<String> = counts
         .into_iter()
-        .map(|(kind, count)| match kind {
-            // The plural is the same.
-            "facts" | "reasoning" => format!("{count} {kind}"),
-            kind => counted(count, kind),
-        })
+        .map(|(kind, count)| kinds_counted(kind, count))
         .collect();
     Line::of(texts.join(", "))
 }

@@ -4,7 +4,7 @@ use countersign_core::entry::{Body, FlagChange};
 use countersign_core::refs::Sha256;
 
 use super::words::{
-    detected, file_line, outcome_tone, standing_mark, standing_text, state_line, time,
+    detected, erasures, file_line, outcome_tone, standing_mark, standing_text, state_line, time,
 };
 use crate::case::{CallMade, Case};
 use crate::page::{Block, Line, Tone};
@@ -92,6 +92,7 @@ pub(super) fn summary(case: &Case<'_>) -> Vec<Block> {
             None => Line::of("not opened: what stands in them is shown by its commitments"),
         },
     ));
+    facts.extend(erasures(case).into_iter().map(|line| ("Content", line)));
     blocks.push(Block::Facts(facts));
     for mismatch in &case.standing.mismatches {
         blocks.push(Block::Para(

@@ -5,7 +5,7 @@ use countersign_core::entry::{Body, Intent};
 use countersign_core::refs::Sha256;
 use countersign_core::time::Timestamp;
 
-use super::words::{file_line, state_line, time, whose};
+use super::words::{file_line, state_brief, time, whose};
 use crate::case::Case;
 use crate::format::document_name;
 use crate::page::{Block, Line, Tone};
@@ -86,7 +86,7 @@ fn turn(case: &Case<'_>, intent: &Intent, at: Timestamp, file: Line) -> Block {
             text: part.text,
             whole: Some(document_name(&reference)),
         })),
-        None => blocks.push(Block::Para(state_line(case, "The words", &reference))),
+        None => blocks.push(Block::Para(state_brief(case, "The words", &reference))),
     }
     Block::Card {
         tone: Tone::Plain,

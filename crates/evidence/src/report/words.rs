@@ -1,5 +1,7 @@
 //! How things are said, the same everywhere.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use countersign_core::document::{PartBy, Source};
 use countersign_core::entry::{Detector, ErasurePhase};
 use countersign_core::ids::EntryId;
@@ -12,9 +14,10 @@ use countersign_verify::{Anchor, Word};
 
 use crate::case::Case;
 use crate::format;
+use crate::members::{self, Named};
 use crate::page::{Line, Tone};
 use crate::record::{Erased, State};
-use crate::text::short;
+use crate::text::{counted, short};
 
 /// A time for people.
 pub(crate) fn time(at: Timestamp) -> String {
@@ -152,6 +155,76 @@ pub(crate) fn state_line(case: &Case<'_>, what: &str, reference: &Sha256) -> Lin
                 ),
             }
         }
+    }
+}
+
+/// The same in few words, where it is said of one record after the other.
+pub(super) fn state_brief(case: &Case<'_>, what: &str, reference: &Sha256) -> Line {
+    match case.records.state(reference) {
+        State::Erased(erased) => {
+            let line = Line::of(format!("{what}: "))
+                .mark(Tone::Careful, "erased")
+                .text(", ");
+            let line = match erased.first() {
+                Some(first) => line.and(file_line(case, first.entry)).text(". "),
+                None => line,
+            };
+            line.text("The commitment is ").code(reference)
+        }
+        State::Sealed if !case.left_sealed.contains_key(reference) => Line::of(format!("{what}: "))
+            .mark(Tone::Plain, "sealed")
+            .text(". The commitment is ")
+            .code(reference),
+        State::Open | State::Sealed => state_line(case, what, reference),
+    }
+}
+
+/// How many records there are of each kind.
+type Counts = BTreeMap<&'static str, usize>;
+
+/// What was erased, together with what was erased by the same entries: by whom, when, on whose word,
+/// and whether backups still open it.
+pub(super) fn erasures(case: &Case<'_>) -> Vec<Line> {
+    let mut groups: BTreeMap<Vec<EntryId>, (Counts, &[Erased])> = BTreeMap::new();
+    let named: BTreeSet<Named> = case
+        .chosen
+        .bodies()
+        .flat_map(|(_, _, body)| members::records(body))
+        .collect();
+    for record in &named {
+        if let State::Erased(erased) = case.records.state(&record.reference) {
+            let by = erased.iter().map(|it| it.entry).collect();
+            let (counts, _) = groups.entry(by).or_insert((Counts::new(), erased));
+            *counts.entry(record.kind).or_default() += 1;
+        }
+    }
+    let lines = groups.into_values().map(|(counts, erased)| {
+        let what: Vec<String> = counts
+            .into_iter()
+            .map(|(kind, count)| kinds_counted(kind, count))
+            .collect();
+        let line = Line::default()
+            .mark(Tone::Careful, format!("{} erased", what.join(", ")))
+            .text(". ")
+            .and(erased_line(case, erased));
+        let is_complete = erased.iter().any(|it| it.phase == ErasurePhase::Complete);
+        match is_complete {
+            true => line,
+            false => line.text(
+                ". By this checkpoint the erasure was not complete: a backup from before may still open them",
+            ),
+        }
+    });
+    lines.collect()
+}
+
+/// So many records of a kind.
+pub(super) fn kinds_counted(kind: &str, count: usize) -> String {
+    match kind {
+        "intent" => counted(count, "turn"),
+        // The plural is the same.
+        "facts" | "reasoning" => format!("{count} {kind}"),
+        kind => counted(count, kind),
     }
 }
 
