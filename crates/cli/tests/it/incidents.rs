@@ -199,6 +199,67 @@ fn what_is_opened_for_a_folder_is_in_its_log_and_in_the_folder() {
 }
 
 #[test]
+fn after_an_erasure_the_same_folder_shows_commitments_and_who_erased_the_content() {
+    let (done, server) = done();
+    let home = &done.home;
+    let export = |dir: &str| home.ok(&["export", "incident", &done.intent, "-o", dir]);
+    export("before");
+    let erase = [
+        "vault",
+        "erase",
+        "--subject",
+        "billing@customer.example",
+        "--yes",
+    ];
+    let whose = ["--authority", "request 12 of the person"];
+    home.ok(&[&erase[..], &whose[..]].concat());
+    export("after");
+    let opened = ["export", "incident", &done.intent, "-o", "opened", "--open"];
+    home.ok(&[&opened[..], &["--purpose", "incident 17"]].concat());
+    server.stop();
+    // What was there before is there as it was.
+    let before = contents(&home.path("before"));
+    let entries = |name: &&(String, Vec<u8>)| name.0.starts_with("entries/");
+    for (name, bytes) in before.iter().filter(entries) {
+        assert_eq!(
+            &std::fs::read(home.path("after").join(name)).unwrap(),
+            bytes
+        );
+    }
+    for dir in ["after", "opened"] {
+        let held = format!("{dir}/checkpoint");
+        let args = [
+            "verify",
+            dir,
+            "--rejudge",
+            "--key",
+            &done.key,
+            "--checkpoint",
+            &held,
+        ];
+        let checked = home.json(0, &args);
+        assert!(
+            checked["rejudged"]["not_rejudged"]["erased"].as_u64() >= Some(1),
+            "{checked}"
+        );
+        for name in ["report.html", "report.md"] {
+            let report = read(&home.path(dir), name);
+            for said in [
+                "erased",
+                "Its key was destroyed on ",
+                "(admin)",
+                "the commitment",
+            ] {
+                assert!(report.contains(said), "`{said}` in {dir}/{name}");
+            }
+            assert!(!report.contains("billing@customer.example"), "{dir}/{name}");
+        }
+    }
+    let report = read(&home.path("opened"), "report.md");
+    assert!(report.contains("request 12 of the person"), "{report}");
+}
+
+#[test]
 fn what_cannot_be_exported_is_said() {
     let (done, server) = done();
     let home = &done.home;
