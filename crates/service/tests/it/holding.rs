@@ -208,8 +208,12 @@ fn a_large_hold_is_several_entries_and_is_lifted_as_one() {
             .all(|it| it.authority_ref == held.authority_ref)
     );
     assert!(list.next.is_none());
-    let after = kit.service().holds(&admin, Some(&held.holds[0])).unwrap();
+    let after = kit
+        .service()
+        .holds(&admin, Some(&list.holds[0].hold))
+        .unwrap();
     assert_eq!(after.holds.len(), 1);
+    assert_eq!(after.holds[0].hold, list.holds[1].hold);
 
     // A record that comes later is under no hold.
     let mut request = mail_request(&turn, "a@b.example");
@@ -321,4 +325,32 @@ fn without_retention_nothing_expires() {
     let left = kit.a_day("s1");
     assert_eq!(kit.go_on(40 * DAYS), 0);
     assert!(left.all().iter().all(|record| kit.is_there(*record)));
+}
+
+#[test]
+fn a_hold_that_was_lifted_by_hand_is_found_in_the_rows() {
+    let mut kit = Kit::new();
+    let left = kit.a_day("s1");
+    kit.hold(Role::Admin, &[left.call]).unwrap();
+    kit.service = None;
+    let database = rusqlite::Connection::open(kit.dir.path().join("ledger.db")).unwrap();
+    database
+        .execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM state")
+        .unwrap();
+    for edit in [
+        "UPDATE state SET value = NULL WHERE key GLOB 'hold/*'",
+        "DELETE FROM state WHERE key GLOB 'hold/*'",
+        "UPDATE state SET value = CAST('{\"holds\":[]}' AS BLOB) WHERE key GLOB 'hold/*'",
+        "DELETE FROM state WHERE key GLOB 'hold-placed/*'",
+        "UPDATE state SET key = key || '0' WHERE key GLOB 'hold/*'",
+    ] {
+        assert_eq!(database.execute(edit, []).unwrap(), 1, "{edit}");
+        assert!(kit.state_findings().total() > 0, "{edit}");
+        database
+            .execute_batch("DELETE FROM state; INSERT INTO state SELECT * FROM kept")
+            .unwrap();
+        assert_eq!(kit.state_findings().total(), 0);
+    }
+    drop(database);
+    kit.restart();
 }

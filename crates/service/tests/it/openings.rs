@@ -5,6 +5,7 @@ use countersign_core::document::BundleContent;
 use countersign_core::entry::{AccessPhase, Body, Role, VaultAccess};
 use countersign_core::refs::Sha256;
 use countersign_service::{Caller, ErrorCode, ExportProgress, OpenAnswer, ServiceError};
+use countersign_verify::Check;
 use countersign_wire::{
     NewCredential, OpenRequest, Opened, OpeningConfirmed, OpeningRequested, ReplayRequest,
 };
@@ -345,4 +346,31 @@ fn only_readers_open() {
         let refused = kit.try_open(&kit.caller(*role), call, purpose("a look"));
         assert_eq!(refused.err().unwrap().code, ErrorCode::WrongRole, "{role}");
     }
+}
+
+#[test]
+fn a_request_that_was_confirmed_by_hand_is_found_in_the_rows_and_in_the_entries() {
+    let mut kit = four_eyes();
+    let call = kit.a_call();
+    let first = kit.person(None);
+    let asked = kit.ask(&first, call);
+    kit.service = None;
+    let database = rusqlite::Connection::open(kit.dir.path().join("ledger.db")).unwrap();
+    let said = format!(
+        "UPDATE state SET value = CAST(replace(CAST(value AS TEXT), '\"until\"', \
+         '\"confirmed\":{{\"entry\":\"{}\",\"credential\":\"{}\"}},\"until\"') AS BLOB) \
+         WHERE key GLOB 'opening/*'",
+        asked.request,
+        // Any credential that is in force.
+        first.id()
+    );
+    assert_eq!(database.execute(&said, []).unwrap(), 1);
+    drop(database);
+    kit.restart();
+    kit.open_with(&first, call, &asked).unwrap();
+    assert!(kit.state_findings().total() > 0);
+    let report = kit.audit(std::collections::BTreeMap::new(), None);
+    let found = report.findings.iter().any(|it| it.check == Check::Opening);
+    assert!(found, "{:?}", report.findings);
+    kit.service = None;
 }
