@@ -98,6 +98,8 @@ checks! {
     Opening = "opening",
     /// What is under legal hold is not erased, and a hold is lifted only from what it was placed on.
     Hold = "hold",
+    /// An erasure is complete once, after it was requested, with the epoch of keys that ended.
+    Erasure = "erasure",
     /// A flag's entries are what its detector looks for, in the order of the log.
     Flag = "flag",
     /// Sessions open before they close and hold nothing in between, and each held as many turns, decisions and executions as its end says.

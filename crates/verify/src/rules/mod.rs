@@ -8,6 +8,7 @@ mod directory;
 mod executions;
 mod genesis;
 mod history;
+mod erasures;
 mod holds;
 mod intents;
 mod links;
@@ -21,7 +22,9 @@ mod sessions;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use countersign_core::document::{Author, Statement};
-use countersign_core::entry::{AnyEntry, Body, Entry, Mode, PolicyPhase, VaultAccess};
+use countersign_core::entry::{
+    AnyEntry, Body, Entry, ErasurePhase, Mode, PolicyPhase, VaultAccess,
+};
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::names::Origin;
 use countersign_core::pseudonym::Pseudonym;
@@ -50,6 +53,7 @@ pub(crate) struct Rules<'a> {
     executions: executions::Executions,
     reviews: reviews::Reviews,
     holds: holds::Holds,
+    erasures: erasures::Erasures,
     openings: openings::Openings,
     permits: permits::Permits,
     alerts: alerts::Alerts,
@@ -88,6 +92,7 @@ impl<'a> Rules<'a> {
             executions: executions::Executions::default(),
             reviews: reviews::Reviews::default(),
             holds: holds::Holds::default(),
+            erasures: erasures::Erasures::default(),
             openings: openings::Openings::default(),
             permits: permits::Permits::default(),
             alerts: alerts::Alerts::default(),
@@ -327,8 +332,11 @@ impl<'a> Rules<'a> {
                 let kept = self.bundles.vault_in_force();
                 self.holds
                     .erased(at, body, kept.map(|vault| &vault.retention));
-                self.erased.extend(&body.refs);
-                self.executions.erase(&body.refs);
+                self.erasures.erasure(at, body);
+                if body.phase == ErasurePhase::Requested {
+                    self.erased.extend(&body.refs);
+                    self.executions.erase(&body.refs);
+                }
                 (body.credential, &body.refs, body.authority_ref)
             }
             Body::Hold(body) => {

@@ -824,6 +824,31 @@ const VAULT: &[(&str, Check, Lie)] = &[
             body!(s, "erasure", Erasure).credential = None;
         },
     ),
+    ("a completion that nobody requested", Check::Erasure, |s| {
+        drop(s, "expired record")
+    }),
+    ("a completion of other records", Check::Erasure, |s| {
+        body!(s, "destroyed for good", Erasure).refs = vec![zero()];
+    }),
+    ("a completion of more records", Check::Erasure, |s| {
+        body!(s, "destroyed for good", Erasure).refs.push(zero());
+    }),
+    ("a completion on another's authority", Check::Erasure, |s| {
+        body!(s, "destroyed for good", Erasure).authority_ref = zero();
+    }),
+    ("an erasure that is complete twice", Check::Erasure, |s| {
+        again(s, "destroyed for good", "destroyed for good")
+    }),
+    (
+        "a completion without keys that ended",
+        Check::Erasure,
+        |s| {
+            body!(s, "destroyed for good", Erasure).epoch = None;
+        },
+    ),
+    ("a request that says that keys ended", Check::Erasure, |s| {
+        body!(s, "expired record", Erasure).epoch = Some(1);
+    }),
 ];
 
 fn drop_later(story: &mut Story, id: countersign_core::ids::EntryId) {
