@@ -135,7 +135,7 @@ impl Incident {
             Of::Actor(of) => actor = Some(of.clone()),
             Of::Intent(of) => (actor, intent_ref) = (self.sole_actor.clone(), Some(*of)),
             Of::Target(of) => (actor, target) = (self.sole_actor.clone(), Some(*of)),
-            Of::Bundle(_, of) => actor = Some(of.clone()),
+            Of::Bundle(_) => actor = self.sole_actor.clone(),
             Of::Reader(of) => reader = Some(*of),
             Of::Nobody | Of::Any => {}
         }

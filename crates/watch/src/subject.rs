@@ -23,8 +23,8 @@ pub(crate) enum Of {
     Intent(IntentRef),
     Target(Pseudonym),
     Reader(CredentialId),
-    /// What one actor did with a bundle that came into force.
-    Bundle(PolicyRef, ActorName),
+    /// The bundle that came into force.
+    Bundle(PolicyRef),
     /// Nothing that the entries name.
     Nobody,
 }
@@ -54,7 +54,7 @@ impl Subject {
         let of = match detector {
             Detector::Spread => Of::Target(flag.target?),
             Detector::ReadingAround => Of::Reader(flag.reader?),
-            Detector::Loosened => Of::Bundle(flag.policy_ref, flag.actor.clone()?),
+            Detector::Loosened => Of::Bundle(flag.policy_ref),
             _ => match (flag.intent_ref, &flag.actor) {
                 (Some(intent), _) => Of::Intent(intent),
                 (None, Some(actor)) => Of::Actor(actor.clone()),

@@ -252,7 +252,7 @@ impl Subject {
                 "an actor or a turn",
             ),
             Detector::Retry => (self.intent_ref.is_some(), "a turn"),
-            Detector::UnapprovedExecution => (true, ""),
+            Detector::Loosened | Detector::UnapprovedExecution => (true, ""),
             _ => (about_actor, "an actor"),
         };
         let found = format_args!("`{}` without what it is about", self.detector);

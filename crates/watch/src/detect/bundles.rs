@@ -8,7 +8,6 @@ use super::{Call, bare};
 use crate::cases::Cases;
 use crate::limits;
 use crate::past::{InForce, Past, Rejection, RejectionKey};
-use crate::recent::Recent;
 use crate::seen::{Before, Place, Seen};
 use crate::subject::{Of, Subject};
 
@@ -19,7 +18,7 @@ pub(crate) fn came_into_force(place: Place, body: &PolicyEntry, past: &mut Past)
             place,
             policy_ref: body.policy_ref,
             previous: body.previous,
-            used: Recent::new(limits::ACTORS),
+            used: Vec::new(),
         });
     }
 }
@@ -86,17 +85,17 @@ fn approved(call: &Call<'_>, past: &mut Past, cases: &mut Cases) {
     };
     let subject = Subject {
         detector: Detector::Loosened,
-        of: Of::Bundle(in_force.policy_ref, call.decision.actor.clone()),
+        of: Of::Bundle(in_force.policy_ref),
     };
     if cases.go_on(&subject, &call.seen) {
         return;
     }
-    // The bundle's entry is nobody's; here it is a part of what the actor did.
+    // The bundle's entry is nobody's; here it is a part of what was done with it.
     let policy = Seen {
         actor: call.seen.actor.clone(),
         ..bare(in_force.place, Before::default())
     };
-    let used = in_force.used.entry(&call.decision.actor, Vec::new);
+    let used = &mut in_force.used;
     used.extend(rejections);
     used.extend([policy, call.seen.clone()]);
     used.sort_by_key(|seen| seen.place.index);

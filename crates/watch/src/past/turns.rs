@@ -8,7 +8,6 @@ use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 
 use crate::limits;
-use crate::recent::Recent;
 use crate::seen::{Place, Seen};
 
 /// What later entries about a decision need of it.
@@ -88,6 +87,6 @@ pub(crate) struct InForce {
     pub(crate) place: Place,
     pub(crate) policy_ref: PolicyRef,
     pub(crate) previous: Option<PolicyRef>,
-    /// Rejections before, and approvals since, of the same, by who made the calls.
-    pub(crate) used: Recent<ActorName, Vec<Seen>>,
+    /// Rejections before, and approvals since, of the same; the newest.
+    pub(crate) used: Vec<Seen>,
 }
