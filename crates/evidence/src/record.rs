@@ -78,6 +78,11 @@ impl<'a> Records<'a> {
         Some(self.document::<Statement>(reference)?.text)
     }
 
+    /// How many were opened.
+    pub(crate) fn opened(&self) -> usize {
+        self.opened.len()
+    }
+
     pub(crate) fn is_erased(&self, reference: &Sha256) -> bool {
         self.erased.contains_key(reference)
     }

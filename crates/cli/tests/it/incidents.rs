@@ -246,7 +246,7 @@ fn after_an_erasure_the_same_folder_shows_commitments_and_who_erased_the_content
             let report = read(&home.path(dir), name);
             for said in [
                 "erased",
-                "Its key was destroyed on ",
+                "The live key to it was destroyed on ",
                 "(admin)",
                 "the commitment",
             ] {

@@ -88,7 +88,11 @@ pub(super) fn summary(case: &Case<'_>) -> Vec<Block> {
     facts.push((
         "Sealed records",
         match case.purpose {
-            Some(purpose) => Line::of("opened for this folder, for ").outside(purpose),
+            Some(purpose) => Line::of(format!(
+                "{} opened for this folder, for ",
+                counted(case.records.opened(), "record")
+            ))
+            .outside(purpose),
             None => Line::of("not opened: what stands in them is shown by its commitments"),
         },
     ));

@@ -236,8 +236,8 @@ pub(super) fn erased_line(case: &Case<'_>, erased: &[Erased]) -> Line {
             line = line.text("; ");
         }
         let what = match (one.phase, n) {
-            (ErasurePhase::Requested, 0) => "Its key was destroyed on ",
-            (ErasurePhase::Requested, _) => "its key was destroyed on ",
+            (ErasurePhase::Requested, 0) => "The live key to it was destroyed on ",
+            (ErasurePhase::Requested, _) => "the live key to it was destroyed on ",
             (ErasurePhase::Complete, 0) => "No backup opens it since ",
             (ErasurePhase::Complete, _) => "no backup opens it either since ",
         };

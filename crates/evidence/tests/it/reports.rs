@@ -246,7 +246,7 @@ fn after_an_erasure_the_commitments_stay_and_the_report_says_by_whom_and_when() 
         let report = text(&files, name);
         for said in [
             "Content was erased.",
-            "Its key was destroyed on ",
+            "The live key to it was destroyed on ",
             "no backup opens it either since ",
             "01HYA000000000000000000001 (admin)",
             "by the server, as the rules in force say",
