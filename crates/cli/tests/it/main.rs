@@ -17,6 +17,8 @@ mod doctoring;
 #[cfg(test)]
 mod epochs;
 #[cfg(test)]
+mod erasing;
+#[cfg(test)]
 mod fetching;
 #[cfg(test)]
 mod flagging;
