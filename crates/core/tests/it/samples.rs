@@ -8,9 +8,9 @@ use countersign_core::document::{
     CounterKind, DirectoryChange, Document, Effect, EffectDeclaration, EntityFact, EntityKind,
     EntityUid, Evidence, Facts, FieldLabel, HistoryFact, Inputs, Integrity, IntentInput, PartBy,
     Place, PolicyFile, PseudonymMeaning, PublishingSettings, Reasoning, ResultFormat,
-    ResultManifest, ReviewBy, ReviewFact, Salt, Settings, Source, Statement, TargetDeclaration,
-    TargetFact, TargetType, TextEntity, ToolManifest, ToolResult, TurnPart, ValueFact, Wire,
-    Workspace,
+    ResultManifest, RetentionSettings, ReviewBy, ReviewFact, Salt, Settings, Source, Statement,
+    TargetDeclaration, TargetFact, TargetType, TextEntity, ToolManifest, ToolResult, TurnPart,
+    ValueFact, VaultSettings, Wire, Workspace,
 };
 use countersign_core::entry::*;
 use countersign_core::ids::EntryId;
@@ -608,6 +608,7 @@ pub(crate) fn documents() -> Vec<(&'static str, &'static str, Vec<u8>, Sha256)> 
         of("facts", &facts()),
         of("facts of a call that could not be judged", &obstacle()),
         of("bundle", &bundle()),
+        of("bundle", &careful_bundle()),
         of(
             "reasoning",
             &Reasoning {
@@ -836,6 +837,26 @@ fn obstacle() -> Facts {
     facts.obstacle = Some("unreadable-target".into());
     facts.obstacle_at = Some("/to/0".into());
     facts
+}
+
+/// A bundle that says of sealed records all that can be said.
+fn careful_bundle() -> Bundle {
+    let mut bundle = bundle();
+    bundle.content.settings.vault = VaultSettings {
+        retention: RetentionSettings {
+            intent_days: Some(400),
+            call_days: Some(90),
+            facts_days: Some(90),
+            reasoning_days: Some(30),
+            result_days: Some(30),
+            statement_days: Some(400),
+        },
+        four_eyes: true,
+        second_reader_s: 600,
+        opened_per_hour: 50,
+        erasure_window_h: 24,
+    };
+    bundle
 }
 
 fn bundle() -> Bundle {
