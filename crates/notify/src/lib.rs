@@ -13,8 +13,10 @@
 //! server of `countersign-cli` joins them), and it knows no SQL.
 
 pub mod address;
+mod board;
 mod config;
 mod files;
+mod job;
 pub mod limits;
 mod message;
 mod payload;
@@ -27,6 +29,7 @@ mod sign;
 mod state;
 mod text;
 
+pub use board::{Board, SinkStatus};
 pub use config::{
     Config, ConfigError, ConfigFile, Mail, MailTls, RawSink, Reach, Sink, SinkName, To, Webhook,
 };
@@ -34,7 +37,7 @@ pub use files::{Asked, NotifyDir, RequestError};
 pub use message::{Change, Message, Opened, OpenedPart, Page, Place, Source, SourceError};
 pub use quiet::{QuietError, QuietHours, RawQuiet};
 pub use retry::RetryPlan;
-pub use run::{Board, Notifier, Parts, SinkStatus, StartError};
+pub use run::{Notifier, Parts, StartError};
 pub use send::{Outcome, send_test};
 pub use sign::{SecretError, SigningSecret, signatures};
 pub use state::{Dead, Head, Item, SinkState, State, StateError};

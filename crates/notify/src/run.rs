@@ -2,22 +2,23 @@
 //! so that a slow sink holds up nobody but itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use countersign_core::time::{Clock, Timestamp};
 
 use crate::address::Lookup;
+use crate::board::Board;
 use crate::config::{Config, ConfigError, Sink};
 use crate::files::NotifyDir;
-use crate::limits::{ATTEMPT, DIGEST_SHOWN, LINGER, OPENED_KEPT, STEP};
-use crate::message::{Change, Message, Opened, Source};
+use crate::job::Job;
+use crate::limits::{LINGER, OPENED_KEPT, STEP};
+use crate::message::{Opened, Source};
 use crate::retry::millis;
-use crate::send::{Attempt, Outcome, send};
-use crate::state::{Head, Item, SinkState, State, StateError};
-use crate::text::Told;
+use crate::send::Outcome;
+use crate::state::{Head, SinkState, State, StateError};
 
 /// What telling people needs.
 pub struct Parts {
@@ -38,54 +39,6 @@ pub struct Notifier {
     thread: Option<JoinHandle<()>>,
 }
 
-/// How the sinks fare, for whoever watches over the server.
-#[derive(Clone, Default)]
-pub struct Board(Arc<Mutex<Vec<SinkStatus>>>);
-
-/// How one sink fares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SinkStatus {
-    /// Its name.
-    pub name: String,
-    /// How many messages arrived.
-    pub told: u64,
-    /// How many dead letters there are.
-    pub dead: u64,
-    /// When the last one was given up.
-    pub given_up: Option<Timestamp>,
-    /// Since when the present message has failed.
-    pub failing: Option<Timestamp>,
-    /// Whether nothing is sent any more.
-    pub is_off: bool,
-}
-
-impl Board {
-    /// How each sink fares.
-    pub fn sinks(&self) -> Vec<SinkStatus> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn show(&self, state: &State) {
-        let sinks = state.sinks.iter().map(|(name, sink)| SinkStatus {
-            name: name.clone(),
-            told: sink.delivered,
-            dead: u64::try_from(sink.dead.len()).unwrap_or(u64::MAX),
-            given_up: sink.dead.last().map(|dead| dead.given_up),
-            failing: sink
-                .head
-                .as_ref()
-                .filter(|head| head.attempts > 0)
-                .map(|head| head.first),
-            is_off: sink.disabled.is_some(),
-        });
-        let sinks = sinks.collect();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sinks;
-    }
-}
-
 /// Why it does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -100,7 +53,8 @@ pub enum StartError {
     Thread(std::io::Error),
 }
 
-enum Event {
+/// What the keeper is told.
+pub(crate) enum Event {
     /// An attempt ended: whose, of what, and what was opened for it.
     Ended {
         sink: String,
@@ -359,18 +313,8 @@ impl Keeper {
             source: Arc::clone(&self.parts.source),
             lookup: Arc::clone(&self.parts.lookup),
         };
-        let mut report = Report {
-            event: Some((name.clone(), id)),
-            events: self.events.clone(),
-        };
-        let started = thread::Builder::new()
-            .name(format!("notify-{name}"))
-            .spawn(move || {
-                let (outcome, opened) = job.run();
-                report.send(outcome, opened);
-            });
-        match started {
-            Ok(_) => {
+        match job.start(self.events.clone()) {
+            Ok(()) => {
                 self.trying.insert(name);
             }
             Err(error) => self.say(format!("a thread for a sink did not start: {error}")),
@@ -425,117 +369,6 @@ impl Keeper {
             tracing::error!("{what}");
             self.said = what;
         }
-    }
-}
-
-/// One attempt, on its thread.
-struct Job {
-    sink: Arc<Sink>,
-    item: Item,
-    link: Option<String>,
-    opened: Option<Opened>,
-    may_open: bool,
-    now: Timestamp,
-    source: Arc<dyn Source>,
-    lookup: Arc<dyn Lookup>,
-}
-
-impl Job {
-    fn run(self) -> (Outcome, Option<Opened>) {
-        let id = self.item.id();
-        let mut messages = Vec::new();
-        for place in self.item.places().iter().take(DIGEST_SHOWN) {
-            match self.source.at(place.id) {
-                Ok(Some(message)) => messages.push(message),
-                Ok(None) => {
-                    return (
-                        Outcome::Refused("the log holds no such entry".to_owned()),
-                        None,
-                    );
-                }
-                Err(error) => {
-                    return (
-                        Outcome::failed(format!("the log could not be read: {error}")),
-                        None,
-                    );
-                }
-            }
-        }
-        let opened = match (&self.item, messages.as_slice()) {
-            (Item::One(_), [message]) => self.opened(message),
-            _ => None,
-        };
-        let told = match (&self.item, messages.as_slice()) {
-            (Item::One(_), [message]) => Told::One {
-                message,
-                opened: opened.as_ref(),
-            },
-            (Item::Digest(places, more), messages) => {
-                let rest = places.len().saturating_sub(messages.len());
-                let rest = u64::try_from(rest).unwrap_or(u64::MAX);
-                Told::Digest {
-                    messages,
-                    more: more.saturating_add(rest),
-                }
-            }
-            _ => {
-                return (
-                    Outcome::Refused("there is nothing to tell".to_owned()),
-                    None,
-                );
-            }
-        };
-        let thread = match &told {
-            Told::One { message, .. } => Some(message.flag.to_string()),
-            _ => None,
-        };
-        let attempt = Attempt {
-            id: &id,
-            told,
-            thread,
-            link: self.link.as_deref(),
-            now: self.now,
-            within: ATTEMPT,
-        };
-        (send(&self.sink, &attempt, &*self.lookup), opened)
-    }
-
-    /// What is sealed of the onset, for a flag that is raised: opened once, and told for a while.
-    fn opened(&self, message: &Message) -> Option<Opened> {
-        let token = self.sink.opens.as_ref()?;
-        if message.change != Change::Raised || !self.may_open {
-            return None;
-        }
-        match &self.opened {
-            Some(opened) => Some(opened.clone()).filter(|_| self.source.is_kept(message)),
-            None => Some(self.source.open(self.sink.name.as_str(), token, message)),
-        }
-    }
-}
-
-/// Reports an attempt's end, also if its thread did not come to it.
-struct Report {
-    event: Option<(String, String)>,
-    events: Sender<Event>,
-}
-
-impl Report {
-    fn send(&mut self, outcome: Outcome, opened: Option<Opened>) {
-        if let Some((sink, id)) = self.event.take() {
-            // The server is stopping.
-            let _ = self.events.send(Event::Ended {
-                sink,
-                id,
-                outcome,
-                opened,
-            });
-        }
-    }
-}
-
-impl Drop for Report {
-    fn drop(&mut self) {
-        self.send(Outcome::failed("the attempt broke off"), None);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `notify.toml`: which sinks there are. A settings file that holds secrets, so only its owner may
 //! read it.
 
+mod check;
 mod file;
 mod sink;
 
