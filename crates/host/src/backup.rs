@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use countersign_core::refs::Sha256;
 use countersign_core::time::Clock as _;
-use countersign_ledger::fsck::{Findings, Flaw, Found, Progress};
+use countersign_ledger::fsck::{Findings, Flaw, Found, Part, Progress};
 use countersign_ledger::{HeadFile, LogReader, OpenError, Store};
 use countersign_note::{Checkpoint, VerifierKey};
 use countersign_service::{KeyHistoryError, SetupError, SystemClock};
@@ -103,7 +103,7 @@ pub enum BackupError {
     #[error("`{}` is there already", .0.display())]
     Taken(PathBuf),
     /// What was copied does not say the same twice.
-    #[error("the copy is not sound: {} differ, the first: {}", count(*.total), flaw_text(.first))]
+    #[error("the copy is not sound: {}, the first: {}", count(*.total), flaw_text(.first))]
     NotSound {
         /// How many differences there are.
         total: u64,
@@ -172,6 +172,9 @@ impl BackupError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Taken(_) => Some("name a place that is not there yet"),
+            Self::NotSound { first, .. } if first.part == Part::Checkpoint => Some(
+                "if the log's key was changed after the backup was made, give the key of then with --key, too",
+            ),
             Self::NotSound { .. } => Some(
                 "`countersign fsck --data DIR` says what differs in the data directory itself; keep both as they are (docs/recovery.md)",
             ),
@@ -353,8 +356,8 @@ fn copy_if_there(from: &Path, to: &Path) -> Result<(), HostError> {
 
 fn count(differences: u64) -> String {
     match differences {
-        1 => "1 thing".to_owned(),
-        many => format!("{many} things"),
+        1 => "1 thing differs".to_owned(),
+        many => format!("{many} things differ"),
     }
 }
 

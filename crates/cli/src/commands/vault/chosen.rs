@@ -123,7 +123,7 @@ impl ChosenArgs {
             }
         }
         gathered.seek(wanted, reader, terminal)?;
-        gathered.end()
+        Ok(gathered.end())
     }
 
     fn read_pages(
@@ -214,13 +214,20 @@ impl Gathered {
         }
     }
 
-    fn end(self) -> Result<Chosen, CliError> {
-        let records = self.records.into_iter();
-        let records = records.map(|(reference, request)| ChosenRecord { reference, request });
-        Ok(Chosen {
+    /// In the order of the log, whichever way they were chosen.
+    fn end(mut self) -> Chosen {
+        let names = self.entries.values().flat_map(|entry| &entry.names);
+        let records = names.filter_map(|reference| {
+            let request = self.records.remove(reference)?;
+            Some(ChosenRecord {
+                reference: *reference,
+                request,
+            })
+        });
+        Chosen {
             records: records.collect(),
             entries: self.entries.into_values().collect(),
-        })
+        }
     }
 }
 
