@@ -139,6 +139,9 @@ impl HostError {
             ),
             Self::Backup(error) => error.hint().map(str::to_owned),
             Self::KeyUse(error) => error.hint().map(str::to_owned),
+            Self::Setup(SetupError::OldKeys { .. }) => Some(
+                "put the newest copy of `DIR/keys` back (docs/keys.md)".to_owned(),
+            ),
             Self::Setup(SetupError::Open(error)) => error.hint().map(str::to_owned),
             Self::Exists(path) => Some(format!(
                 "open it with `countersign serve --data {}`",

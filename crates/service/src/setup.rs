@@ -117,6 +117,15 @@ pub enum SetupError {
     /// The vault's keys do not serve.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// Records are sealed under an epoch of keys that comes after the newest one here.
+    #[error(
+        "records are sealed under the epoch of keys `{key_id}`, which comes after the newest one \
+         that is here: the keys are older than the database"
+    )]
+    OldKeys {
+        /// The epoch, as the record names it.
+        key_id: String,
+    },
     /// What the log is to begin with is wrong, or what it begins with cannot be read.
     #[error("{0}")]
     Service(ServiceError),
@@ -203,6 +212,9 @@ impl Service {
         let (tenant, root_key) = (history.tenant().clone(), history.root_key().to_string());
         let keys = (history.log_keys(), permit_keys(&history));
         let service = Self::assemble(ledger, rest, tenant, root_key, (keys.0, &keys.1))?;
+        if let Some(key_id) = service.later_epoch()? {
+            return Err(SetupError::OldKeys { key_id });
+        }
         // A bundle that no longer compiles must be met here and not at the first call.
         service.in_force()?;
         Ok(service)

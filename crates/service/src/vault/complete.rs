@@ -35,6 +35,8 @@ use crate::state::{PendingRow, key};
 const BATCH_RECORDS: usize = 256;
 /// Most bytes of records whose keys are wrapped anew in one transaction.
 const BATCH_BYTES: u64 = 4 * 1024 * 1024;
+/// How many of the newest records are looked at when a log is opened.
+const LOOKED_AT: u64 = 256;
 /// How long the background works at it before it looks at other things.
 const SLICE: Duration = Duration::from_millis(200);
 /// How long a request works at it before it answers how far it is.
@@ -141,6 +143,27 @@ impl Service {
             self.watcher.wake();
         }
         Ok(usize::try_from(held.completed.saturating_sub(before)).unwrap_or(usize::MAX))
+    }
+
+    /// An epoch that the newest records name and that comes after the newest one here: the keys are
+    /// those of an older copy. To seal under them would be to seal under keys that were destroyed.
+    pub(crate) fn later_epoch(&self) -> Result<Option<String>, ServiceError> {
+        let (newest, key_id) = self.vault.newest().map_err(ServiceError::internal)?;
+        let after = self.ledger.last_sealed()?.saturating_sub(LOOKED_AT);
+        let limit = usize::try_from(LOOKED_AT).unwrap_or(usize::MAX);
+        let others = self.ledger.wrapped_otherwise(&key_id, after, limit)?;
+        let number = |key_id: &str| {
+            key_id
+                .strip_prefix("vault-")?
+                .split('-')
+                .next()?
+                .parse()
+                .ok()
+        };
+        let later = others
+            .into_iter()
+            .find(|key| number(&key.key_id).is_some_and(|of: u32| of > newest));
+        Ok(later.map(|key| key.key_id))
     }
 
     /// Opens a record that was read before. If the epoch that it was under has ended meanwhile, its

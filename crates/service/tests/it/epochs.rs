@@ -12,7 +12,7 @@ use countersign_core::ids::EntryId;
 use countersign_core::refs::Sha256;
 use countersign_keys::{EpochFiles, KeyRing};
 use countersign_ledger::{StateKey, Store as _};
-use countersign_service::ErrorCode;
+use countersign_service::{ErrorCode, SetupError};
 use countersign_store_sqlite::SqliteStore;
 use countersign_vault::{Epoch, EpochError, EpochMark, KeyEpochs, Vault};
 use countersign_wire::{BeginEpoch, CompleteRequest, Completion, EraseRequest, Selection};
@@ -455,4 +455,27 @@ fn many_erasures_are_completed_by_an_entry_each() {
         assert_eq!(&entry.refs, refs);
         assert!(!is_pending(&kit, *id));
     }
+}
+
+#[test]
+fn keys_of_before_the_newest_epoch_open_no_log() {
+    let mut kit = used();
+    let held = kit.dir.path().join("held");
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .args([&keys(&kit), &held])
+        .status();
+    assert!(copied.unwrap().success());
+    ask(&kit, BeginEpoch::Always);
+    call(&kit, "s-2");
+    kit.service = None;
+    let newest = kit.dir.path().join("newest");
+    fs::rename(keys(&kit), &newest).unwrap();
+    fs::rename(&held, keys(&kit)).unwrap();
+    let error = kit.try_restart().unwrap_err();
+    assert!(matches!(&error, SetupError::OldKeys { key_id } if key_id.starts_with("vault-2-")));
+    fs::rename(keys(&kit), &held).unwrap();
+    fs::rename(&newest, keys(&kit)).unwrap();
+    kit.restart();
+    check_present(&kit);
 }

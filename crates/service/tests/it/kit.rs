@@ -9,7 +9,7 @@ use countersign_core::entry::{AnyEntry, Body, Decision, Role, Surface};
 use countersign_core::refs::Sha256;
 use countersign_core::time::{Clock, Timestamp};
 use countersign_keys::{EpochFiles, KeyRing, SystemRandom};
-use countersign_service::{Caller, NewLog, OpenAnswer, Parts, Service, ServiceError};
+use countersign_service::{Caller, NewLog, OpenAnswer, Parts, Service, ServiceError, SetupError};
 use countersign_store_sqlite::SqliteStore;
 use countersign_vault::KeyEpochs;
 use countersign_wire::{DecisionAnswer, NewCredential, OpenRequest, Opened, TurnAnswer};
@@ -96,10 +96,15 @@ impl Kit {
 
     /// Stops the service and opens it again.
     pub(crate) fn restart(&mut self) {
+        self.try_restart().unwrap();
+    }
+
+    pub(crate) fn try_restart(&mut self) -> Result<(), SetupError> {
         self.service = None;
         let keys = KeyRing::load(&self.dir.path().join("keys")).unwrap();
-        let service = Service::open(parts(self.dir.path(), keys, &self.clock)).unwrap();
+        let service = Service::open(parts(self.dir.path(), keys, &self.clock))?;
         self.service = Some(Arc::new(service));
+        Ok(())
     }
 
     /// The same, with the epochs of the vault's keys kept by something else.
