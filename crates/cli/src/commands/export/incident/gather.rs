@@ -22,6 +22,8 @@ const ROUNDS: usize = 64;
 const TRIES: u32 = 60;
 /// How long to wait if the server does not say for how long.
 const WAIT: Duration = Duration::from_secs(1);
+/// The longest wait: what would take longer is a limit of the hour, and nobody waits for its end.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Every entry that may belong.
 pub(super) fn gather(
@@ -148,6 +150,7 @@ pub(super) fn patient<T>(
                 problem,
                 retry_after,
             }) if tries < TRIES
+                && retry_after.unwrap_or(WAIT) <= LONGEST_WAIT
                 && matches!(problem.code.as_str(), "rate-limited" | "busy" | "contended") =>
             {
                 tries += 1;
