@@ -6,7 +6,7 @@ use countersign_core::entry::{Role, VaultAccess};
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::limits::LEAF_LIST;
 use countersign_core::refs::{Sha256, StatementRef};
-use countersign_ledger::{Committed, ReadSet};
+use countersign_ledger::{Committed, ReadSet, Step, StepError};
 use countersign_merkle::LeafIndex;
 use countersign_wire::{OpenRequest, Opened, OpeningRequested, RawJson};
 
@@ -14,7 +14,7 @@ use super::{four_eyes, rate};
 use crate::Service;
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
-use crate::state::{self, OpenedRow, key};
+use crate::state::{self, ErasedRow, OpenedRow, key};
 use crate::turns::name;
 
 /// Longest purpose, and longest authority, in bytes.
@@ -176,6 +176,7 @@ impl Service {
         let (entry_id, by) = (self.entry_id(), caller.id());
         let allowed = terms.settings.opened_per_hour;
         let committed = self.ledger.commit(terms.reads, move |step| {
+            check_kept(step, &refs)?;
             rate::note_opening(step, by, refs.len(), allowed)?;
             step.push(entry_id, access(refs.clone(), purpose_ref, by))?;
             step.seal(record.clone())
@@ -195,6 +196,7 @@ impl Service {
             let allowed = terms.settings.opened_per_hour;
             let committed = self.ledger.commit(terms.reads, move |step| {
                 let refs = [reference];
+                check_kept(step, &refs)?;
                 let entry = four_eyes::used(step, request, by, &refs, entry_id)?;
                 rate::note_opening(step, by, refs.len(), allowed)?;
                 step.push(entry_id, entry).map(drop)
@@ -297,6 +299,18 @@ impl Terms {
              records one by one, each with a confirmed request",
         ))
     }
+}
+
+/// Refuses what was erased since it was read.
+fn check_kept(step: &Step<'_>, refs: &[Sha256]) -> Result<(), StepError> {
+    for reference in refs {
+        if let Some(row) = state::read_in::<ErasedRow>(step, &key::erased(reference))? {
+            let detail = format!("`{reference}` was erased");
+            let erased = ServiceError::new(ErrorCode::Erased, detail).recorded(row.entry);
+            return Err(StepError::refused(erased));
+        }
+    }
+    Ok(())
 }
 
 /// The entry of an opening by one person.
