@@ -53,7 +53,9 @@ impl Gathering<'_> {
             principals.extend(self.meanings_of(PseudonymKind::Principal, &name)?);
         }
         for name in &person.names {
-            self.meanings_of(PseudonymKind::Value, name)?;
+            // A counter tells values apart by their canonical JSON.
+            let value = Value::from(name.as_str()).to_string();
+            self.meanings_of(PseudonymKind::Value, &value)?;
         }
         self.entities(&person)?;
         if !self.late {

@@ -11,6 +11,7 @@ use countersign_core::refs::Sha256;
 use countersign_ledger::Store as _;
 use countersign_service::{ErrorCode, ServiceError};
 use countersign_store_sqlite::SqliteStore;
+use countersign_verify::Check;
 use countersign_wire::{EraseRequest, Erased, HoldRequest, OpenRequest, Selection};
 use serde_json::{Value, json};
 
@@ -496,4 +497,88 @@ fn a_record_that_vanished_without_an_entry_is_found_and_one_that_came_back_too()
     database
         .execute_batch("DELETE FROM sealed; INSERT INTO sealed SELECT * FROM kept")
         .unwrap();
+}
+
+/// An erasure explains that its results are missing from later facts, and no others.
+#[test]
+fn facts_after_an_erasure_leave_out_no_other_result() {
+    let kit = Kit::new();
+    let turn = kit.turn("s1", "Write to pat@acme.example").intent_ref;
+    let reported: Vec<String> = (0..3)
+        .map(|n| {
+            let sent = kit.mail(&turn, PAT).entry_id;
+            kit.finished(&sent, json!({"n": n}))
+        })
+        .collect();
+    kit.erase(Selection {
+        refs: Some(vec![reported[1].clone()]),
+        ..Selection::default()
+    })
+    .unwrap();
+    kit.mail(&turn, PAT);
+    let honest = Sha256::from(kit.last_decision().facts_ref.unwrap());
+    let documents = kit.documents().unwrap();
+    let facts = Facts::from_canonical(&documents[&honest]).unwrap();
+    let stated: Vec<String> = facts
+        .inputs
+        .results
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(stated, [reported[0].clone(), reported[2].clone()]);
+    let drawn_from = |results: &[&String]| {
+        let mut facts = facts.clone();
+        facts.inputs.results = results.iter().map(|it| it.parse().unwrap()).collect();
+        let forged = Sha256::from(facts.reference().unwrap());
+        let mut documents = documents.clone();
+        documents.insert(forged, facts.canonical().unwrap().into_bytes());
+        let report = kit.audit(documents, Some((honest.to_string(), forged.to_string())));
+        let mut checks = report.findings.iter().map(|it| it.check);
+        checks.any(|check| check == Check::DocumentContent)
+    };
+    assert!(!drawn_from(&[&reported[0], &reported[2]]));
+    assert!(drawn_from(&[&reported[2]]), "one that is there is left out");
+    assert!(drawn_from(&[&reported[0]]));
+    assert!(
+        drawn_from(&[&reported[0], &reported[1], &reported[2]]),
+        "an erased one"
+    );
+}
+
+#[test]
+fn a_person_is_found_where_many_are_named_and_however_they_are_spelt() {
+    let kit = Kit::new();
+    let turn = kit.turn_of("user:Pat@Acme.Example", "s1", "Write to lee@acme.example");
+    let sent = kit.mail(&turn, LEE).entry_id;
+    let other = kit.turn("s2", "Write to lee@acme.example").intent_ref;
+    let people: Vec<String> = (0..40).map(|n| format!("p{n}@many.example")).collect();
+    let result = |result: Value| {
+        let sent = kit.mail(&other, LEE).entry_id;
+        kit.finished(&sent, result)
+    };
+    let many = result(json!({"list": people, "last": "pat@acme.example"}));
+    let long = result(json!({"text": format!("{} pat@acme.example", "x ".repeat(200_000))}));
+    let encoded = result(json!("https://acme.example/?to=pat%40acme.example"));
+    let phone = result(json!({"call": "+49 30 901820"}));
+    let nobody = result(json!({"list": people}));
+    kit.erase(subject(PAT)).unwrap();
+    for gone in [&turn, &many, &long, &encoded] {
+        assert_eq!(
+            kit.opens(&gone.parse().unwrap()),
+            Err(ErrorCode::Erased),
+            "{gone}"
+        );
+    }
+    let call = kit.refs_of(&sent);
+    assert!(
+        call.iter()
+            .all(|it| kit.opens(it) == Err(ErrorCode::Erased))
+    );
+    for kept in [&other, &phone, &nobody] {
+        assert_eq!(kit.opens(&kept.parse().unwrap()), Ok(()), "{kept}");
+    }
+    kit.erase(subject("+49 30 90 18 20")).unwrap();
+    assert_eq!(kit.opens(&phone.parse().unwrap()), Err(ErrorCode::Erased));
+    kit.erase(subject("p39@many.example")).unwrap();
+    assert_eq!(kit.opens(&nobody.parse().unwrap()), Err(ErrorCode::Erased));
 }
