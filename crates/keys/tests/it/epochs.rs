@@ -270,5 +270,11 @@ fn ids_of_epochs_have_one_length_and_differ() {
         assert_eq!(begun.id().len(), 24);
         assert!(ids.insert(begun.id().to_owned()));
     }
-    assert!(vault(&made.dir).newest().unwrap().1.starts_with("vault-12-"));
+    assert!(
+        vault(&made.dir)
+            .newest()
+            .unwrap()
+            .1
+            .starts_with("vault-12-")
+    );
 }
