@@ -18,7 +18,7 @@ use crate::workspace;
 pub(super) use self::report::Report;
 
 /// How many runs of each recording a smoke run plays.
-const SMOKE_RUNS: usize = 30;
+const SMOKE_RUNS: usize = 12;
 
 /// Plays all recordings that are at hand and measures; nothing if there are none.
 pub(super) fn measure(seeds: &[u64], smoke: bool) -> Result<Option<Report>, Error> {

@@ -88,10 +88,9 @@ impl Report {
         let seeds: Vec<String> = self.seeds.iter().map(ToString::to_string).collect();
         let _ = writeln!(
             out,
-            "{} runs with {} calls, put together in {} orders (seeds {}).\n",
+            "{} runs with {} calls, put together in the order of each of the seeds {}.\n",
             self.runs,
             self.calls,
-            self.seeds.len(),
             seeds.join(", ")
         );
         let _ = writeln!(out, "### Without an attack\n\n{}", self.life_table());

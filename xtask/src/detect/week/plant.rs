@@ -57,6 +57,15 @@ pub(in crate::detect) enum Strength {
     Half,
 }
 
+impl Strength {
+    pub(in crate::detect) fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Half => "half",
+        }
+    }
+}
+
 /// A planted incident.
 #[derive(Debug, Clone)]
 pub(super) struct Plant {

@@ -10,13 +10,18 @@ use countersign_core::verdict::Outcome;
 use super::plant::{Kind, Plant, Strength};
 use super::{Company, Size, clock, play};
 
-const SIZE: Size = Size {
+/// Enough that every kind of incident finds somebody.
+const WHOLE: Size = Size {
     agents: 200,
     weeks_before: 1,
 };
+const SMALL: Size = Size {
+    agents: 40,
+    weeks_before: 1,
+};
 
-fn log(seed: u64, strength: Strength) -> (Vec<Entry>, Vec<Plant>) {
-    let mut company = Company::found(seed, SIZE).unwrap();
+fn log(seed: u64, strength: Strength, size: Size) -> (Vec<Entry>, Vec<Plant>) {
+    let mut company = Company::found(seed, size).unwrap();
     let (mut entries, mut plants) = (Vec::new(), Vec::new());
     for day in 0..14 {
         if day == 7 {
@@ -37,7 +42,7 @@ fn named(links: &Links) -> Vec<EntryId> {
 
 #[test]
 fn it_could_be_a_log() {
-    let (entries, plants) = log(1, Strength::Full);
+    let (entries, plants) = log(1, Strength::Full, SMALL);
     let planted: BTreeSet<EntryId> = plants
         .iter()
         .flat_map(|plant| plant.entries.clone())
@@ -101,7 +106,7 @@ fn it_could_be_a_log() {
 #[test]
 fn what_is_planted_is_in_the_week() {
     for strength in [Strength::Full, Strength::Half] {
-        let (entries, plants) = log(2, strength);
+        let (entries, plants) = log(2, strength, WHOLE);
         let at: HashMap<EntryId, usize> = entries
             .iter()
             .enumerate()
@@ -130,7 +135,7 @@ fn what_is_planted_is_in_the_week() {
 #[test]
 fn one_seed_is_one_week() {
     let leaves = |seed| -> Vec<Vec<u8>> {
-        let (entries, _) = log(seed, Strength::Full);
+        let (entries, _) = log(seed, Strength::Full, SMALL);
         let leaf = |entry: &Entry| entry.to_leaf().unwrap().as_bytes().to_vec();
         entries.iter().step_by(101).map(leaf).collect()
     };
@@ -142,7 +147,7 @@ fn one_seed_is_one_week() {
 /// The count can come out well: what is flagged at the first call is.
 #[test]
 fn what_needs_no_pattern_is_found() {
-    let score = play(5, Strength::Half, SIZE).unwrap();
+    let score = play(5, Strength::Half, WHOLE).unwrap();
     for kind in [Kind::Unmandated, Kind::ToolChanged] {
         let row = &score.incidents[&kind];
         assert_eq!((row.planted, row.found, row.exact), (4, 4, 4), "{kind:?}");
