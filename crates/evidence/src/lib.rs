@@ -16,7 +16,6 @@ mod build;
 mod case;
 mod check;
 mod choose;
-mod crc;
 mod format;
 pub mod limits;
 mod members;
