@@ -1,7 +1,8 @@
 //! A small log that holds every kind of entry, and logs in memory, for tests and for the mutation
 //! table.
 //!
-//! [`story::story`] writes the entries, each with what it needs before it; [`log`] signs and
+//! [`story::story`] writes the entries, each with what it needs before it, and [`story::whole`] all
+//! that can follow them; [`log`] signs and
 //! publishes leaves as they are, sound or not, with keys that everybody knows; [`mutate`] changes any
 //! log in every way that the mutation table knows. It is *not* a ledger
 //! (`countersign-ledger`), and nothing that is shipped depends on it.

@@ -121,7 +121,7 @@ fn theirs(arguments: &MutateArguments) -> Result<(String, Court), Error> {
 
 /// Logs of our own.
 fn ours() -> Result<Vec<(String, Court)>, Error> {
-    let story = story::story();
+    let story = story::whole();
     let leaves = story.leaves();
     let log = log::publish(&leaves);
     let export = Export::new(leaves.clone(), log, log::checkpoint(&leaves))?;

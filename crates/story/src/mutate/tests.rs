@@ -11,7 +11,7 @@ use super::*;
 use crate::{log, story};
 
 fn court() -> Court {
-    let story = story::story();
+    let story = story::whole();
     let leaves = story.leaves();
     let mut court = Court::new(
         leaves.clone(),
@@ -126,7 +126,7 @@ fn an_older_export_is_found_by_whoever_holds_a_later_checkpoint_and_says_what_it
 
 #[test]
 fn a_policy_that_was_given_must_have_been_met_and_covers_then() {
-    let story = story::story();
+    let story = story::whole();
     let leaves = story.leaves();
     let (witness, policy) = log::Witness::new();
     let of = |signed: countersign_note::Note| {

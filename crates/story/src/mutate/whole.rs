@@ -195,7 +195,7 @@ fn strangers(leaves: &[Vec<u8>], found: &mut Vec<Mutant>) {
     };
     let middle = leaves.len() / 2;
     let mut seen = BTreeSet::new();
-    for leaf in story::story().leaves() {
+    for leaf in story::whole().leaves() {
         let kind = text_of(&members(&leaf), "kind").to_owned();
         // Credentials of that log are not credentials of this one.
         let text = String::from_utf8_lossy(&leaf).replace("01HYA", "01HYF");

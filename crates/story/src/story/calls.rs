@@ -250,7 +250,13 @@ pub(super) fn turns_and_calls(story: &mut Story) {
         let rejected = decided(story, n, Outcome::Rejected, "no-churned-contacts");
         story.push(name, rejected);
     }
-    let unmandated = Decision {
+    let unmandated = unmandated(story, 15);
+    story.push("unmandated", unmandated);
+}
+
+/// A decision on a call that was too malformed to be anybody's.
+pub(super) fn unmandated(story: &mut Story, n: u8) -> Decision {
+    Decision {
         action: ActionName::unknown(),
         intent_ref: None,
         claimed_intent_ref: Some(Sha256::of(b"another's").into()),
@@ -261,7 +267,6 @@ pub(super) fn turns_and_calls(story: &mut Story) {
         session: None,
         targets: Vec::new(),
         actions: Some(vec![ActionName::unknown(), x("file.read")]),
-        ..decided(story, 15, Outcome::Rejected, "countersign.malformed-call")
-    };
-    story.push("unmandated", unmandated);
+        ..decided(story, n, Outcome::Rejected, "countersign.malformed-call")
+    }
 }

@@ -4,12 +4,14 @@ mod alerts;
 mod bundles;
 mod calls;
 mod endings;
+mod flags;
 mod keys;
 mod people;
 mod records;
 mod vault;
 
 pub use bundles::bundle;
+pub use flags::flags;
 pub use keys::{genesis, key_entry, signed};
 pub use vault::vault;
 
@@ -38,7 +40,7 @@ use std::collections::BTreeMap;
 
 use alerts::alerts;
 use bundles::{in_force, of_bundle, stored};
-use calls::{counted, decided, facts, registered, turn, turns_and_calls};
+use calls::{counted, decided, facts, registered, turn, turns_and_calls, unmandated};
 use endings::endings;
 use keys::granted;
 use people::people;
@@ -183,6 +185,15 @@ pub fn story() -> Story {
     people(&mut story);
     records(&mut story);
     endings(&mut story);
+    story
+}
+
+/// The whole story, and what follows it: openings by two people, records that are held and expire,
+/// flags of every detector. What the mutation table changes.
+pub fn whole() -> Story {
+    let mut story = story();
+    vault(&mut story);
+    flags(&mut story);
     story
 }
 

@@ -6,11 +6,11 @@ use countersign_merkle::AnyTile;
 use countersign_verify::{MemoryLog, Word};
 
 use crate::log::{audit, checkpoint, publish, told, trust, under};
-use crate::story::{beginning, story};
+use crate::story::{beginning, whole};
 
 #[test]
 fn swapped_dropped_and_repeated_entries_fail() {
-    let leaves = story().leaves();
+    let leaves = whole().leaves();
     let signed = checkpoint(&leaves);
     let held = checkpoint(&leaves[..5]);
     let fails = |what: String, changed: &[Vec<u8>]| {
