@@ -261,6 +261,32 @@ impl KeyFile {
         }
     }
 
+    /// A fresh key of a person, who has it for several logs: `name` stands in place of a log.
+    pub(crate) fn fresh_personal(
+        purpose: Purpose,
+        name: &str,
+        random: &dyn Random,
+    ) -> Result<Self, KeyFileError> {
+        let name: Origin = name.parse().map_err(|_| KeyFileError::Setup(purpose))?;
+        Ok(Self::fresh(purpose, &name, random))
+    }
+
+    /// Writes the key into a new file, wherever its owner wants it. A file that is there stays, and is
+    /// an error.
+    pub(crate) fn write_new(&self, path: &Path) -> Result<(), KeyFileError> {
+        if path.exists() {
+            let path = path.to_owned();
+            return Err(KeyFileError::AlreadyThere { path });
+        }
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| KeyFileError::Malformed {
+            path: path.to_owned(),
+            reason: "its name is no text",
+        })?;
+        self.write(dir.unwrap_or(Path::new(".")), name)
+    }
+
     /// Writes the key into a file of this name, which is replaced if it is there.
     pub(crate) fn write(&self, dir: &Path, name: &str) -> Result<(), KeyFileError> {
         let (purpose, id, origin) = (self.purpose, &self.id, &self.origin);

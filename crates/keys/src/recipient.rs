@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use countersign_core::names::Origin;
 use countersign_core::random::Random;
 use countersign_seal::{RecipientKey, RecipientSecret};
 
@@ -21,10 +20,7 @@ pub struct RecipientKeyFile {
 impl RecipientKeyFile {
     /// A new key, which is not in a file yet.
     pub fn fresh(random: &dyn Random) -> Result<Self, KeyFileError> {
-        let name: Origin = NAME
-            .parse()
-            .map_err(|_| KeyFileError::Setup(Purpose::Recipient))?;
-        Self::new(KeyFile::fresh(Purpose::Recipient, &name, random))
+        Self::new(KeyFile::fresh_personal(Purpose::Recipient, NAME, random)?)
     }
 
     /// Reads a key from its file.
@@ -34,17 +30,7 @@ impl RecipientKeyFile {
 
     /// Writes the key into a new file of mode 0600. A file that is there stays, and is an error.
     pub fn write_new(&self, path: &Path) -> Result<(), KeyFileError> {
-        if path.exists() {
-            let path = path.to_owned();
-            return Err(KeyFileError::AlreadyThere { path });
-        }
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| KeyFileError::Malformed {
-            path: path.to_owned(),
-            reason: "its name is no text",
-        })?;
-        self.file.write(dir.unwrap_or(Path::new(".")), name)
+        self.file.write_new(path)
     }
 
     /// The public half: to it, others seal.

@@ -26,10 +26,7 @@ pub struct ReviewerKey {
 impl ReviewerKey {
     /// A new key, which is not in a file yet.
     pub fn fresh(random: &dyn Random) -> Result<Self, KeyFileError> {
-        let name: Origin = NAME
-            .parse()
-            .map_err(|_| KeyFileError::Setup(Purpose::Reviewer))?;
-        Self::new(KeyFile::fresh(Purpose::Reviewer, &name, random))
+        Self::new(KeyFile::fresh_personal(Purpose::Reviewer, NAME, random)?)
     }
 
     /// Reads a key from its file.
@@ -39,17 +36,7 @@ impl ReviewerKey {
 
     /// Writes the key into a new file of mode 0600. A file that is there stays, and is an error.
     pub fn write_new(&self, path: &Path) -> Result<(), KeyFileError> {
-        if path.exists() {
-            let path = path.to_owned();
-            return Err(KeyFileError::AlreadyThere { path });
-        }
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| KeyFileError::Malformed {
-            path: path.to_owned(),
-            reason: "its name is no text",
-        })?;
-        self.file.write(dir.unwrap_or(Path::new(".")), name)
+        self.file.write_new(path)
     }
 
     /// Its public half as credentials and entries state it: base64url of the raw key.
