@@ -246,6 +246,10 @@ impl Subject {
         let about_actor = self.actor.is_some();
         let (holds, expected) = match self.detector {
             Detector::Spread => (self.target.is_some(), "a target"),
+            Detector::NovelTarget => (
+                about_actor && self.target.is_some(),
+                "an actor and a target",
+            ),
             Detector::ReadingAround => (self.reader.is_some(), "a reader"),
             Detector::Burst => (
                 about_actor || self.intent_ref.is_some(),
@@ -260,6 +264,11 @@ impl Subject {
         let fits = self.reader.is_none() || self.detector == Detector::ReadingAround;
         let found = format_args!("a reader of `{}`", self.detector);
         let expected = "a reader only of openings";
+        at.require(fits, Check::Flag, found, expected);
+        let of_targets = [Detector::NovelTarget, Detector::Spread];
+        let fits = self.target.is_none() || of_targets.contains(&self.detector);
+        let found = format_args!("a target of `{}`", self.detector);
+        let expected = "a target only of calls that reach one";
         at.require(fits, Check::Flag, found, expected);
     }
 
@@ -278,7 +287,7 @@ impl Subject {
             Detector::Burst | Detector::Retry | Detector::Loosened => {
                 seen.outcome == Outcome::Rejected
             }
-            Detector::NovelTarget => self.target.as_ref().is_none_or(is_target),
+            Detector::NovelTarget => self.target.as_ref().is_some_and(is_target),
             _ => true,
         }
     }
