@@ -3,9 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use axum::http::StatusCode;
+use axum::response::Response;
 use countersign_core::entry::Surface;
 use countersign_service::{Caller, ErrorCode, Service, ServiceError};
 use countersign_wire::DecisionAnswer;
+use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -18,6 +21,7 @@ use crate::error::{ApiError, HttpCode};
 use crate::judges::Judges;
 use crate::metrics::Metrics;
 use crate::rate::Rates;
+use crate::reply;
 use crate::telling::{SinkHealth, Telling};
 
 /// What all routes share.
@@ -113,6 +117,17 @@ impl App {
             result
         });
         self.wait_for(thread).await
+    }
+
+    /// Runs work of the service as [`App::run`] does, and answers with its outcome as JSON. Whether the
+    /// caller may ask for it is for the route to say, before.
+    pub(crate) async fn answer<T: Serialize + Send + 'static>(
+        &self,
+        lane: Lane,
+        status: StatusCode,
+        work: impl FnOnce(&Service) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<Response, ApiError> {
+        reply::json(status, &self.run(lane, work).await?)
     }
 
     /// Decides. What has begun is not broken off, as in [`App::run`].

@@ -121,10 +121,10 @@ async fn shadow(
     Authed(caller): Authed,
     _: Strict<NoParameters>,
 ) -> Result<Response, ApiError> {
-    let shadow = app
-        .run(Lane::Read, move |service| service.shadow(&caller))
-        .await?;
-    reply::json(StatusCode::OK, &shadow)
+    app.answer(Lane::Read, StatusCode::OK, move |service| {
+        service.shadow(&caller)
+    })
+    .await
 }
 
 /// Put a stored bundle in shadow
@@ -145,12 +145,10 @@ async fn set_shadow(
 ) -> Result<Response, ApiError> {
     caller.require(Role::Author)?;
     let request: SetCurrentBundle = body::json(&app, request).await?;
-    let shadow = app
-        .run(Lane::Commit, move |service| {
-            service.set_shadow(&caller, &request)
-        })
-        .await?;
-    reply::json(StatusCode::OK, &shadow)
+    app.answer(Lane::Commit, StatusCode::OK, move |service| {
+        service.set_shadow(&caller, &request)
+    })
+    .await
 }
 
 /// End the time in shadow
@@ -165,10 +163,10 @@ async fn end_shadow(
     Authed(caller): Authed,
     _: Strict<NoParameters>,
 ) -> Result<Response, ApiError> {
-    let ended = app
-        .run(Lane::Commit, move |service| service.end_shadow(&caller))
-        .await?;
-    reply::json(StatusCode::OK, &ended)
+    app.answer(Lane::Commit, StatusCode::OK, move |service| {
+        service.end_shadow(&caller)
+    })
+    .await
 }
 
 /// Judge recorded decisions again under another bundle
@@ -192,12 +190,10 @@ async fn replay(
     let body = body::json_bytes(&app, request, REPLAY_BODY_BYTES).await?;
     let request: ReplayRequest =
         countersign_core::json::parse_as(&body, REPLAY_BODY_BYTES).map_err(ServiceError::from)?;
-    let page = app
-        .run(Lane::Commit, move |service| {
-            service.replay_decisions(&caller, &request)
-        })
-        .await?;
-    reply::json(StatusCode::OK, &page)
+    app.answer(Lane::Commit, StatusCode::OK, move |service| {
+        service.replay_decisions(&caller, &request)
+    })
+    .await
 }
 
 /// Read a stored bundle

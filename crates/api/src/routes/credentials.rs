@@ -16,7 +16,6 @@ use crate::auth::{Authed, UrgentAuthed};
 use crate::body;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Segments, Strict, parse};
-use crate::reply;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -40,12 +39,10 @@ async fn add_credential(
 ) -> Result<Response, ApiError> {
     caller.require(Role::Admin)?;
     let request: NewCredential = body::json(&app, request).await?;
-    let created = app
-        .run(Lane::Commit, move |service| {
-            service.add_credential(&caller, &request)
-        })
-        .await?;
-    reply::json(StatusCode::CREATED, &created)
+    app.answer(Lane::Commit, StatusCode::CREATED, move |service| {
+        service.add_credential(&caller, &request)
+    })
+    .await
 }
 
 /// List the credentials
@@ -60,10 +57,10 @@ async fn credentials(
     Authed(caller): Authed,
     _: Strict<NoParameters>,
 ) -> Result<Response, ApiError> {
-    let list = app
-        .run(Lane::Read, move |service| service.credentials(&caller))
-        .await?;
-    reply::json(StatusCode::OK, &list)
+    app.answer(Lane::Read, StatusCode::OK, move |service| {
+        service.credentials(&caller)
+    })
+    .await
 }
 
 /// Revoke a credential
@@ -84,10 +81,8 @@ async fn revoke_credential(
     caller.require(Role::Admin)?;
     body::none(&request)?;
     let id: CredentialId = parse(&id)?;
-    let revoked = app
-        .run(Lane::Urgent, move |service| {
-            service.revoke_credential(&caller, id)
-        })
-        .await?;
-    reply::json(StatusCode::OK, &revoked)
+    app.answer(Lane::Urgent, StatusCode::OK, move |service| {
+        service.revoke_credential(&caller, id)
+    })
+    .await
 }

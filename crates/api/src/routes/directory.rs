@@ -17,7 +17,6 @@ use crate::body;
 use crate::config::SMALL_BODY_BYTES;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Segments, Strict};
-use crate::reply;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -46,12 +45,10 @@ async fn put_entity(
 ) -> Result<Response, ApiError> {
     caller.require(Role::Author)?;
     let body = body::json_bytes(&app, request, SMALL_BODY_BYTES).await?;
-    let changed = app
-        .run(Lane::Commit, move |service| {
-            service.put_entity(&caller, &kind, &id, &body)
-        })
-        .await?;
-    reply::json(StatusCode::OK, &changed)
+    app.answer(Lane::Commit, StatusCode::OK, move |service| {
+        service.put_entity(&caller, &kind, &id, &body)
+    })
+    .await
 }
 
 /// Change many entities at once
@@ -70,10 +67,8 @@ async fn load_directory(
 ) -> Result<Response, ApiError> {
     caller.require(Role::Author)?;
     let body = body::json_lines(&app, request, DIRECTORY_BODY_BYTES).await?;
-    let changed = app
-        .run(Lane::Commit, move |service| {
-            service.load_directory(&caller, &body)
-        })
-        .await?;
-    reply::json(StatusCode::OK, &changed)
+    app.answer(Lane::Commit, StatusCode::OK, move |service| {
+        service.load_directory(&caller, &body)
+    })
+    .await
 }

@@ -73,10 +73,10 @@ async fn entries(
 ) -> Result<Response, ApiError> {
     caller.require(Role::Auditor)?;
     let query = filters.query()?;
-    let page = app
-        .run(Lane::Read, move |service| service.entries(&caller, &query))
-        .await?;
-    reply::json(StatusCode::OK, &page)
+    app.answer(Lane::Read, StatusCode::OK, move |service| {
+        service.entries(&caller, &query)
+    })
+    .await
 }
 
 impl Filters {
@@ -119,10 +119,10 @@ async fn entry(
 ) -> Result<Response, ApiError> {
     caller.require(Role::Auditor)?;
     let id: EntryId = parse(&id)?;
-    let entry = app
-        .run(Lane::Read, move |service| service.entry(&caller, id))
-        .await?;
-    reply::json(StatusCode::OK, &entry)
+    app.answer(Lane::Read, StatusCode::OK, move |service| {
+        service.entry(&caller, id)
+    })
+    .await
 }
 
 #[derive(Deserialize)]
@@ -156,12 +156,10 @@ async fn proof(
         None => ProofAgainst::Newest,
         Some(size) => ProofAgainst::Size(TreeSize::new(size)),
     };
-    let proof = app
-        .run(Lane::Read, move |service| {
-            service.entry_proof(&caller, id, against)
-        })
-        .await?;
-    reply::json(StatusCode::OK, &proof)
+    app.answer(Lane::Read, StatusCode::OK, move |service| {
+        service.entry_proof(&caller, id, against)
+    })
+    .await
 }
 
 #[derive(Deserialize)]

@@ -15,7 +15,6 @@ use crate::auth::Authed;
 use crate::body;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Strict};
-use crate::reply;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(complete))
@@ -40,10 +39,8 @@ async fn complete(
 ) -> Result<Response, ApiError> {
     caller.require(Role::Admin)?;
     let request: CompleteRequest = body::json(&app, request).await?;
-    let completion = app
-        .run(Lane::Commit, move |service| {
-            service.complete_erasures(&caller, &request)
-        })
-        .await?;
-    reply::json(StatusCode::OK, &completion)
+    app.answer(Lane::Commit, StatusCode::OK, move |service| {
+        service.complete_erasures(&caller, &request)
+    })
+    .await
 }

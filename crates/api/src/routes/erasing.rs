@@ -15,7 +15,6 @@ use crate::auth::Authed;
 use crate::body;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Strict};
-use crate::reply;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(erase))
@@ -40,10 +39,8 @@ async fn erase(
 ) -> Result<Response, ApiError> {
     caller.require(Role::Admin)?;
     let request: EraseRequest = body::json(&app, request).await?;
-    let erased = app
-        .run(Lane::Commit, move |service| {
-            service.erase(&caller, &request)
-        })
-        .await?;
-    reply::json(StatusCode::OK, &erased)
+    app.answer(Lane::Commit, StatusCode::OK, move |service| {
+        service.erase(&caller, &request)
+    })
+    .await
 }

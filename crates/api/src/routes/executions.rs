@@ -16,7 +16,6 @@ use crate::auth::Authed;
 use crate::body;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Strict};
-use crate::reply;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(report_execution))
@@ -42,10 +41,8 @@ async fn report_execution(
 ) -> Result<Response, ApiError> {
     caller.require_any(&[Role::Tool, Role::Agent])?;
     let body = body::json_bytes(&app, request, EXECUTION_BODY_BYTES).await?;
-    let answer = app
-        .run(Lane::Commit, move |service| {
-            service.report_execution(&caller, &body)
-        })
-        .await?;
-    reply::json(StatusCode::CREATED, &answer)
+    app.answer(Lane::Commit, StatusCode::CREATED, move |service| {
+        service.report_execution(&caller, &body)
+    })
+    .await
 }

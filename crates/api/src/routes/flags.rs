@@ -15,7 +15,6 @@ use crate::app::{App, Lane};
 use crate::auth::Authed;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Segments, Strict, parse};
-use crate::reply;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -37,10 +36,10 @@ async fn flags(
     Authed(caller): Authed,
     _: Strict<NoParameters>,
 ) -> Result<Response, ApiError> {
-    let flags = app
-        .run(Lane::Read, move |service| service.flags(&caller))
-        .await?;
-    reply::json(StatusCode::OK, &flags)
+    app.answer(Lane::Read, StatusCode::OK, move |service| {
+        service.flags(&caller)
+    })
+    .await
 }
 
 /// Read one flag
@@ -59,10 +58,10 @@ async fn flag(
     Segments(id): Segments<String>,
 ) -> Result<Response, ApiError> {
     let id: EntryId = parse(&id)?;
-    let flag = app
-        .run(Lane::Read, move |service| service.flag(&caller, id))
-        .await?;
-    reply::json(StatusCode::OK, &flag)
+    app.answer(Lane::Read, StatusCode::OK, move |service| {
+        service.flag(&caller, id)
+    })
+    .await
 }
 
 /// Take note of a flag
@@ -81,12 +80,10 @@ async fn acknowledge(
 ) -> Result<Response, ApiError> {
     caller.require_any(&[Role::Reviewer, Role::Admin])?;
     let id: EntryId = parse(&id)?;
-    let changed = app
-        .run(Lane::Commit, move |service| {
-            service.acknowledge_flag(&caller, id)
-        })
-        .await?;
-    reply::json(StatusCode::CREATED, &changed)
+    app.answer(Lane::Commit, StatusCode::CREATED, move |service| {
+        service.acknowledge_flag(&caller, id)
+    })
+    .await
 }
 
 /// Close a flag
@@ -106,8 +103,8 @@ async fn close(
 ) -> Result<Response, ApiError> {
     caller.require_any(&[Role::Reviewer, Role::Admin])?;
     let id: EntryId = parse(&id)?;
-    let changed = app
-        .run(Lane::Commit, move |service| service.close_flag(&caller, id))
-        .await?;
-    reply::json(StatusCode::CREATED, &changed)
+    app.answer(Lane::Commit, StatusCode::CREATED, move |service| {
+        service.close_flag(&caller, id)
+    })
+    .await
 }

@@ -16,7 +16,6 @@ use crate::auth::Authed;
 use crate::body;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Strict};
-use crate::reply;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -44,12 +43,10 @@ async fn holds(
     Strict(page): Strict<After>,
 ) -> Result<Response, ApiError> {
     caller.require_any(&[Role::Admin, Role::Auditor])?;
-    let list = app
-        .run(Lane::Read, move |service| {
-            service.holds(&caller, page.after.as_deref())
-        })
-        .await?;
-    reply::json(StatusCode::OK, &list)
+    app.answer(Lane::Read, StatusCode::OK, move |service| {
+        service.holds(&caller, page.after.as_deref())
+    })
+    .await
 }
 
 /// Put records under legal hold
@@ -69,12 +66,10 @@ async fn place_hold(
 ) -> Result<Response, ApiError> {
     caller.require(Role::Admin)?;
     let request: HoldRequest = body::json(&app, request).await?;
-    let placed = app
-        .run(Lane::Commit, move |service| {
-            service.place_hold(&caller, &request)
-        })
-        .await?;
-    reply::json(StatusCode::CREATED, &placed)
+    app.answer(Lane::Commit, StatusCode::CREATED, move |service| {
+        service.place_hold(&caller, &request)
+    })
+    .await
 }
 
 /// Lift a legal hold
@@ -94,10 +89,8 @@ async fn release_hold(
 ) -> Result<Response, ApiError> {
     caller.require(Role::Admin)?;
     let request: ReleaseRequest = body::json(&app, request).await?;
-    let released = app
-        .run(Lane::Commit, move |service| {
-            service.release_hold(&caller, &request)
-        })
-        .await?;
-    reply::json(StatusCode::CREATED, &released)
+    app.answer(Lane::Commit, StatusCode::CREATED, move |service| {
+        service.release_hold(&caller, &request)
+    })
+    .await
 }

@@ -16,7 +16,6 @@ use crate::auth::Authed;
 use crate::body;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Strict};
-use crate::reply;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(consume_permit))
@@ -42,10 +41,8 @@ async fn consume_permit(
 ) -> Result<Response, ApiError> {
     caller.require(Role::Tool)?;
     let body = body::json_bytes(&app, request, CONSUME_BODY_BYTES).await?;
-    let answer = app
-        .run(Lane::Commit, move |service| {
-            service.consume_permit(&caller, &body)
-        })
-        .await?;
-    reply::json(StatusCode::CREATED, &answer)
+    app.answer(Lane::Commit, StatusCode::CREATED, move |service| {
+        service.consume_permit(&caller, &body)
+    })
+    .await
 }

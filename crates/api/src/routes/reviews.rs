@@ -40,10 +40,10 @@ async fn reviews(
     _: Strict<NoParameters>,
 ) -> Result<Response, ApiError> {
     caller.require_any(&[Role::Reviewer, Role::Auditor, Role::Ingress])?;
-    let list = app
-        .run(Lane::Read, move |service| service.reviews(&caller))
-        .await?;
-    reply::json(StatusCode::OK, &list)
+    app.answer(Lane::Read, StatusCode::OK, move |service| {
+        service.reviews(&caller)
+    })
+    .await
 }
 
 /// Show what a reviewer needs to answer an escalation
@@ -66,12 +66,10 @@ async fn show_review(
     caller.require(Role::Reviewer)?;
     body::none(&request)?;
     let id: EntryId = parse(&id)?;
-    let shown = app
-        .run(Lane::Commit, move |service| {
-            service.show_review(&caller, id)
-        })
-        .await?;
-    reply::json(StatusCode::CREATED, &shown)
+    app.answer(Lane::Commit, StatusCode::CREATED, move |service| {
+        service.show_review(&caller, id)
+    })
+    .await
 }
 
 /// Answer an escalation

@@ -17,7 +17,6 @@ use crate::auth::Authed;
 use crate::body;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Strict};
-use crate::reply;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(visible_tools))
@@ -44,10 +43,8 @@ async fn visible_tools(
     let body = body::json_bytes(&app, request, VISIBLE_BODY_BYTES).await?;
     let request: VisibleRequest =
         json::parse_as(&body, VISIBLE_BODY_BYTES).map_err(ServiceError::from)?;
-    let answer = app
-        .run(Lane::Commit, move |service| {
-            service.visible_tools(&caller, request)
-        })
-        .await?;
-    reply::json(StatusCode::OK, &answer)
+    app.answer(Lane::Commit, StatusCode::OK, move |service| {
+        service.visible_tools(&caller, request)
+    })
+    .await
 }

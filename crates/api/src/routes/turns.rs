@@ -48,12 +48,10 @@ async fn register_turn(
 ) -> Result<Response, ApiError> {
     caller.require(Role::Ingress)?;
     let body = body::json_bytes(&app, request, TURN_BODY_BYTES).await?;
-    let answer = app
-        .run(Lane::Commit, move |service| {
-            service.register_turn(&caller, &body)
-        })
-        .await?;
-    reply::json(StatusCode::CREATED, &answer)
+    app.answer(Lane::Commit, StatusCode::CREATED, move |service| {
+        service.register_turn(&caller, &body)
+    })
+    .await
 }
 
 /// Revoke a turn
@@ -74,12 +72,10 @@ async fn revoke_turn(
     caller.require_any(&[Role::Ingress, Role::Admin, Role::Reviewer])?;
     body::none(&request)?;
     let intent_ref: IntentRef = parse(&intent_ref)?;
-    let revoked = app
-        .run(Lane::Urgent, move |service| {
-            service.revoke_turn(&caller, intent_ref)
-        })
-        .await?;
-    reply::json(StatusCode::OK, &revoked)
+    app.answer(Lane::Urgent, StatusCode::OK, move |service| {
+        service.revoke_turn(&caller, intent_ref)
+    })
+    .await
 }
 
 /// Open a session
@@ -133,12 +129,10 @@ async fn close_session(
 ) -> Result<Response, ApiError> {
     caller.require_any(&[Role::Ingress, Role::Admin])?;
     let request: CloseSession = body::json(&app, request).await?;
-    let closed = app
-        .run(Lane::Commit, move |service| {
-            service.close_session(&caller, &request)
-        })
-        .await?;
-    reply::json(StatusCode::OK, &closed)
+    app.answer(Lane::Commit, StatusCode::OK, move |service| {
+        service.close_session(&caller, &request)
+    })
+    .await
 }
 
 /// Stop an actor or everything
@@ -158,8 +152,8 @@ async fn stop(
 ) -> Result<Response, ApiError> {
     caller.require_any(&[Role::Admin, Role::Reviewer])?;
     let request: StopRequest = body::json(&app, request).await?;
-    let stopped = app
-        .run(Lane::Urgent, move |service| service.stop(&caller, &request))
-        .await?;
-    reply::json(StatusCode::OK, &stopped)
+    app.answer(Lane::Urgent, StatusCode::OK, move |service| {
+        service.stop(&caller, &request)
+    })
+    .await
 }

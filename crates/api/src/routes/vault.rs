@@ -80,12 +80,10 @@ async fn opening(
 ) -> Result<Response, ApiError> {
     caller.require(Role::VaultReader)?;
     let id: EntryId = parse(&id)?;
-    let view = app
-        .run(Lane::Read, move |service| {
-            service.opening_asked_for(&caller, id)
-        })
-        .await?;
-    reply::json(StatusCode::OK, &view)
+    app.answer(Lane::Read, StatusCode::OK, move |service| {
+        service.opening_asked_for(&caller, id)
+    })
+    .await
 }
 
 /// Confirm a request for an opening
@@ -107,10 +105,8 @@ async fn confirm_opening(
     caller.require(Role::VaultReader)?;
     body::none(&request)?;
     let id: EntryId = parse(&id)?;
-    let confirmed = app
-        .run(Lane::Commit, move |service| {
-            service.confirm_opening(&caller, id)
-        })
-        .await?;
-    reply::json(StatusCode::CREATED, &confirmed)
+    app.answer(Lane::Commit, StatusCode::CREATED, move |service| {
+        service.confirm_opening(&caller, id)
+    })
+    .await
 }
