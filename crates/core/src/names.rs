@@ -246,6 +246,19 @@ impl BuiltinReason {
         Self::UnreadableTarget,
     ];
 
+    /// Whether it is found beside the judge, before there are facts or at the commit: a decision that
+    /// gives it cannot be judged again.
+    pub fn is_beside_the_judge(self) -> bool {
+        matches!(
+            self,
+            Self::Contended
+                | Self::ForeignActor
+                | Self::MalformedCall
+                | Self::Stopped
+                | Self::Uncountable
+        )
+    }
+
     /// The built-in reason with this id.
     pub fn of(id: &ReasonId) -> Option<Self> {
         let name = id.as_str().strip_prefix("countersign.")?;

@@ -39,15 +39,6 @@ pub enum NotAgain {
     OtherExtractor,
 }
 
-/// Reasons that are found beside the judge: before there are facts, or at the commit.
-const BESIDE: [BuiltinReason; 5] = [
-    BuiltinReason::Stopped,
-    BuiltinReason::Contended,
-    BuiltinReason::ForeignActor,
-    BuiltinReason::MalformedCall,
-    BuiltinReason::Uncountable,
-];
-
 /// The bundles of a folder, compiled where they compile.
 pub(crate) type Bundles = BTreeMap<PolicyRef, Option<CompiledBundle>>;
 
@@ -92,7 +83,7 @@ fn one(
         return Err(NotAgain::NoFacts);
     };
     let is_beside = |reason: &ReasonId| {
-        BuiltinReason::of(reason).is_some_and(|reason| BESIDE.contains(&reason))
+        BuiltinReason::of(reason).is_some_and(BuiltinReason::is_beside_the_judge)
     };
     if decision.reasons.iter().any(is_beside) {
         return Err(NotAgain::OutsideTheJudge);

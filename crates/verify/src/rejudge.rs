@@ -14,15 +14,6 @@ use crate::audit::Audit;
 use crate::report::{Check, Findings, NotRejudged, Rejudged};
 use crate::rules::Rules;
 
-/// Reasons that are found beside the judge: before there are facts, or at the commit.
-const BESIDE: [BuiltinReason; 5] = [
-    BuiltinReason::Stopped,
-    BuiltinReason::Contended,
-    BuiltinReason::ForeignActor,
-    BuiltinReason::MalformedCall,
-    BuiltinReason::Uncountable,
-];
-
 /// Judges every decision of the log again.
 pub(crate) fn all(audit: &Audit, rules: &Rules<'_>, findings: &mut Findings) -> Rejudged {
     let mut court = Court {
@@ -106,7 +97,7 @@ impl Court<'_, '_> {
             return Err(NotRejudged::NoFacts);
         };
         let is_beside = |reason: &ReasonId| {
-            BuiltinReason::of(reason).is_some_and(|reason| BESIDE.contains(&reason))
+            BuiltinReason::of(reason).is_some_and(BuiltinReason::is_beside_the_judge)
         };
         if decision.reasons.iter().any(is_beside) {
             return Err(NotRejudged::OutsideTheJudge);
