@@ -41,6 +41,16 @@ def need(holds, *what):
         raise Failed(" ".join(map(str, what)))
 
 
+def key_text(given):
+    """A verifier key, or what stands in the file of this name."""
+    if given.count("+") >= 2:
+        return given
+    try:
+        return pathlib.Path(given).read_text().strip()
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"neither a verifier key nor a file that holds one: {error}")
+
+
 def public_key(vkey):
     name, key_id, key = vkey.split("+", 2)
     key = base64.b64decode(key, validate=True)
@@ -195,7 +205,7 @@ def check(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("directory", type=pathlib.Path)
-    parser.add_argument("vkey")
+    parser.add_argument("vkey", type=key_text, help="the log's verifier key, or a file that holds it")
     parser.add_argument("--checkpoint", dest="held", type=pathlib.Path, help="one that you got earlier and kept")
     parser.add_argument("--root-key")
     parser.add_argument("--allow-unanchored", action="store_true")

@@ -11,7 +11,7 @@ opened records are what the entries name. It judges nothing again.
 """
 import argparse, base64, json, pathlib, sys
 
-from check_export import KINDS, Contradiction, Failed, checkpoint, need, node, ref, rfc8785, sha256
+from check_export import KINDS, Contradiction, Failed, checkpoint, key_text, need, node, ref, rfc8785, sha256
 
 OWN = {"manifest.json", "SHA256SUMS"}
 
@@ -93,14 +93,14 @@ def check_named(directory, entries):
 
 
 def check(args):
-    directory = args.directory
+    directory, vkey = args.directory, args.vkey
     manifest = check_manifest(directory)
     note = (directory / "checkpoint").read_text()
-    size, root = checkpoint(note, args.vkey)
-    need(manifest["size"] == size and manifest["origin"] == args.vkey.split("+")[0], "the manifest is of another checkpoint")
+    size, root = checkpoint(note, vkey)
+    need(manifest["size"] == size and manifest["origin"] == vkey.split("+")[0], "the manifest is of another checkpoint")
     entries = check_entries(directory, manifest, note, size, root)
     check_named(directory, entries)
-    held, held_root = checkpoint(args.held.read_text(), args.vkey) if args.held else (None, None)
+    held, held_root = checkpoint(args.held.read_text(), vkey) if args.held else (None, None)
     if held == size and held_root != root:
         raise Contradiction("the checkpoint that you hold has another root at the same size")
     return len(entries), size, held == size
@@ -109,7 +109,7 @@ def check(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("directory", type=pathlib.Path)
-    parser.add_argument("vkey")
+    parser.add_argument("vkey", type=key_text, help="the log's verifier key, or a file that holds it")
     parser.add_argument("--checkpoint", dest="held", type=pathlib.Path, help="one of the same size that you got earlier and kept")
     parser.add_argument("--allow-unanchored", action="store_true")
     args = parser.parse_args()

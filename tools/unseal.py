@@ -98,6 +98,16 @@ def recipient_text(public):
 
 # Proofs: C2SP tlog-proof over RFC 6962.
 
+def key_text(given):
+    """A verifier key, or what stands in the file of this name."""
+    if given.count("+") >= 2:
+        return given
+    try:
+        return pathlib.Path(given).read_text().strip()
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"neither a verifier key nor a file that holds one: {error}")
+
+
 def checkpoint(note, vkey):
     """C2SP signed-note and tlog-checkpoint: the size and root, if the key has signed them."""
     name, key_id, key = vkey.split("+", 2)
@@ -231,7 +241,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("file", type=pathlib.Path)
     parser.add_argument("--recipient-key", type=pathlib.Path, required=True, help="the recipient's private key file")
-    parser.add_argument("--key", required=True, help="the log's verifier key")
+    parser.add_argument("--key", type=key_text, required=True, help="the log's verifier key, or a file that holds it")
     parser.add_argument("--checkpoint", dest="held", type=pathlib.Path, help="one that you hold, of the proofs' size")
     parser.add_argument("--out", type=pathlib.Path, help="where to write the documents")
     parser.add_argument("--allow-unanchored", action="store_true")
