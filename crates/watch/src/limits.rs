@@ -35,6 +35,9 @@ pub const TARGETS_OF_ACTOR: usize = 512;
 pub const TARGETS: usize = 32_768;
 /// The highest number of people that `spread` waits for; a higher setting counts as this.
 pub const SPREAD_PRINCIPALS: u32 = 64;
+/// Most calls that passed and are kept of one target, each for another person. On a log without a
+/// past they count for nothing by themselves, however many there are.
+pub const PASSED_OF_TARGET: usize = 64;
 /// Most sessions whose newest turn and result are known.
 pub const SESSIONS: usize = 8_192;
 /// Most decisions of which it is known what was decided, the newest.

@@ -109,6 +109,10 @@ fn add(named: &mut Named, seen: Seen, terms: &Terms, has_past: bool) -> Option<V
         named.chain = Vec::new();
         return None;
     }
+    let is_full = named.chain.len() >= limits::PASSED_OF_TARGET;
+    if is_full && !has_past && seen.fate != Fate::Stopped {
+        return None;
+    }
     let mut theirs = named.chain.iter().filter(|of| of.whose == seen.whose);
     let says_more = match seen.fate {
         Fate::Stopped => theirs.all(|of| of.fate != Fate::Stopped),
@@ -128,4 +132,49 @@ fn add(named: &mut Named, seen: Seen, terms: &Terms, has_past: bool) -> Option<V
     let if_passed = threshold.saturating_mul(IF_PASSED).min(most);
     let is_reached = stopped >= threshold || (has_past && people.len() >= if_passed);
     is_reached.then(|| std::mem::take(&mut named.chain))
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::ids::EntryId;
+    use countersign_core::refs::Sha256;
+    use countersign_core::time::Timestamp;
+
+    use super::*;
+    use crate::detect::bare;
+    use crate::past::Named;
+    use crate::seen::{Before, Place};
+
+    #[test]
+    fn what_is_kept_of_a_target_that_everybody_names_has_an_end() {
+        let at = Timestamp::from_millis(1_800_000_000_000);
+        let entry: EntryId = "01HYB7K3M4FXQZ9V2N6PTJD8RC".parse().unwrap();
+        let seen = |index: u64, fate| Seen {
+            whose: Some(Pseudonym::of_public("principal", &index.to_string())),
+            fate,
+            ..bare(Place { index, at, entry }, Before::default())
+        };
+        let terms = Terms {
+            policy_ref: Sha256::of(b"policy").into(),
+            threshold: 5,
+            window_s: 600,
+        };
+        let mut named = Named {
+            since: at,
+            chain: Vec::new(),
+        };
+        for n in 0..1_000 {
+            assert!(add(&mut named, seen(n, Fate::Passed), &terms, false).is_none());
+        }
+        assert_eq!(named.chain.len(), limits::PASSED_OF_TARGET);
+        // The first ones stay: that is where it began; and who is stopped still counts.
+        assert_eq!(named.chain[0].place.index, 0);
+        let mut with_past = named.clone();
+        assert!(add(&mut with_past, seen(2_000, Fate::Passed), &terms, true).is_some());
+        for n in 0..4 {
+            assert!(add(&mut named, seen(3_000 + n, Fate::Stopped), &terms, false).is_none());
+        }
+        let chain = add(&mut named, seen(3_004, Fate::Stopped), &terms, false).unwrap();
+        assert_eq!(chain.len(), limits::PASSED_OF_TARGET + 5);
+    }
 }
