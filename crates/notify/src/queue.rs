@@ -5,6 +5,7 @@ use countersign_core::time::Timestamp;
 use crate::config::Sink;
 use crate::limits::{DEAD, ERROR_CHARS, GATHERED, READ};
 use crate::message::{Source, SourceError};
+use crate::retry::millis;
 use crate::send::Outcome;
 use crate::state::{Dead, Head, Item, SinkState};
 use crate::text::cut;
@@ -17,6 +18,23 @@ impl SinkState {
             fingerprint: sink.fingerprint(),
             ..Self::default()
         }
+    }
+
+    /// Sets right what cannot be: a place beyond the end of the log, which was restored to an earlier
+    /// one, and a wait since a time that is yet to come, or that is longer than any: the clock was put
+    /// back. Whether anything was.
+    pub(crate) fn mend(&mut self, sink: &Sink, size: u64, now: Timestamp) -> bool {
+        let is_beyond = self.cursor > size;
+        self.cursor = self.cursor.min(size);
+        let longest = now.plus_millis(millis(sink.retry.longest()));
+        let waits = self.head.as_mut();
+        let waits = waits.filter(|head| head.next > longest || head.first > now);
+        let is_ahead = waits.is_some();
+        if let Some(head) = waits {
+            head.next = now;
+            head.first = head.first.min(now);
+        }
+        is_beyond || is_ahead
     }
 
     /// Sends the dead letters of this id, or all of them, again. A sink that was given up is tried again.

@@ -29,6 +29,11 @@ impl Default for RetryPlan {
 }
 
 impl RetryPlan {
+    /// The longest that one wait can be.
+    pub(crate) fn longest(&self) -> Duration {
+        self.most.max(RETRY_AFTER_MAX)
+    }
+
     /// When to try again after the `attempts`th attempt failed now; `None` if that is too late.
     pub fn next(
         &self,

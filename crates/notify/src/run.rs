@@ -225,6 +225,7 @@ impl Keeper {
     /// New sinks begin, those that are gone end, and one that has another address is tried again.
     fn follow_config(&mut self) {
         let size = self.parts.source.size();
+        let now = self.parts.clock.now();
         let names: BTreeSet<&str> = self
             .config
             .sinks
@@ -244,12 +245,14 @@ impl Keeper {
                     self.state.sinks.insert(sink.name.to_string(), state);
                     self.is_changed = true;
                 }
-                Some(state) if state.fingerprint != fingerprint => {
-                    state.fingerprint = fingerprint;
-                    state.disabled = None;
-                    self.is_changed = true;
+                Some(state) => {
+                    self.is_changed |= state.mend(sink, size, now);
+                    if state.fingerprint != fingerprint {
+                        state.fingerprint = fingerprint;
+                        state.disabled = None;
+                        self.is_changed = true;
+                    }
                 }
-                Some(_) => {}
             }
         }
     }
@@ -280,6 +283,10 @@ impl Keeper {
         let Some(state) = self.state.sinks.get_mut(name) else {
             return;
         };
+        if state.mend(sink, self.parts.source.size(), now) {
+            tracing::warn!(sink = name, "the clock or the log went back");
+            self.is_changed = true;
+        }
         match state.advance(sink, &*self.parts.source, now) {
             Ok(changed) => self.is_changed |= changed,
             Err(error) => {

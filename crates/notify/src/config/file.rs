@@ -128,7 +128,7 @@ impl ConfigFile {
                 .unwrap_or_default();
             ConfigError::Form {
                 path: self.path.clone(),
-                error: format!("{line}{}", error.message()),
+                error: format!("{line}{}", without_values(error.message())),
             }
         })
     }
@@ -146,6 +146,22 @@ impl ConfigFile {
             error,
         })
     }
+}
+
+/// What is wrong, without the value that is: TOML's own words for a value of another type, and for
+/// one that is none of those allowed, quote it.
+fn without_values(message: &str) -> String {
+    let message = message.lines().next().unwrap_or_default();
+    for what in ["invalid type", "invalid value", "unknown variant"] {
+        if message.starts_with(what) {
+            let expected = message
+                .rsplit_once(", expected ")
+                .map(|(_, expected)| expected);
+            let expected = expected.map(|expected| format!(", expected {expected}"));
+            return format!("{what}{}", expected.unwrap_or_default());
+        }
+    }
+    message.to_owned()
 }
 
 /// The text without its `nth` block `[[sink]]`, with the tables below it.

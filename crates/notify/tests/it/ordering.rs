@@ -209,6 +209,43 @@ fn a_receiver_that_is_gone_gets_no_more_until_somebody_says_so() {
     assert_eq!([got[1].id(), got[2].id()], [first, second]);
 }
 
+/// A machine that started with a clock years ahead, and was put right.
+#[test]
+fn a_clock_that_is_put_back_silences_nobody() {
+    let receiver = Receiver::start();
+    receiver.then(status(500));
+    let mut world = World::new();
+    world.add(&webhook("a", &receiver.url));
+    world.start();
+    let id = world.log.raise(Severity::Critical).to_string();
+    world.wait("a", |state| {
+        state.head.as_ref().is_some_and(|head| head.attempts == 1)
+    });
+    world.clock.back(Duration::from_secs(10 * 365 * 86_400));
+    let got = receiver.wait(2);
+    assert_eq!([got[0].id(), got[1].id()], [&id, &id]);
+    let state = world.wait("a", |state| state.delivered == 1);
+    assert!(state.dead.is_empty());
+}
+
+/// A log that was restored from a backup is shorter than what the sinks were told of.
+#[test]
+fn what_comes_after_a_log_was_restored_is_told() {
+    let receiver = Receiver::start();
+    let mut world = World::new();
+    world.add(&webhook("a", &receiver.url));
+    world.start();
+    for _ in 0..3 {
+        world.log.raise(Severity::Warning);
+    }
+    world.wait("a", |state| state.delivered == 3);
+    world.stop();
+    world.log.cut(1);
+    world.start();
+    let id = world.log.raise(Severity::Critical).to_string();
+    assert_eq!(receiver.wait(4)[3].id(), id);
+}
+
 #[test]
 fn a_slow_sink_holds_up_nobody_else() {
     let (slow, quick) = (Receiver::start(), Receiver::start());

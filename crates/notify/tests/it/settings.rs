@@ -48,6 +48,16 @@ fn what_cannot_be_a_sink_is_refused_and_no_secret_told() {
             "`webhook`, `slack` and `mail`",
         ),
         (("name = \"a\"", "name = \"A b\""), "1 to 40"),
+        // What is of another type than it should be is not shown either.
+        (("secrets = [", "secrets = \"hunter2\" # "), "line 5"),
+        (("secrets = [", "tls = \"hunter2\" # "), "line 5"),
+        (("secrets = [", "to = \"hunter2\" # "), "line 5"),
+        (("secrets = [", "quiet = \"hunter2\" # "), "line 5"),
+        (
+            ("secrets = [", "hunter2\nhunter2 = \"hunter2\" # "),
+            "line 5",
+        ),
+        (("secrets = [", "password = 20171101 # "), "line 5"),
         (("https://", "http://"), "allow_private"),
         (("https://", "ftp://"), "neither"),
         (("https://", "https://jo:hunter2@"), "user's name"),
@@ -80,7 +90,7 @@ fn what_cannot_be_a_sink_is_refused_and_no_secret_told() {
         let said = refusal(&world);
         assert!(said.contains(expected), "`{expected}` is not in: {said}");
         assert!(
-            !said.contains(secret) && !said.contains("hunter2"),
+            !said.contains(secret) && !said.contains("hunter2") && !said.contains("20171101"),
             "{said}"
         );
     }

@@ -59,6 +59,11 @@ impl Log {
         self.push(None, Change::Raised, severity)
     }
 
+    /// Forgets all but the first entries.
+    pub(crate) fn cut(&self, to: usize) {
+        self.messages.lock().unwrap().truncate(to);
+    }
+
     /// Appends news of a flag.
     pub(crate) fn follow(&self, flag: EntryId, change: Change, severity: Severity) -> EntryId {
         self.push(Some(flag), change, severity)
@@ -151,6 +156,11 @@ impl Turned {
     pub(crate) fn turn(&self, by: Duration) {
         let by = i64::try_from(by.as_millis()).unwrap();
         self.0.fetch_add(by, Ordering::SeqCst);
+    }
+
+    pub(crate) fn back(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).unwrap();
+        self.0.fetch_sub(by, Ordering::SeqCst);
     }
 
     /// To the real time.
