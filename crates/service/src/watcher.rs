@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use countersign_core::entry::{AnyEntry, Body, Decision, Entry, PolicyPhase};
+use countersign_ledger::limits::UNIT_ENTRIES;
 use countersign_ledger::{CommittedEntry, ReadSet, StepError};
 use countersign_watch::{FlagDraft, Watch};
 
@@ -23,6 +24,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 const READ: u64 = 1_000;
 /// How many decisions wait at most for being folded; others are read from the log.
 const HANDED: usize = 8_192;
+/// How many drafts are committed at once. More can be due together, when many incidents end in one
+/// moment or a log is read that has waited, and one commit has to hold them.
+const COMMITTED: usize = 512;
+const _: () = assert!(COMMITTED <= UNIT_ENTRIES);
 
 /// The watcher's place in the log, and its bell.
 pub(crate) struct Watcher {
@@ -151,6 +156,9 @@ impl Service {
             if drafts.is_empty() {
                 return Ok(());
             }
+            // What is left over is asked for again, once what was committed is folded.
+            folded.unsure = drafts.len() > COMMITTED;
+            drafts.truncate(COMMITTED);
             if let Err(error) = self.commit_drafts(drafts, folded.read) {
                 folded.unsure = true;
                 // Another replica was quicker: what it wrote is folded in the next round.

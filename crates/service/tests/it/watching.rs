@@ -1,7 +1,8 @@
 //! Flags, escalations that run out, and requests that were too many.
 
 use countersign_core::document::ESCALATION_TTL_S;
-use countersign_core::entry::{Body, Detector, Role};
+use countersign_core::entry::{Body, Detector, Role, Surface};
+use countersign_wire::NewCredential;
 use serde_json::json;
 
 use crate::kit::{AGENT, Kit, bundle, mail_request};
@@ -67,6 +68,40 @@ fn a_call_without_a_turn_is_flagged() {
         }
         other => panic!("{}", other.kind()),
     }
+}
+
+/// A credential for a prefix of names can bring up as many actors as it likes.
+#[test]
+fn more_flags_at_once_than_one_commit_holds_are_all_written() {
+    let mut kit = Kit::new();
+    let request = NewCredential {
+        roles: vec!["agent".to_owned()],
+        actors: vec!["agent:swarm/".to_owned()],
+        ..NewCredential::default()
+    };
+    let admin = kit.caller(Role::Admin);
+    let created = kit.service().add_credential(&admin, &request).unwrap();
+    let swarm = kit.service().authenticate(&created.token).unwrap();
+    let actors = countersign_ledger::limits::UNIT_ENTRIES + 20;
+    for n in 0..actors {
+        let mut request = mail_request("", "a@x.example");
+        let members = request.as_object_mut().unwrap();
+        members.remove("intent_ref");
+        members.insert("actor".to_owned(), json!(format!("agent:swarm/{n}")));
+        let body = request.to_string();
+        let decided = kit
+            .service()
+            .decide(&swarm, body.as_bytes(), Surface::Api, None);
+        decided.unwrap();
+    }
+    kit.service().settle_watch().unwrap();
+    let count = |kit: &Kit, kind: &str| kit.log().iter().filter(|of| of.kind() == kind).count();
+    assert_eq!(count(&kit, "flag"), actors);
+    kit.clock.turn(3_600_000);
+    kit.restart();
+    kit.service().settle_watch().unwrap();
+    assert_eq!(count(&kit, "flag"), actors);
+    assert_eq!(count(&kit, "flag-close"), actors);
 }
 
 #[test]
