@@ -7,27 +7,30 @@
 //! Pseudonyms of a person are retired first: what is judged meanwhile gets others, or is judged again.
 //! What has the old ones is looked for until there is none; then what they stood for goes.
 
+mod outcome;
+mod unit;
+
+pub(crate) use outcome::ErasedRefs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::document::{Document as _, PseudonymMeaning, SealedRecord};
-use countersign_core::entry::{self, ErasurePhase, RevocationEffect, RevocationScope, Role};
+use countersign_core::entry::Role;
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::limits::LEAF_LIST;
 use countersign_core::pseudonym::Pseudonym;
-use countersign_core::refs::{IntentRef, Sha256, StatementRef};
-use countersign_ledger::{ReadSet, StateKey, Step, StepError};
-use countersign_wire::{EraseRequest, Erased, KindCount, RawJson};
+use countersign_core::refs::{Sha256, StatementRef};
+use countersign_ledger::{ReadSet, StateKey};
+use countersign_wire::{EraseRequest, Erased};
 
+use self::outcome::count;
+use self::unit::Unit;
 use super::condemned::{Condemned, Gone};
 use super::select::Selected;
-use super::{hold, subjects};
 use crate::Service;
 use crate::caller::Caller;
 use crate::error::{ErrorCode, ServiceError};
-use crate::state::{
-    self, ErasedRow, HoldRow, IdempotencyRow, IntentRow, PendingRow, PseudonymRow, ResultRow,
-    RetiredRow, key,
-};
+use crate::state::{self, ErasedRow, HoldRow, IdempotencyRow, key};
 
 /// Most records that one request erases.
 const ERASED_AT_ONCE: usize = 8_192;
@@ -50,28 +53,6 @@ struct By {
     credential: Option<CredentialId>,
     reads: ReadSet,
     except_held: bool,
-}
-
-/// What came of erasing.
-#[derive(Default)]
-pub(crate) struct ErasedRefs {
-    pub(crate) kinds: BTreeMap<&'static str, u64>,
-    pub(crate) already: u64,
-    pub(crate) held: u64,
-    pub(crate) revoked: u64,
-    pub(crate) rows: u64,
-    pub(crate) entries: Vec<EntryId>,
-    /// The last entry, with its proof.
-    pub(crate) last: Option<RawJson>,
-}
-
-/// One commit's work.
-struct Unit {
-    records: Vec<(Condemned, EntryId)>,
-    entries: Vec<EntryId>,
-    by: By,
-    retired: Vec<StateKey>,
-    as_of: Option<u64>,
 }
 
 impl Service {
@@ -307,274 +288,10 @@ impl Service {
     }
 }
 
-impl Unit {
-    fn erase(&self, step: &mut Step<'_>) -> Result<ErasedRefs, StepError> {
-        let mut batch = ErasedRefs::default();
-        if self
-            .as_of
-            .is_some_and(|size| size != step.next_index().get())
-        {
-            let keys = Vec::new();
-            return Err(StepError::Stale { keys });
-        }
-        let records = self.left(step, &mut batch)?;
-        if records.is_empty() {
-            return Ok(batch);
-        }
-        for state_key in &self.retired {
-            retire(step, state_key)?;
-        }
-        step.seal(self.by.authority.record.clone())?;
-        for (records, entry_id) in records.chunks(LEAF_LIST).zip(&self.entries) {
-            let refs = records.iter().map(|(record, _)| record.reference);
-            let body = entry::Erasure {
-                phase: ErasurePhase::Requested,
-                refs: refs.collect(),
-                authority_ref: self.by.authority.reference,
-                credential: self.by.credential,
-                epoch: None,
-            };
-            for (record, revocation) in records {
-                self.erase_one(step, record, (*entry_id, *revocation), &mut batch)?;
-            }
-            let pending = PendingRow { at: step.now() };
-            step.push(*entry_id, body)?;
-            state::put(step, key::erasure_pending(*entry_id), &pending)?;
-            batch.entries.push(*entry_id);
-        }
-        Ok(batch)
-    }
-
-    /// Those that are there and may be erased.
-    fn left(
-        &self,
-        step: &Step<'_>,
-        batch: &mut ErasedRefs,
-    ) -> Result<Vec<&(Condemned, EntryId)>, StepError> {
-        let mut left = Vec::with_capacity(self.records.len());
-        let mut held = 0;
-        for record in &self.records {
-            let reference = record.0.reference;
-            if state::read_in::<ErasedRow>(step, &key::erased(&reference))?.is_some() {
-                batch.already += 1;
-            } else if !hold::held(step, &[reference])?.is_empty() {
-                held += 1;
-            } else if self.by.credential.is_none() && is_in_force(step, &record.0)? {
-                // Nobody is there who could withdraw it.
-            } else {
-                left.push(record);
-            }
-        }
-        if held > 0 && !self.by.except_held {
-            return Err(StepError::refused(under_hold(held)));
-        }
-        batch.held = count(held);
-        Ok(left)
-    }
-
-    fn erase_one(
-        &self,
-        step: &mut Step<'_>,
-        record: &Condemned,
-        (entry, revocation): (EntryId, EntryId),
-        batch: &mut ErasedRefs,
-    ) -> Result<(), StepError> {
-        let reference = record.reference;
-        step.erase(reference)?;
-        let row = ErasedRow {
-            entry,
-            at: step.now(),
-            credential: self.by.credential,
-        };
-        state::put(step, key::erased(&reference), &row)?;
-        subjects::unlist(step, &reference)?;
-        for row in &record.rows {
-            match row {
-                Gone::Pseudonym(state_key) => unlink(step, state_key, &reference)?,
-                Gone::Entity(state_key) => {
-                    step.purge(state_key.clone())?;
-                    state::put(step, key::directory_erased(), &entry)?;
-                }
-                Gone::Result(session, index) => erase_result(step, session, *index, entry)?,
-                Gone::Answer(state_key) => erase_answer(step, state_key)?,
-                Gone::Turn(intent_ref) => {
-                    let by = self.by.credential.zip(Some(revocation));
-                    batch.revoked += u64::from(withdraw(step, *intent_ref, by)?);
-                }
-            }
-        }
-        batch.rows = batch.rows.saturating_add(count(beside(record)));
-        *batch.kinds.entry(record.kind).or_default() += 1;
-        Ok(())
-    }
-}
-
-/// Later calls of the session are judged without it.
-fn erase_result(
-    step: &mut Step<'_>,
-    session: &Pseudonym,
-    index: countersign_merkle::LeafIndex,
-    entry: EntryId,
-) -> Result<(), StepError> {
-    let state_key = key::result(session, index.get());
-    step.purge(state_key)?;
-    state::put(step, key::erased_results(session), &entry)?;
-    // What is being judged rests on it.
-    let newest = key::newest_result(session);
-    match state::read_in::<ResultRow>(step, &newest)? {
-        Some(row) => state::put(step, newest, &row),
-        None => Ok(()),
-    }
-}
-
-/// Whoever asks again under the key learns that it was erased, and nothing is done twice.
-fn erase_answer(step: &mut Step<'_>, state_key: &StateKey) -> Result<(), StepError> {
-    let Some(mut row) = state::read_in::<IdempotencyRow>(step, state_key)? else {
-        return Ok(());
-    };
-    row.body = None;
-    state::put(step, state_key.clone(), &row)
-}
-
-fn is_in_force(step: &Step<'_>, record: &Condemned) -> Result<bool, StepError> {
-    for row in &record.rows {
-        if let Gone::Turn(intent_ref) = row {
-            let row = state::read_in::<IntentRow>(step, &key::intent(intent_ref))?;
-            if row.is_some_and(|row| !row.revoked && step.now() < row.expires_at) {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
-}
-
-/// Ends a turn that is in force: nothing can be done in the name of what nobody can read any more.
-fn withdraw(
-    step: &mut Step<'_>,
-    intent_ref: IntentRef,
-    by: Option<(CredentialId, EntryId)>,
-) -> Result<bool, StepError> {
-    let state_key = key::intent(&intent_ref);
-    let row = state::read_in::<IntentRow>(step, &state_key)?;
-    let row = row.filter(|row| !row.revoked && step.now() < row.expires_at);
-    let (Some(mut row), Some((credential, entry_id))) = (row, by) else {
-        return Ok(false);
-    };
-    let body = entry::Revocation {
-        scope: RevocationScope::Turn,
-        effect: RevocationEffect::Stop,
-        intent_ref: Some(intent_ref),
-        actor: None,
-        credential,
-    };
-    step.push(entry_id, body)?;
-    row.revoked = true;
-    state::put(step, state_key, &row)?;
-    Ok(true)
-}
-
-impl ErasedRefs {
-    /// What a selection would come to.
-    fn planned(selected: &Selected, held: usize) -> Self {
-        let mut planned = Self {
-            already: selected.already,
-            held: count(held),
-            ..Self::default()
-        };
-        for record in &selected.records {
-            *planned.kinds.entry(record.kind).or_default() += 1;
-            planned.rows = planned.rows.saturating_add(count(beside(record)));
-        }
-        planned
-    }
-
-    fn add(&mut self, more: Self) {
-        for (kind, records) in more.kinds {
-            let sum = self.kinds.entry(kind).or_default();
-            *sum = sum.saturating_add(records);
-        }
-        self.already = self.already.saturating_add(more.already);
-        self.held = self.held.saturating_add(more.held);
-        self.revoked = self.revoked.saturating_add(more.revoked);
-        self.rows = self.rows.saturating_add(more.rows);
-        self.entries.extend(more.entries);
-        self.last = more.last.or(self.last.take());
-    }
-
-    /// How many records were erased.
-    pub(crate) fn records(&self) -> u64 {
-        self.kinds.values().sum()
-    }
-
-    /// As whoever asked is told; what was not done is a dry run.
-    fn answer(self, authority: Option<&Authority>, window_h: u32, left: u64) -> Erased {
-        let records = self.records();
-        let kinds = self.kinds.into_iter().map(|(kind, records)| KindCount {
-            kind: kind.to_owned(),
-            records,
-        });
-        let done = authority.filter(|_| !self.entries.is_empty());
-        Erased {
-            dry_run: authority.is_none(),
-            kinds: kinds.collect(),
-            records,
-            already: self.already,
-            held: self.held,
-            turns_revoked: self.revoked,
-            rows: self.rows,
-            left,
-            authority_ref: done.map(|authority| authority.reference.to_string()),
-            entries: self.entries.iter().map(EntryId::to_string).collect(),
-            log_is_emptied: true,
-            window_h,
-            entry: self.last,
-        }
-    }
-}
-
-/// From here on nothing new is given the pseudonym; what has it is still found.
-fn retire(step: &mut Step<'_>, state_key: &StateKey) -> Result<(), StepError> {
-    let Some(row) = state::read_in::<PseudonymRow>(step, state_key)? else {
-        return Ok(());
-    };
-    step.purge(state_key.clone())?;
-    let retired = key::retired(state_key);
-    let mut rows = state::read_in::<RetiredRow>(step, &retired)?.unwrap_or_default();
-    rows.rows.push(row);
-    state::put(step, retired, &rows)
-}
-
-/// The last that leads from a value to a pseudonym goes.
-fn unlink(step: &mut Step<'_>, state_key: &StateKey, meaning: &Sha256) -> Result<(), StepError> {
-    let is_it = |row: &PseudonymRow| Sha256::from(row.meaning) == *meaning;
-    if state::read_in::<PseudonymRow>(step, state_key)?.is_some_and(|row| is_it(&row)) {
-        step.purge(state_key.clone())?;
-    }
-    let retired = key::retired(state_key);
-    let Some(mut rows) = state::read_in::<RetiredRow>(step, &retired)? else {
-        return Ok(());
-    };
-    rows.rows.retain(|row| !is_it(row));
-    match rows.rows.is_empty() {
-        true => step.purge(retired),
-        false => state::put(step, retired, &rows),
-    }
-}
-
-/// The rows that go with a record, but for a turn's, which stays.
-fn beside(record: &Condemned) -> usize {
-    let rows = record.rows.iter();
-    rows.filter(|row| !matches!(row, Gone::Turn(_))).count()
-}
-
 fn under_hold(records: usize) -> ServiceError {
     let detail = format!(
         "{records} of the selected records are under legal hold: nothing was erased. Release the \
          holds, or leave these records out with `except_held`"
     );
     ServiceError::new(ErrorCode::Held, detail)
-}
-
-fn count(n: usize) -> u64 {
-    u64::try_from(n).unwrap_or(u64::MAX)
 }

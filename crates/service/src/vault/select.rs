@@ -4,10 +4,12 @@
 //! session or principal a pseudonym stands for, and where a record speaks of more people than are
 //! listed. What is found is not told to anybody here.
 
+mod pseudonyms;
+mod refs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_core::document::PseudonymMeaning;
-use countersign_core::document::{Call, Changeset, Document as _, Statement};
+use countersign_core::document::{Call, Document as _, PseudonymMeaning, Statement};
 use countersign_core::entry::{AnyEntry, Body, Decision, Entry, Kind as _, VaultAccess};
 use countersign_core::ids::EntryId;
 use countersign_core::names::SessionId;
@@ -18,16 +20,14 @@ use countersign_merkle::LeafIndex;
 use countersign_wire::Selection;
 use serde::de::DeserializeOwned;
 
-use super::condemned::{Condemned, Gone, kind_named, records_of};
+use super::condemned::{Condemned, records_of};
 use crate::Service;
 use crate::error::{ErrorCode, ServiceError};
-use crate::state::{self, DirectoryRow, ExecutionRow, IntentRow, PseudonymRow, RetiredRow, key};
+use crate::state::{self, ExecutionRow, IntentRow, key};
 use crate::turns::name;
 
 /// Most records that one selection means.
 const SELECTED_RECORDS: usize = 262_144;
-/// Most refs that one selection lists.
-const SELECTED_REFS: usize = 1_024;
 /// Longest text that names a subject or a session, in bytes.
 const SUBJECT_BYTES: usize = 1_024;
 /// Entries or rows that are read at once.
@@ -358,156 +358,6 @@ impl Gathering<'_> {
             AnyEntry::Known(entry) => self.add_all(records_of(found.version, &entry)),
             AnyEntry::Unknown(_) => Ok(()),
         }
-    }
-
-    /// What the pseudonyms of a value stand for: the one in force, and those that an erasure which
-    /// was cut off has retired.
-    pub(super) fn meanings_of(
-        &mut self,
-        kind: PseudonymKind,
-        value: &str,
-    ) -> Result<Vec<Pseudonym>, ServiceError> {
-        let ledger = &self.service.ledger;
-        let state_key = self.service.pseudonym_key(kind, value);
-        let mut rows = state::read::<RetiredRow>(ledger, &key::retired(&state_key))?
-            .unwrap_or_default()
-            .rows;
-        let live = state::read::<PseudonymRow>(ledger, &state_key)?;
-        if let Some(row) = live.filter(|_| !self.late) {
-            self.links.insert(state_key.clone());
-            rows.push(row);
-        }
-        for row in &rows {
-            self.link(row, &state_key)?;
-        }
-        Ok(rows.into_iter().map(|row| row.pseudonym).collect())
-    }
-
-    fn link(&mut self, row: &PseudonymRow, state_key: &StateKey) -> Result<(), ServiceError> {
-        let record = Condemned::new(row.meaning.into(), PseudonymMeaning::KIND, None);
-        self.add(record.with(Gone::Pseudonym(state_key.clone())))
-    }
-
-    /// What the pseudonym of a session stands for, by one of its turns that can be opened; or as it
-    /// was retired.
-    pub(super) fn session_meaning(
-        &mut self,
-        turns: &[IntentRef],
-        session: Pseudonym,
-    ) -> Result<(), ServiceError> {
-        let mut retired = Vec::new();
-        self.service
-            .each_row::<RetiredRow>(key::RETIRED_SESSIONS, |state_key, found| {
-                let of_session = found.rows.into_iter().find(|row| row.pseudonym == session);
-                let state_key = state_key.as_str().strip_prefix(key::RETIRED);
-                retired.extend(of_session.zip(state_key.map(StateKey::new)));
-            })?;
-        for (row, state_key) in &retired {
-            self.link(row, state_key)?;
-        }
-        let mut turns = turns.iter();
-        let open = turns.find_map(|turn| self.service.open_intent(*turn).ok());
-        let Some(open) = open else { return Ok(()) };
-        let value = open.document.session.as_str();
-        if self
-            .service
-            .known_pseudonym(PseudonymKind::Session, value)?
-            == Some(session)
-        {
-            self.meanings_of(PseudonymKind::Session, value)?;
-        }
-        Ok(())
-    }
-
-    /// Records by their refs: with the rows that go with them, where an entry names them.
-    fn refs(&mut self, refs: &[String]) -> Result<(), ServiceError> {
-        if refs.is_empty() || refs.len() > SELECTED_REFS {
-            let detail = format!(
-                "`refs` lists {} refs; allowed are 1 to {SELECTED_REFS}",
-                refs.len()
-            );
-            return Err(ServiceError::malformed(detail));
-        }
-        let mut left = BTreeMap::new();
-        for text in refs {
-            let reference: Sha256 = name(text)?;
-            let record = self.service.ledger.sealed(&reference)?;
-            let erased = self.service.ledger.state(&key::erased(&reference))?;
-            if record.is_none() && erased.is_none() {
-                return Err(ServiceError::not_found(format!(
-                    "sealed record `{reference}`"
-                )));
-            }
-            let kind = record.map_or("other", |record| kind_named(&record.kind));
-            left.insert(reference, kind);
-        }
-        self.named_by_entries(&mut left)?;
-        for (reference, kind) in left {
-            self.add(Condemned::new(reference, kind, None))?;
-        }
-        self.rows_of_bare()
-    }
-
-    /// Goes through the log from its end for the entries that name records.
-    fn named_by_entries(
-        &mut self,
-        left: &mut BTreeMap<Sha256, &'static str>,
-    ) -> Result<(), ServiceError> {
-        // Nothing in the log names these.
-        let is_named = |kind: &str| kind != PseudonymMeaning::KIND;
-        let mut end = self.service.ledger.size().get();
-        while end > 0 && left.values().any(|kind| is_named(kind)) {
-            let start = end.saturating_sub(READ as u64);
-            for stored in self.service.ledger.leaves(start..end)? {
-                let text = String::from_utf8_lossy(&stored.bytes);
-                if !left.keys().any(|it| text.contains(&it.to_string())) {
-                    continue;
-                }
-                let AnyEntry::Known(entry) = AnyEntry::from_leaf(&stored.bytes)? else {
-                    continue;
-                };
-                for record in records_of(stored.index, &entry) {
-                    if left.remove(&record.reference).is_some() {
-                        self.add(record)?;
-                    }
-                }
-            }
-            end = start;
-        }
-        Ok(())
-    }
-
-    /// The rows that lead to records which no entry names: pseudonyms and entities of the directory.
-    fn rows_of_bare(&mut self) -> Result<(), ServiceError> {
-        let of_kind = |kind: &str| -> BTreeSet<Sha256> {
-            let records = self.records.values().filter(|record| record.kind == kind);
-            records.map(|record| record.reference).collect()
-        };
-        let (meanings, changes) = (of_kind(PseudonymMeaning::KIND), of_kind(Changeset::KIND));
-        let mut rows = Vec::new();
-        if !meanings.is_empty() {
-            self.service
-                .each_row::<PseudonymRow>(key::PSEUDONYMS, |state_key, row| {
-                    let meaning = Sha256::from(row.meaning);
-                    if meanings.contains(&meaning) {
-                        rows.push((meaning, Gone::Pseudonym(state_key.clone())));
-                    }
-                })?;
-        }
-        if !changes.is_empty() {
-            self.service
-                .each_row::<DirectoryRow>(key::DIRECTORY_ENTITIES, |state_key, row| {
-                    if changes.contains(&row.sealed) {
-                        rows.push((row.sealed, Gone::Entity(state_key.clone())));
-                    }
-                })?;
-        }
-        for (reference, row) in rows {
-            if let Some(record) = self.records.remove(&reference) {
-                self.records.insert(reference, record.with(row));
-            }
-        }
-        Ok(())
     }
 
     /// What reviewers were shown of the records: a statement that repeats their content, also where one
