@@ -7,7 +7,7 @@
 use countersign_core::time::Timestamp;
 
 use crate::limits::{DIGEST_SHOWN, ENTRIES_SHOWN};
-use crate::message::{Message, Opened};
+use crate::message::{Change, Message, Opened};
 use crate::payload::linked;
 
 /// Entries that a text names; a webhook names more.
@@ -50,7 +50,7 @@ pub(crate) enum Line {
 pub(crate) fn subject(message: &Message) -> String {
     let by = message.actor.as_ref().map(|actor| format!(", {actor}"));
     let word = match message.change {
-        crate::Change::Raised => String::new(),
+        Change::Raised => String::new(),
         other => format!(" ({})", other.word()),
     };
     clean(&format!(
@@ -99,12 +99,16 @@ impl Told<'_> {
 }
 
 fn own(message: &Message, link: Option<&str>) -> Vec<Line> {
-    let mut lines = vec![format!(
-        "flag {} was {} at {}",
-        message.flag,
-        message.change.word(),
-        message.at
-    )];
+    let changed = match message.change {
+        Change::Raised => "was raised",
+        Change::Grown => "grew",
+        Change::Acknowledged => "was acknowledged",
+        Change::Closed => "was closed",
+    };
+    let mut lines = vec![
+        found(message.detector).to_owned(),
+        format!("flag {} {changed} at {}", message.flag, message.at),
+    ];
     let began = message.onset_at.map(|at| format!(", at {at}"));
     let began = began.unwrap_or_default();
     lines.push(format!("it began with entry {}{began}", message.onset));
@@ -128,7 +132,7 @@ fn own(message: &Message, link: Option<&str>) -> Vec<Line> {
         lines.push(format!("entries {}{more}", shown.join(", ")));
     }
     lines.push(format!("log {}", message.origin));
-    lines.push(format!("look: countersign flags show {}", message.flag));
+    lines.extend(next_steps(message));
     lines.extend(link.map(|link| linked(link, message)));
     lines
         .into_iter()
@@ -138,21 +142,61 @@ fn own(message: &Message, link: Option<&str>) -> Vec<Line> {
 
 fn amounts(message: &Message) -> String {
     let held = match message.policy_held() {
+/// What a detector looks for, in a sentence: at night nobody looks a name up.
+fn found(detector: Detector) -> &'static str {
+    match detector {
+        Detector::Burst => "more calls than usual were rejected",
+        Detector::Unmandated => "calls were made with no live turn behind them",
+        Detector::ToolChanged => "a tool is not the one that a person confirmed",
+        Detector::Retry => "a stopped call was tried again in other ways",
+        Detector::NovelTarget => "a call went for something that this actor never named before",
+        Detector::OffHours => "calls came at an hour at which this actor was never at work",
+        Detector::Spread => "calls of many turns went for one new target",
+        Detector::MissingExecution => "approved calls were not reported to have run",
+        Detector::UnapprovedExecution => "something was to run, or ran, that was not approved",
+        Detector::ReadingAround => "sealed records were opened out of pattern",
+        Detector::Loosened => "a new bundle permitted what had just been rejected",
+    }
+}
+
+/// What to do about it, as commands.
+fn next_steps(message: &Message) -> Vec<String> {
+    let mut steps = vec![format!("look: countersign flags show {}", message.flag)];
+    let is_news = matches!(message.change, Change::Raised | Change::Grown);
+    if let (true, true, Some(actor)) = (
+        is_news,
+        message.severity >= Severity::Warning,
+        &message.actor,
+    ) {
+        steps.push(format!("stop it: countersign stop {actor}"));
+    }
+    if is_news {
+        let flag = message.flag;
+        steps.push(format!("take it: countersign flags acknowledge {flag}"));
+    }
+    steps
+}
+
         Some(true) => "; the policy held",
         Some(false) => "; the policy did not stop all of it",
         None => "",
     };
-    let count = message.count;
+    let entries = counted(message.count, "entry", "entries");
     match (message.stopped, message.passed) {
         (Some(stopped), Some(passed)) => {
-            format!("{count} entries: {stopped} calls stopped, {passed} passed{held}")
+            let stopped = counted(stopped, "call", "calls");
+            format!("{entries}: {stopped} stopped, {passed} passed{held}")
         }
-        _ => format!("{count} entries{held}"),
+        _ => format!("{entries}{held}"),
     }
 }
 
 fn foreign(opened: &Opened) -> Vec<Line> {
     let mut lines = Vec::new();
+fn counted(count: u32, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
     for part in &opened.turn {
         lines.push(Line::Own(format!(
             "the turn, in the words of the {}:",
@@ -205,14 +249,7 @@ fn is_unsafe(character: char) -> bool {
 /// Slack's three escapes, for our own words.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            other => out.push(other),
-        }
-    }
+    text.chars().for_each(|it| escape(it, &mut out));
     out
 }
 
@@ -221,14 +258,18 @@ pub(crate) fn escaped(text: &str) -> String {
 pub fn defanged(text: &str) -> String {
     let mut out = String::with_capacity(text.len().saturating_mul(2));
     for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            other => out.push(other),
-        }
+        escape(character, &mut out);
         if character.is_ascii_punctuation() {
             out.push('\u{200b}');
+fn escape(character: char, out: &mut String) {
+    match character {
+        '&' => out.push_str("&amp;"),
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        other => out.push(other),
+    }
+}
+
         }
     }
     out

@@ -33,7 +33,7 @@ impl RawSink {
             (false, false) => Networks::Public,
             (true, false) => Networks::Any,
             (true, true) => Networks::Private,
-            (false, true) => return Err("what goes there would not be encrypted; in a private network that is allowed by `allow_private = true`".to_owned()),
+            (false, true) => return Err("what goes there would not be encrypted; in a private network that is allowed by `allow_private = true`, which is --allow-private".to_owned()),
         };
         let quiet = self.quiet.as_ref().map(QuietHours::parse).transpose();
         Ok(Sink {

@@ -63,7 +63,10 @@ fn a_mail_arrives_encrypted_with_what_it_says() {
         assert_eq!(got.header("date"), ["Sun, 01 Mar 2026 12:00:00 +0000"]);
         let body = got.lines.join("\n");
         for part in [
+            "more calls than usual were rejected",
             "5 calls stopped, 0 passed; the policy held",
+            "look: countersign flags show ",
+            "stop it: countersign stop agent:support",
             "log log.example/log/acme/1",
         ] {
             assert!(body.contains(part), "`{part}` is not in\n{body}");

@@ -178,7 +178,11 @@ impl Row {
         }
         if let Some(trying) = state.trying.as_ref().filter(|trying| trying.attempts > 0) {
             let why = trying.error.as_deref().unwrap_or_default();
-            said.push_str(&format!(", tried {} times: {why}", trying.attempts));
+            let attempts = match trying.attempts {
+                1 => "1 attempt".to_owned(),
+                count => format!("{count} attempts"),
+            };
+            said.push_str(&format!(", {attempts} failed: {why}"));
             tone = Tone::Careful;
         }
         if state.dead > 0 {
