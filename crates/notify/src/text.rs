@@ -4,6 +4,7 @@
 //! sealed record is somebody else's text, an attacker's perhaps: it comes last, is marked as such,
 //! and no markup, mention or link in it survives.
 
+use countersign_core::entry::{Detector, Severity};
 use countersign_core::time::Timestamp;
 
 use crate::limits::{DIGEST_SHOWN, ENTRIES_SHOWN};
