@@ -8,6 +8,7 @@
 )]
 
 mod choosing;
+mod corpus;
 mod folders;
 mod reports;
 mod support;

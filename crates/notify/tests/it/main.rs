@@ -1,6 +1,8 @@
 //! Telling people, over real connections: a listener of HTTP and one of SMTP, kind ones and others.
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod encrypted;
 #[cfg(test)]
 mod hostile;

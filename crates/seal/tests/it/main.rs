@@ -8,6 +8,7 @@
 )]
 
 mod attacks;
+mod corpus;
 mod foreign;
 mod support;
 mod words;
