@@ -141,8 +141,6 @@ fn own(message: &Message, link: Option<&str>) -> Vec<Line> {
         .collect()
 }
 
-fn amounts(message: &Message) -> String {
-    let held = match message.policy_held() {
 /// What a detector looks for, in a sentence: at night nobody looks a name up.
 fn found(detector: Detector) -> &'static str {
     match detector {
@@ -178,6 +176,8 @@ fn next_steps(message: &Message) -> Vec<String> {
     steps
 }
 
+fn amounts(message: &Message) -> String {
+    let held = match message.policy_held() {
         Some(true) => "; the policy held",
         Some(false) => "; the policy did not stop all of it",
         None => "",
@@ -192,12 +192,12 @@ fn next_steps(message: &Message) -> Vec<String> {
     }
 }
 
-fn foreign(opened: &Opened) -> Vec<Line> {
-    let mut lines = Vec::new();
 fn counted(count: u32, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+fn foreign(opened: &Opened) -> Vec<Line> {
+    let mut lines = Vec::new();
     for part in &opened.turn {
         lines.push(Line::Own(format!(
             "the turn, in the words of the {}:",
@@ -262,6 +262,11 @@ pub fn defanged(text: &str) -> String {
         escape(character, &mut out);
         if character.is_ascii_punctuation() {
             out.push('\u{200b}');
+        }
+    }
+    out
+}
+
 fn escape(character: char, out: &mut String) {
     match character {
         '&' => out.push_str("&amp;"),
@@ -269,11 +274,6 @@ fn escape(character: char, out: &mut String) {
         '>' => out.push_str("&gt;"),
         other => out.push(other),
     }
-}
-
-        }
-    }
-    out
 }
 
 /// Text cut to a number of characters, which says so.
