@@ -14,11 +14,20 @@ import argparse, base64, json, pathlib, sys
 from check_export import KINDS, Contradiction, Failed, checkpoint, key_text, need, node, ref, rfc8785, sha256
 
 OWN = {"manifest.json", "SHA256SUMS"}
+TOP = OWN | {"README.md", "checkpoint", "records.json", "report.html", "report.md", "tlog-policy"}
+DIRECTORIES = {"entries", "proofs", "bundles", "documents"}
 
 
 def files_of(directory):
+    """All but the hidden ones that file managers leave behind."""
     paths = (path for path in directory.rglob("*") if not path.is_dir())
-    return {path.relative_to(directory).as_posix(): path for path in paths}
+    named = {path.relative_to(directory).as_posix(): path for path in paths}
+    return {name: path for name, path in named.items() if not any(part.startswith(".") for part in name.split("/"))}
+
+
+def has_place(name):
+    directory, slash, rest = name.partition("/")
+    return name in TOP or (slash and directory in DIRECTORIES and "/" not in rest)
 
 
 def check_manifest(directory):
@@ -29,6 +38,7 @@ def check_manifest(directory):
     need(set(found) - OWN == set(manifest["files"]), "other files than the manifest lists:",
          sorted((set(found) - OWN) ^ set(manifest["files"])))
     for name, digest in manifest["files"].items():
+        need(has_place(name), name, "has no place in such a folder")
         need(found[name].is_file() and not found[name].is_symlink(), name, "is no regular file")
         need(ref(found[name].read_bytes()) == digest, name, "is not the file that the manifest lists")
     sums = "".join(f"{sha256(found[name].read_bytes()).hex()}  {name}\n" for name in sorted(set(found) - {"SHA256SUMS"}))
@@ -72,7 +82,9 @@ def check_entries(directory, manifest, note, size, root):
         need(last <= entry["timestamp"], stem, "goes back in time")
         last = entry["timestamp"]
         entries[listed["index"]] = entry
-    need(len(entries) == len(list((directory / "entries").iterdir())), "an entry that the manifest does not list")
+    for below in ("entries", "proofs"):
+        found = [path for path in (directory / below).iterdir() if not path.name.startswith(".")]
+        need(len(entries) == len(found), "other", below, "than those of the entries that the manifest lists")
     need(entries, "no entries")
     return entries
 
@@ -85,11 +97,13 @@ def check_named(directory, entries):
             policy = entry["policy_ref"]
             bundle = (directory / "bundles" / f"{policy.removeprefix('sha256:')}.json").read_bytes()
             need(ref(bundle) == policy and policy in stored, "decision", entry["entry_id"], "names a bundle that is not here or not in the log")
-    kinds = {entry[member]: kind for entry in entries.values() for member, kind in KINDS.items() if entry.get(member)}
-    for path in sorted((directory / "documents").glob("*")):
+    turns = {member: "intent" for member in ("claimed_intent_ref", "parent", "mandate", "turn")}
+    kinds = {entry[member]: kind for entry in entries.values() for member, kind in (turns | KINDS).items() if entry.get(member)}
+    for path in sorted((directory / "documents").glob("[!.]*")):
         name, content = "sha256:" + path.stem, path.read_bytes()
         need(ref(content) == name, path.name, "does not hash to its name")
-        need(kinds.get(name) in (None, json.loads(content)["kind"]), path.name, "is of another kind than the entry says that names it")
+        need(name in kinds, path.name, "is named by no entry")
+        need(kinds[name] == json.loads(content)["kind"], path.name, "is of another kind than the entry says that names it")
 
 
 def check(args):

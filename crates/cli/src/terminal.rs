@@ -97,12 +97,12 @@ impl Terminal {
         let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
     }
 
-    /// Says what may help.
+    /// Says what may help. A command that it names may hold what a server answered.
     pub(crate) fn hint(self, text: impl AsRef<str>) {
         self.note(format!(
             "{} {}",
             painted(self.error_colour, Tone::Strong, "hint:"),
-            text.as_ref()
+            crate::render::plain(text.as_ref())
         ));
     }
 

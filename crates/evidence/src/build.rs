@@ -90,7 +90,11 @@ pub fn build(
         let name = format::bundle_name(&(*reference).into());
         files.insert(name, bytes.clone());
     }
-    for (reference, bytes) in &material.documents {
+    // A record that none of the entries names would be proven by nothing here.
+    let named = members::named(chosen);
+    let mut documents = material.documents.clone();
+    documents.retain(|reference, _| named.contains(reference));
+    for (reference, bytes) in &documents {
         files.insert(format::document_name(reference), bytes.clone());
     }
     let mut standing = stand(&files, &material.trust);
@@ -104,11 +108,9 @@ pub fn build(
     let policy = material.policy.clone();
     let policy = policy.unwrap_or_else(|| readme::policy_text(&material.trust));
     files.insert(format::POLICY.to_owned(), policy.into_bytes());
-    let records = Records::of(chosen, &material.documents);
-    files.insert(
-        format::RECORDS.to_owned(),
-        records_json(chosen, &records, material)?,
-    );
+    let records = Records::of(chosen, &documents);
+    let listed = records_listed(chosen, &records, &material.left_sealed);
+    files.insert(format::RECORDS.to_owned(), pretty(&listed)?);
     let bundles = again::compiled(&material.bundles);
     let bodies = chosen.bodies().filter_map(|(index, _, body)| {
         let id = chosen.id_at(index)?;
@@ -130,7 +132,7 @@ pub fn build(
     files.insert(format::REPORT_HTML.to_owned(), report::html(&page));
     files.insert(format::REPORT_MD.to_owned(), report::markdown(&page));
     let origin = standing.origin.clone().unwrap_or_default();
-    let is_opened = !material.documents.is_empty();
+    let is_opened = !documents.is_empty();
     files.insert(
         format::README.to_owned(),
         readme::readme(&origin, standing.size, &material.trust, is_opened),
@@ -203,11 +205,11 @@ pub(crate) fn stand(files: &Files, trust: &Trust) -> Standing {
 }
 
 /// Every record that the entries name: what it is, which entries name it, and what became of it.
-fn records_json(
+pub(crate) fn records_listed(
     chosen: &Chosen,
     records: &Records<'_>,
-    material: &Material,
-) -> Result<Vec<u8>, EvidenceError> {
+    left_sealed: &BTreeMap<Sha256, String>,
+) -> Vec<serde_json::Value> {
     let mut named: BTreeMap<Sha256, (&'static str, BTreeSet<String>)> = BTreeMap::new();
     for (index, _, body) in chosen.bodies() {
         for record in members::records(body) {
@@ -217,7 +219,7 @@ fn records_json(
             by.extend(chosen.id_at(index).map(|id| id.to_string()));
         }
     }
-    let list: Vec<serde_json::Value> = named
+    named
         .iter()
         .map(|(reference, (kind, by))| {
             let mut record = json!({"ref": reference.to_string(), "kind": kind, "named_by": by});
@@ -243,7 +245,7 @@ fn records_json(
                         .collect();
                     json!({"state": "erased", "erased": erased})
                 }
-                State::Sealed => match material.left_sealed.get(reference) {
+                State::Sealed => match left_sealed.get(reference) {
                     Some(why) => json!({"state": "sealed", "why": why}),
                     None => json!({"state": "sealed"}),
                 },
@@ -255,8 +257,7 @@ fn records_json(
             }
             record
         })
-        .collect();
-    pretty(&list)
+        .collect()
 }
 
 fn pretty(value: &impl serde::Serialize) -> Result<Vec<u8>, EvidenceError> {

@@ -9,9 +9,10 @@ use countersign_verify::{Trust, Word};
 use serde::Serialize;
 
 use crate::again::{self, Again};
-use crate::build::{stand, sums};
-use crate::choose::choose;
+use crate::build::{records_listed, stand, sums};
+use crate::choose::{Chosen, choose};
 use crate::format::{self, Files, Manifest};
+use crate::members;
 use crate::pool::Pool;
 use crate::question::Question;
 use crate::record::Records;
@@ -57,6 +58,9 @@ pub fn check(files: &Files, trust: &Trust, rejudge: bool) -> Checked {
     let mut mismatches = std::mem::take(&mut standing.mismatches);
     let manifest = manifest(files, &standing, &mut mismatches);
     let entries = entries(files, &mut mismatches);
+    if let Some(manifest) = &manifest {
+        listed(manifest, files, &entries, &mut mismatches);
+    }
     let (bundles, bundles_named) = bundles(files, &entries, &mut mismatches);
     let mut pool = Pool::default();
     for (index, (name, _)) in &entries {
@@ -71,8 +75,9 @@ pub fn check(files: &Files, trust: &Trust, rejudge: bool) -> Checked {
         countersign_core::time::Timestamp::from_millis(i64::MAX / 2),
     );
     let chosen = choose(&all, &pool, &BTreeSet::new());
-    let opened = documents(files, &mut mismatches);
+    let opened = documents(files, &members::named(&chosen), &mut mismatches);
     let documents = u64::try_from(opened.len()).unwrap_or(u64::MAX);
+    records(files, &chosen, &opened, &mut mismatches);
     let rejudged = rejudge.then(|| {
         let records = Records::of(&chosen, &opened);
         let compiled = again::compiled(&bundles);
@@ -121,6 +126,10 @@ fn manifest(
         }
     }
     let is_own = |name: &str| name == format::MANIFEST || name == format::SUMS;
+    for name in files.keys().filter(|name| !format::has_place(name)) {
+        let found = "a file that has no place in such a folder";
+        mismatches.push(Mismatch::new(name, found, "no such file"));
+    }
     let unlisted = files
         .keys()
         .filter(|name| !is_own(name) && !manifest.files.contains_key(*name));
@@ -139,6 +148,47 @@ fn manifest(
         mismatches.push(Mismatch::new(format::MANIFEST, found, expected));
     }
     Some(manifest)
+}
+
+/// What the manifest says of the entries is what is there; no proof is of another one.
+fn listed(
+    manifest: &Manifest,
+    files: &Files,
+    entries: &BTreeMap<u64, (String, AnyEntry)>,
+    mismatches: &mut Vec<Mismatch>,
+) {
+    let says = manifest.entries.iter();
+    let says = says.map(|it| (it.index, it.entry_id.clone(), it.kind.clone()));
+    let found = entries.iter();
+    let found = found.map(|(index, (_, entry))| {
+        let (id, kind) = (entry.entry_id().to_string(), entry.kind().to_owned());
+        (*index, id, kind)
+    });
+    if !says.eq(found) {
+        let expected = "the entries that are there, in order";
+        mismatches.push(Mismatch::new(
+            format::MANIFEST,
+            "another list of entries",
+            expected,
+        ));
+    }
+    if manifest.opened != files.keys().any(|name| name.starts_with("documents/")) {
+        let found = format!("`opened` is {}", manifest.opened);
+        mismatches.push(Mismatch::new(
+            format::MANIFEST,
+            found,
+            "whether records were opened",
+        ));
+    }
+    let proofs: BTreeSet<String> = entries
+        .values()
+        .filter_map(|(name, _)| format::proof_beside(name))
+        .collect();
+    let names = files.range("proofs/".to_owned().."proofs0".to_owned());
+    for (name, _) in names.filter(|(name, _)| !proofs.contains(*name)) {
+        let expected = "a proof of an entry of the folder";
+        mismatches.push(Mismatch::new(name, "a proof of nothing", expected));
+    }
 }
 
 /// The entries by their places; each file has the name that its entry gives it.
@@ -211,21 +261,56 @@ fn bundles(
             mismatches.push(Mismatch::new(name, "none", expected));
         }
     }
+    for policy in bundles.keys().filter(|policy| !stored.contains(policy)) {
+        let name = format::bundle_name(&(*policy).into());
+        let expected = "a bundle that came into the log by an entry of the folder";
+        mismatches.push(Mismatch::new(&name, "another one", expected));
+    }
     let named = bundles.keys().filter(|policy| named.contains_key(policy));
     let count = u64::try_from(named.count()).unwrap_or(u64::MAX);
     (bundles, count)
 }
 
-/// The records: each is what its name says.
-fn documents(files: &Files, mismatches: &mut Vec<Mismatch>) -> BTreeMap<Sha256, Vec<u8>> {
+/// The records: each is what its name says, and what an entry names.
+fn documents(
+    files: &Files,
+    names: &BTreeSet<Sha256>,
+    mismatches: &mut Vec<Mismatch>,
+) -> BTreeMap<Sha256, Vec<u8>> {
     let mut documents = BTreeMap::new();
     for (name, bytes) in files.range("documents/".to_owned().."documents0".to_owned()) {
         match format::ref_of_name(name, "documents") {
-            Some(named) if named == Sha256::of(bytes) => {
+            Some(named) if named == Sha256::of(bytes) && names.contains(&named) => {
                 documents.insert(named, bytes.clone());
+            }
+            Some(named) if named == Sha256::of(bytes) => {
+                let expected = "a record that an entry of the folder names";
+                mismatches.push(Mismatch::new(name, "another one", expected));
             }
             _ => mismatches.push(Mismatch::new(name, Sha256::of(bytes), "its name")),
         }
     }
     documents
+}
+
+/// What the list of records says of them is what the entries say. Why one was left sealed is the
+/// maker's word.
+fn records(
+    files: &Files,
+    chosen: &Chosen,
+    opened: &BTreeMap<Sha256, Vec<u8>>,
+    mismatches: &mut Vec<Mismatch>,
+) {
+    let bytes = files.get(format::RECORDS);
+    let says = bytes.and_then(|bytes| serde_json::from_slice::<Vec<serde_json::Value>>(bytes).ok());
+    let says = says.map(|mut says| {
+        let records = says.iter_mut().filter_map(serde_json::Value::as_object_mut);
+        records.for_each(|record| drop(record.remove("why")));
+        says
+    });
+    let expected = records_listed(chosen, &Records::of(chosen, opened), &BTreeMap::new());
+    if says != Some(expected) {
+        let expected = "the records that the entries name, and what became of them";
+        mismatches.push(Mismatch::new(format::RECORDS, "another list", expected));
+    }
 }

@@ -21,6 +21,28 @@ pub(crate) const REPORT_HTML: &str = "report.html";
 pub(crate) const REPORT_MD: &str = "report.md";
 pub(crate) const README: &str = "README.md";
 
+/// The directories of a folder.
+pub const DIRECTORIES: [&str; 4] = ["entries", "proofs", "bundles", "documents"];
+/// The files beside them.
+pub const TOP: [&str; 8] = [
+    README,
+    SUMS,
+    CHECKPOINT,
+    MANIFEST,
+    RECORDS,
+    REPORT_HTML,
+    REPORT_MD,
+    POLICY,
+];
+
+/// Whether a folder can hold a file of this name.
+pub(crate) fn has_place(name: &str) -> bool {
+    match name.split_once('/') {
+        None => TOP.contains(&name),
+        Some((directory, name)) => DIRECTORIES.contains(&directory) && !name.contains('/'),
+    }
+}
+
 /// What `manifest.json` says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Manifest {

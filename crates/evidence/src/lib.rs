@@ -36,7 +36,7 @@ pub use archive::zip;
 pub use build::{EvidenceError, Material, build};
 pub use check::{Checked, check, is_folder};
 pub use choose::{Chosen, Part, choose};
-pub use format::{FORMAT, Files, Manifest, manifest_of};
+pub use format::{DIRECTORIES, FORMAT, Files, Manifest, TOP, manifest_of};
 pub use members::{Opening, openings};
 pub use pool::{Pool, PoolError};
 pub use question::Question;

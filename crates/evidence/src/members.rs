@@ -40,6 +40,16 @@ pub(crate) fn records(body: &Body) -> Vec<Named> {
     found.into_iter().flatten().collect()
 }
 
+/// Every ref by which the entries name a sealed record of their own, or a turn.
+pub(crate) fn named(chosen: &Chosen) -> BTreeSet<Sha256> {
+    let bodies = chosen.bodies();
+    let of_body = |body| {
+        let own = records(body).into_iter().map(|it| it.reference);
+        own.chain(turns(body).into_iter().map(Into::into))
+    };
+    bodies.flat_map(|(_, _, body)| of_body(body)).collect()
+}
+
 /// The records that an opening, erasure or hold is about.
 pub(crate) fn touched(body: &Body) -> &[Sha256] {
     match body {

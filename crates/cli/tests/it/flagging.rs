@@ -77,3 +77,43 @@ fn a_flag_is_met_as_it_comes_and_somebody_takes_note_of_it() {
     drop(followed);
     server.stop();
 }
+
+/// What answers for a server may say anything, and may be overloaded now and then.
+#[test]
+fn whoever_follows_is_neither_steered_by_a_server_nor_left_when_it_is_overloaded() {
+    use std::io::Write as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let steering = "\\u001b]0;taken\\u0007\\u202e";
+    let answered = std::thread::spawn(move || {
+        for n in 0..4 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = BufReader::new(stream.try_clone().unwrap()).lines();
+            while head.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            let flag = format!(
+                r#"{{"flag":"F{n}{steering}","detector":"burst","severity":"warning","state":"open","raised_at":"{n}","onset":"O","entries":[],"count":5}}"#
+            );
+            let (status, body) = match n {
+                1 => ("503 Busy", "busy".to_owned()),
+                2 => ("429 Slowly", "slowly".to_owned()),
+                _ => ("200 OK", format!(r#"{{"flags":[{flag}]}}"#)),
+            };
+            let length = body.len();
+            write!(stream, "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}").unwrap();
+        }
+    });
+    let home = Home::new();
+    let args = ["flags", "--follow", "--server", &address, "--token", "cs_x"];
+    let mut command = home.command(&args);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    answered.join().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("F3")));
+    child.kill().unwrap();
+    let said = child.wait_with_output().unwrap().stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("flags show F0"), "{said}");
+    assert!(said.contains("answers again"), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{said}");
+}

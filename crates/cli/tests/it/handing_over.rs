@@ -113,6 +113,20 @@ fn an_auditor_opens_what_was_handed_over_and_nobody_else_does() {
         let mode = path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
     }
+    // What was written before stays; what somebody else put there is neither followed nor written over.
+    world.unseal(4, "out.json", &["--out", "documents"]);
+    let taken = files(&home.path("documents")).remove(0);
+    std::fs::set_permissions(&taken, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = || {
+        let key = ["--recipient-key", "auditor.key", "--key", &world.log_key];
+        let out = ["vault", "unseal", "out.json", "--out", "documents"];
+        home.expect(2, &[&out[..], &key].concat());
+    };
+    refused();
+    std::fs::remove_file(&taken).unwrap();
+    std::os::unix::fs::symlink(home.path("elsewhere"), &taken).unwrap();
+    refused();
+    assert!(!home.path("elsewhere").exists());
     home.ok(&["vault", "recipient-key", "new", "other.key"]);
     let unseal = ["vault", "unseal", "out.json", "--key", &world.log_key];
     let other = home.run(&[&unseal[..], &["--recipient-key", "other.key"]].concat());

@@ -118,6 +118,24 @@ fn a_folder_is_checked_without_a_server_and_is_the_same_each_time() {
     let report = read(&home.path("first"), "report.html");
     assert!(report.contains("sealed") && !report.contains("billing@customer.example"));
 
+    // What lies beside the files of a folder is not a part of what was checked.
+    for name in [
+        "index.html",
+        "REPORT.html",
+        "entries/more",
+        "evidence/report.html",
+    ] {
+        let path = home.path("first").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "another report").unwrap();
+        verify(1, &held);
+        std::fs::remove_file(&path).unwrap();
+    }
+    verify(1, &held);
+    std::fs::remove_dir(home.path("first/evidence")).unwrap();
+    std::fs::write(home.path("first/.DS_Store"), "a file manager was here").unwrap();
+    verify(0, &held);
+
     let leaf = files(&home.path("first/entries")).pop().unwrap();
     let text = std::fs::read_to_string(&leaf).unwrap();
     std::fs::write(&leaf, text.replacen("01", "02", 1)).unwrap();

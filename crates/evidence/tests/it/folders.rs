@@ -186,6 +186,53 @@ fn what_the_manifest_hides_the_proofs_find() {
     assert_eq!(checked.standing.word, Word::Failed);
 }
 
+/// Whoever makes a folder by hand can put true copies of anything into it.
+#[test]
+fn what_no_entry_names_has_no_place_in_a_folder() {
+    use countersign_core::document::Statement;
+    let story = story();
+    let (files, _) = folder_with(&story, &of_flag(&story), log::trust(), |_| true);
+    let trust = held(&files);
+    let with = |below: &str, bytes: &[u8]| {
+        let mut files = files.clone();
+        let digest = countersign_core::refs::Sha256::of(bytes).to_string();
+        let name = format!("{below}/{}.json", &digest["sha256:".len()..]);
+        files.insert(name, bytes.to_vec());
+        remade(&mut files);
+        check(&files, &trust, true)
+    };
+    let made_up = Statement {
+        tenant: "acme".parse().unwrap(),
+        text: "The person told the agent to do it.".to_owned(),
+        salt: "A".repeat(43).parse().unwrap(),
+    };
+    let sound = check(&files, &trust, false);
+    let checked = with("documents", made_up.canonical().unwrap().as_bytes());
+    assert_eq!(checked.standing.word, Word::Failed, "{checked:?}");
+    assert_eq!(checked.documents, sound.documents);
+    let bundle = countersign_story::story::bundle("never published");
+    let checked = with("bundles", bundle.canonical().unwrap().as_bytes());
+    assert_eq!(checked.standing.word, Word::Failed, "{checked:?}");
+
+    // The list of entries is the entries that are there.
+    let listed = |change: &dyn Fn(&mut Vec<serde_json::Value>)| {
+        let mut files = files.clone();
+        let mut manifest: serde_json::Value =
+            serde_json::from_slice(&files["manifest.json"]).unwrap();
+        change(manifest["entries"].as_array_mut().unwrap());
+        let bytes = serde_json::to_vec(&manifest).unwrap();
+        files.insert("manifest.json".to_owned(), bytes);
+        remade(&mut files);
+        check(&files, &trust, false).standing.word
+    };
+    assert_eq!(listed(&|_| {}), Word::Trusted);
+    assert_eq!(listed(&|entries| drop(entries.pop())), Word::Failed);
+    assert_eq!(
+        listed(&|entries| entries[3]["kind"] = "review".into()),
+        Word::Failed
+    );
+}
+
 /// Writes manifest and sums anew over what is there.
 fn remade(files: &mut Files) {
     use countersign_core::refs::Sha256;

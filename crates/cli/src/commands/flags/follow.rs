@@ -49,9 +49,18 @@ pub(super) fn run(client: &Client, terminal: &Terminal) -> Result<Exit, CliError
     }
 }
 
+/// Whether the server, or what stands before it, may well answer later. Whoever follows flags is to
+/// hear of the one that comes when the server had too much to do.
 fn is_away_for_now(error: &ClientError) -> bool {
-    use ClientError::{Broken, Timeout, Unreachable};
-    matches!(error, Unreachable { .. } | Timeout { .. } | Broken { .. })
+    let status = match error {
+        ClientError::Unreachable { .. }
+        | ClientError::Timeout { .. }
+        | ClientError::Broken { .. } => return true,
+        ClientError::Problem { problem, .. } => problem.status,
+        ClientError::NotThisApi { status, .. } | ClientError::Status { status, .. } => *status,
+        _ => return false,
+    };
+    status == 429 || status >= 500
 }
 
 fn print(terminal: &Terminal, flag: &FlagView, is_new: bool) -> Result<(), CliError> {

@@ -1,7 +1,7 @@
 //! `countersign vault unseal`
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -197,7 +197,8 @@ fn advise(args: &UnsealArgs, found: &Unsealed, terminal: &Terminal) {
     }
 }
 
-/// Writes what holds: the documents are plaintext, and only their owner may read them.
+/// Writes what holds: the documents are plaintext, and only their owner may read them. Nothing that
+/// is there already is written over, or through if it is a link.
 fn write_all(dir: &Path, records: &[RecordFound]) -> Result<(), CliError> {
     let made = std::fs::DirBuilder::new()
         .recursive(true)
@@ -212,11 +213,26 @@ fn write_all(dir: &Path, records: &[RecordFound]) -> Result<(), CliError> {
         let digits = text.strip_prefix("sha256:").unwrap_or(&text);
         let path = dir.join(format!("{digits}.json"));
         let mut options = std::fs::OpenOptions::new();
-        let options = options.write(true).create(true).truncate(true).mode(0o600);
+        let options = options.write(true).create_new(true).mode(0o600);
         let written = options
             .open(&path)
             .and_then(|mut file| file.write_all(document));
-        written.map_err(|error| CliError::io(&path, error))?;
+        match written {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                if !is_written(&path, document) {
+                    let found = "something else is there, and is not written over";
+                    return Err(CliError::io(&path, found));
+                }
+            }
+            written => written.map_err(|error| CliError::io(&path, error))?,
+        }
     }
     Ok(())
+}
+
+/// Whether this very document was written there before, for its owner alone.
+fn is_written(path: &Path, document: &[u8]) -> bool {
+    let found = std::fs::symlink_metadata(path);
+    let is_own = found.is_ok_and(|found| found.is_file() && found.mode() & 0o077 == 0);
+    is_own && std::fs::read(path).is_ok_and(|bytes| bytes == document)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use countersign_evidence::limits::{FILE_BYTES, FILES, FOLDER_BYTES};
-use countersign_evidence::{Checked, Files, check, is_folder};
+use countersign_evidence::{Checked, DIRECTORIES, Files, TOP, check, is_folder};
 use countersign_verify::{Anchor, Trust, Word};
 
 use super::directory::Directory;
@@ -15,17 +15,6 @@ use crate::render::plain;
 use crate::terminal::{Terminal, Tone};
 
 const MANIFEST: &str = "manifest.json";
-/// What else a folder may hold.
-const DIRECTORIES: &[&str] = &["entries", "proofs", "bundles", "documents"];
-const TOP: &[&str] = &[
-    "README.md",
-    "SHA256SUMS",
-    "checkpoint",
-    "records.json",
-    "report.html",
-    "report.md",
-    "tlog-policy",
-];
 /// Most mismatches that are shown; `--json` has all.
 const SHOWN: usize = 20;
 
@@ -68,34 +57,27 @@ pub(super) fn run(
     })
 }
 
-/// Every file that the folder may hold. Its maker is not trusted.
+/// Every file of the folder. Its maker is not trusted: what has no place in it is named, and not read.
 fn read(dir: &Path) -> Result<Files, CliError> {
     let directory = Directory::open(dir)?;
-    let mut names: Vec<String> = TOP.iter().map(|name| (*name).to_owned()).collect();
-    names.push(MANIFEST.to_owned());
+    let mut names = Vec::new();
+    list(dir, "", &mut names)?;
     for below in DIRECTORIES {
-        let path = dir.join(below);
-        let listed = match std::fs::read_dir(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            listed => listed.map_err(|error| CliError::io(&path, error))?,
-        };
-        for file in listed {
-            let name = file
-                .map_err(|error| CliError::io(&path, error))?
-                .file_name();
-            names.push(format!("{below}/{}", name.to_string_lossy()));
-            if names.len() > FILES {
-                let found = format!("it holds more than {FILES} files, which is the limit");
-                return Err(CliError::io(dir, found));
-            }
+        if names.iter().any(|name| name == below) {
+            names.retain(|name| name != below);
+            list(&dir.join(below), &format!("{below}/"), &mut names)?;
         }
     }
     let mut files = Files::new();
     let mut total = 0usize;
     for name in names {
-        let Some(bytes) = directory.bytes(&name, FILE_BYTES)? else {
-            continue;
+        let is_named = TOP.contains(&name.as_str()) || name.contains('/');
+        let bytes = match is_named {
+            true => directory.bytes(&name, FILE_BYTES)?,
+            false => None,
         };
+        // What is not there under its name has one that is no text.
+        let bytes = bytes.unwrap_or_default();
         total = total.saturating_add(bytes.len());
         if total > FOLDER_BYTES {
             let found = format!("it holds more than {FOLDER_BYTES} bytes, which is the limit");
@@ -104,6 +86,25 @@ fn read(dir: &Path) -> Result<Files, CliError> {
         files.insert(name, bytes);
     }
     Ok(files)
+}
+
+/// The names in a directory. Hidden ones are what file managers leave behind, and show to nobody.
+fn list(dir: &Path, prefix: &str, names: &mut Vec<String>) -> Result<(), CliError> {
+    let listed = std::fs::read_dir(dir).map_err(|error| CliError::io(dir, error))?;
+    for file in listed {
+        let file = file.map_err(|error| CliError::io(dir, error))?;
+        let name = file.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') {
+            continue;
+        }
+        names.push(format!("{prefix}{name}"));
+        if names.len() > FILES {
+            let found = format!("it holds more than {FILES} files, which is the limit");
+            return Err(CliError::io(dir, found));
+        }
+    }
+    Ok(())
 }
 
 fn text(checked: &Checked, terminal: &Terminal) -> String {
