@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_core::entry::Role;
@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 use crate::app::{App, Lane};
 use crate::auth::Authed;
+use crate::body;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Segments, Strict, parse};
 
@@ -77,8 +78,10 @@ async fn acknowledge(
     Authed(caller): Authed,
     _: Strict<NoParameters>,
     Segments(id): Segments<String>,
+    request: Request,
 ) -> Result<Response, ApiError> {
     caller.require_any(&[Role::Reviewer, Role::Admin])?;
+    body::none(&request)?;
     let id: EntryId = parse(&id)?;
     app.answer(Lane::Commit, StatusCode::CREATED, move |service| {
         service.acknowledge_flag(&caller, id)
@@ -100,8 +103,10 @@ async fn close(
     Authed(caller): Authed,
     _: Strict<NoParameters>,
     Segments(id): Segments<String>,
+    request: Request,
 ) -> Result<Response, ApiError> {
     caller.require_any(&[Role::Reviewer, Role::Admin])?;
+    body::none(&request)?;
     let id: EntryId = parse(&id)?;
     app.answer(Lane::Commit, StatusCode::CREATED, move |service| {
         service.close_flag(&caller, id)

@@ -243,6 +243,20 @@ fn a_body_where_none_belongs_is_refused() {
     world
         .post("ingress", &path, &json!({"scope": "turn"}))
         .problem(400, "malformed-request");
+    for path in ["acknowledge", "close"] {
+        let path = format!("/v1/flags/01HYB7K3M4FXQZ9V2N6PTJD8RC/{path}");
+        let why = json!({"reason": "it would be lost"});
+        let reply = world.post("admin", &path, &why);
+        reply.problem(400, "malformed-request");
+        let reply = world.ask(
+            "POST",
+            &path,
+            Some("admin"),
+            &[("content-length", "0")],
+            None,
+        );
+        reply.problem(404, "not-found");
+    }
     world
         .ask(
             "POST",
