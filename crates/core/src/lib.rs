@@ -21,6 +21,8 @@ pub mod signed;
 pub mod time;
 pub mod verdict;
 
+mod plain;
 mod text;
 
+pub use plain::{is_hidden, plain};
 pub use text::hex;

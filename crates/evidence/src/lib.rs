@@ -18,6 +18,7 @@ mod check;
 mod choose;
 mod format;
 pub mod limits;
+pub mod markup;
 mod members;
 mod page;
 mod pool;

@@ -5,6 +5,7 @@
 //! and no markup, mention or link in it survives.
 
 use countersign_core::entry::{Detector, Severity};
+use countersign_core::is_hidden;
 use countersign_core::time::Timestamp;
 
 use crate::limits::{DIGEST_SHOWN, ENTRIES_SHOWN};
@@ -80,7 +81,7 @@ impl Told<'_> {
                 let count = u64::try_from(messages.len())
                     .unwrap_or(u64::MAX)
                     .saturating_add(*more);
-                format!("[countersign] digest of the quiet hours: {count} messages")
+                format!("[countersign] digest: {count} messages")
             }
             Self::Test { .. } => "[countersign] a test; nothing happened".to_owned(),
         }
@@ -236,15 +237,8 @@ fn digest(messages: &[Message], more: u64, link: Option<&str>) -> Vec<Line> {
 /// Text without what steers a terminal, hides or reorders: such characters become U+FFFD.
 pub(crate) fn clean(text: &str) -> String {
     text.chars()
-        .map(|c| if is_unsafe(c) { '\u{fffd}' } else { c })
+        .map(|c| if is_hidden(c) { '\u{fffd}' } else { c })
         .collect()
-}
-
-fn is_unsafe(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Slack's three escapes, for our own words.

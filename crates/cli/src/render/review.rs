@@ -3,12 +3,13 @@
 
 use std::fmt::Write as _;
 
+use countersign_core::is_hidden;
 use countersign_core::json::pointer;
 use countersign_wire::{Shown, ShownBefore, ShownRule, ShownTarget};
 use serde_json::Value;
 
 use super::explanation::{grounds, sources, turn_within};
-use super::text::{indented, is_unsafe, plain, short_ref, wrapped};
+use super::text::{indented, plain, short_ref, wrapped};
 use super::trace::shortened;
 use crate::terminal::{Terminal, Tone};
 
@@ -113,7 +114,7 @@ fn hiding(args: &Value) -> Vec<String> {
     fn walk(value: &Value, at: String, out: &mut Vec<String>) {
         let hides = |text: &str| {
             let mut characters = text.chars();
-            characters.any(|it| !matches!(it, '\n' | '\t' | '\r') && is_unsafe(it))
+            characters.any(|it| !matches!(it, '\n' | '\t' | '\r') && is_hidden(it))
         };
         match value {
             Value::String(text) if hides(text) => out.push(at),

@@ -2,34 +2,10 @@
 
 use std::fmt::Write as _;
 
+pub(crate) use countersign_core::plain;
 use countersign_wire::{FindingView, ReasonView};
 
 use crate::terminal::{Tone, width};
-
-/// Text from outside with everything that could steer a terminal, hide or reorder made visible.
-/// Line breaks stay.
-pub(crate) fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' => out.push('\n'),
-            '\t' => out.push_str("    "),
-            _ if is_unsafe(character) => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
-            }
-            _ => out.push(character),
-        }
-    }
-    out
-}
-
-/// Controls (C0, DEL, C1), bidirectional controls, and characters without width.
-pub(super) fn is_unsafe(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
 
 /// Text in lines of the terminal's width, each after the indent. Words that are longer stay whole.
 pub(crate) fn wrapped(text: &str, indent: &str) -> String {
@@ -134,14 +110,6 @@ pub(crate) fn finding(finding: &FindingView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_from_outside_cannot_steer_the_terminal() {
-        let hostile = "a\u{1b}[2Jb\u{202e}c\u{200b}d\re\u{9b}f";
-        let shown = plain(hostile);
-        assert_eq!(shown, "a\\u{1b}[2Jb\\u{202e}c\\u{200b}d\\u{d}e\\u{9b}f");
-        assert_eq!(plain("zwei\nZeilen"), "zwei\nZeilen");
-    }
 
     #[test]
     fn lines_are_as_wide_as_they_may_be() {

@@ -2,12 +2,11 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use countersign_core::refs::Sha256;
+use countersign_core::plain;
 
+use crate::markup::{escaped, only_style};
 use crate::page::{Block, Line, Page, Span, Tone};
-use crate::text::{line, plain, shown};
+use crate::text::{line, shown};
 
 /// The page's own style.
 const STYLE: &str = include_str!("report.css");
@@ -23,7 +22,7 @@ pub(crate) fn html(page: &Page) -> Vec<u8> {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n",
-        policy(),
+        only_style(STYLE),
         escaped(&line(&page.title)),
         escaped(&line(&page.title)),
     );
@@ -32,29 +31,6 @@ pub(crate) fn html(page: &Page) -> Vec<u8> {
     }
     out.push_str("</main>\n</body>\n</html>\n");
     out.into_bytes()
-}
-
-/// Nothing may be loaded, run, framed or sent, and no style but the page's own counts.
-fn policy() -> String {
-    let style = STANDARD.encode(Sha256::of(STYLE.as_bytes()).as_bytes());
-    format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'")
-}
-
-/// Text in which nothing is markup.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '`' => out.push_str("&#96;"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 fn class(tone: Tone) -> &'static str {

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use countersign_core::plain;
+
 use crate::page::{Block, Line, Page, Span};
-use crate::text::{line, plain, shown};
+use crate::text::{line, shown};
 
 /// The text.
 pub(crate) fn markdown(page: &Page) -> Vec<u8> {
