@@ -12,6 +12,8 @@ mod demo;
 mod error;
 mod exit;
 mod input;
+mod patience;
+mod private;
 mod profile;
 mod render;
 mod serve;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use countersign_client::Token;
@@ -13,6 +13,7 @@ use countersign_client::Token;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
+use crate::private;
 
 /// Longest profile that is read, in bytes.
 const PROFILE_BYTES: u64 = 64 * 1024;
@@ -190,14 +191,9 @@ impl Profile {
     }
 
     fn write(&self, path: &Path) -> Result<(), CliError> {
-        let failed = |error: std::io::Error| CliError::io(path, error);
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         if let Some(dir) = dir {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(dir)
-                .map_err(failed)?;
+            private::make_dir(dir)?;
         }
         let file = File {
             server: self.server.clone(),
@@ -211,24 +207,7 @@ impl Profile {
                 .collect(),
         };
         let text = toml::to_string(&file).map_err(|error| CliError::io(path, error))?;
-        let new = path.with_extension("toml.new");
-        // One that an interrupted run left.
-        match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(failed(error));
-            }
-            _ => {}
-        }
-        let mut out = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&new)
-            .map_err(failed)?;
-        std::io::Write::write_all(&mut out, format!("{HEADER}{text}").as_bytes())
-            .map_err(failed)?;
-        out.sync_all().map_err(failed)?;
-        std::fs::rename(&new, path).map_err(failed)
+        private::write(path, format!("{HEADER}{text}").as_bytes())
     }
 }
 

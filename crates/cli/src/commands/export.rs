@@ -5,8 +5,6 @@ mod incident;
 mod offline;
 mod online;
 
-pub(crate) use online::patient;
-
 use std::path::{Path, PathBuf};
 
 use countersign_core::time::Clock as _;

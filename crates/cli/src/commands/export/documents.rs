@@ -1,14 +1,13 @@
 //! Where opened documents are put, and which ones entries name.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use countersign_core::refs::Sha256;
 use serde_json::{Map, Value};
 
 use crate::error::CliError;
+use crate::private;
 
 /// Members of entries that name a sealed document (docs/wire-format.md, "Documents"). A claimed
 /// intent is whatever an agent claimed, and is left out.
@@ -33,11 +32,7 @@ impl Documents {
     /// The directory below an export, made if it is not there.
     pub(super) fn below(export: &Path) -> Result<Self, CliError> {
         let dir = export.join("documents");
-        let made = std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&dir);
-        made.map_err(|error| CliError::io(&dir, error))?;
+        private::make_dir(&dir)?;
         Ok(Self { dir })
     }
 
@@ -48,19 +43,7 @@ impl Documents {
 
     /// Puts a document's canonical JSON under its ref.
     pub(super) fn put(&self, reference: &Sha256, bytes: &[u8]) -> Result<(), CliError> {
-        let path = self.path(reference);
-        let failed = |error: std::io::Error| CliError::io(&path, error);
-        let new = path.with_extension("json.new");
-        let mut options = std::fs::OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)
-            .map_err(failed)?;
-        file.write_all(bytes).map_err(failed)?;
-        std::fs::rename(&new, &path).map_err(failed)
+        private::write(&self.path(reference), bytes)
     }
 
     fn path(&self, reference: &Sha256) -> PathBuf {

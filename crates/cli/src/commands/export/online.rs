@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use countersign_client::{Client, ClientError, LogPath};
+use countersign_client::{Client, LogPath};
 use countersign_core::json::CanonicalJson;
 use countersign_core::refs::Sha256;
 use countersign_merkle::tile::tiles_for_size;
@@ -15,12 +15,8 @@ use super::documents::{self, Documents};
 use super::{Exported, write};
 use crate::connection::Connection;
 use crate::error::CliError;
+use crate::patience::patient;
 use crate::terminal::Terminal;
-
-/// How often one request is asked again when the server says that it is asked too often.
-const TRIES: u32 = 60;
-/// How long to wait if the server does not say for how long.
-const WAIT: Duration = Duration::from_secs(1);
 
 pub(super) fn export(
     connection: &Connection,
@@ -134,29 +130,6 @@ fn open_all(
     }
     bar.finish_and_clear();
     Ok(())
-}
-
-/// Asks again when the server says that it is asked too often, unless that is so for longer than this.
-pub(crate) fn patient<T>(
-    longest: Duration,
-    mut ask: impl FnMut() -> Result<T, ClientError>,
-) -> Result<T, ClientError> {
-    let mut tries = 0;
-    loop {
-        match ask() {
-            Err(ClientError::Problem {
-                problem,
-                retry_after,
-            }) if tries < TRIES
-                && retry_after.is_none_or(|wait| wait <= longest)
-                && matches!(problem.code.as_str(), "rate-limited" | "busy" | "contended") =>
-            {
-                tries += 1;
-                std::thread::sleep(retry_after.unwrap_or(WAIT));
-            }
-            answered => return answered,
-        }
-    }
 }
 
 fn head_of(checkpoint: &[u8]) -> Result<(String, TreeSize), String> {

@@ -1,9 +1,6 @@
 //! `countersign vault export`
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use countersign_client::{Client, OpenAnswer};
@@ -17,16 +14,14 @@ use countersign_wire::{OpenRequest, Opened, RawJson};
 use serde::Serialize;
 
 use super::chosen::{ChosenArgs, ChosenRecord};
-use super::proving::{Log, leaf_of};
-use crate::commands::export::patient;
+use super::proving::{LONGEST_WAIT, Log, leaf_of};
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::input;
+use crate::patience::patient;
+use crate::private;
 use crate::terminal::Terminal;
-
-/// The longest wait for which a server's wish to be asked later is granted.
-const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// Each record is opened as `vault open` opens it: each opening is an entry. The recipient opens the file with
 /// `countersign vault unseal` or `tools/unseal.py`.
@@ -139,7 +134,7 @@ pub(super) fn run(
     let (entries, openings) = (draft.entries.len(), draft.openings.len());
     let file = draft.seal(&recipient, &SystemRandom);
     let file = file.map_err(|error| CliError::usage(error.to_string()))?;
-    write_new(&args.output, &file.to_bytes())?;
+    private::write(&args.output, &file.to_bytes())?;
     let exported = Exported {
         file: &args.output,
         recipient: recipient.to_string(),
@@ -278,26 +273,4 @@ impl AllOpened {
         self.entries.push((index, opened.entry));
         Ok(())
     }
-}
-
-/// Writes a file whole or not at all, for its owner only.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let new = path.with_file_name(format!(".{name}.new"));
-    let written = (|| {
-        let mut options = std::fs::OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
-    })();
-    written.map_err(|error| {
-        let _ = std::fs::remove_file(&new);
-        CliError::io(path, error)
-    })
 }

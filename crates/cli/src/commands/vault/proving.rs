@@ -16,17 +16,17 @@ use countersign_wire::RawJson;
 use serde_json::{Map, Value};
 
 use super::chosen::ChosenEntry;
-use crate::commands::export::patient;
 use crate::connection::Connection;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::patience::patient;
 
 /// How long to wait for witnesses to cosign a checkpoint that covers the openings, too.
 const WITNESSED_WAIT: Duration = Duration::from_secs(15);
 /// How often to ask meanwhile.
 const AGAIN: Duration = Duration::from_millis(300);
 /// The longest wait for which a server's wish to be asked later is granted.
-const LONGEST_WAIT: Duration = Duration::from_secs(120);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// A log on its server.
 pub(super) struct Log {

@@ -10,6 +10,7 @@ use countersign_evidence::{Pool, Question, Want, wants};
 use countersign_wire::EntryAnswer;
 
 use crate::error::CliError;
+use crate::patience;
 use crate::terminal::Terminal;
 
 /// Entries on a page: as many as a server gives.
@@ -18,10 +19,6 @@ const PAGE: usize = 500;
 const MOST: usize = 10_000;
 /// How often it is looked what else is to be looked up. Each round follows turns by one.
 const ROUNDS: usize = 64;
-/// How often one request is asked again when the server says that it is asked too often.
-const TRIES: u32 = 60;
-/// How long to wait if the server does not say for how long.
-const WAIT: Duration = Duration::from_secs(1);
 /// The longest wait: what would take longer is a limit of the hour, and nobody waits for its end.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -140,23 +137,6 @@ fn add(pool: &mut Pool, answer: &EntryAnswer) -> Result<(), CliError> {
 }
 
 /// Asks again when the server says that it is asked too often.
-pub(super) fn patient<T>(
-    mut ask: impl FnMut() -> Result<T, ClientError>,
-) -> Result<T, ClientError> {
-    let mut tries = 0;
-    loop {
-        match ask() {
-            Err(ClientError::Problem {
-                problem,
-                retry_after,
-            }) if tries < TRIES
-                && retry_after.unwrap_or(WAIT) <= LONGEST_WAIT
-                && matches!(problem.code.as_str(), "rate-limited" | "busy" | "contended") =>
-            {
-                tries += 1;
-                std::thread::sleep(retry_after.unwrap_or(WAIT));
-            }
-            answered => return answered,
-        }
-    }
+pub(super) fn patient<T>(ask: impl FnMut() -> Result<T, ClientError>) -> Result<T, ClientError> {
+    patience::patient(LONGEST_WAIT, ask)
 }
