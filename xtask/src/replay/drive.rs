@@ -5,22 +5,19 @@ use std::time::Instant;
 use countersign_client::{Client, ClientError};
 use countersign_core::json;
 use countersign_judge::CompiledBundle;
-use countersign_wire::{DecisionAnswer, ExecutionRequest, TurnPartRequest, TurnRequest};
+use countersign_wire::DecisionAnswer;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::recording::{Run, Step};
+use super::requests;
 use super::tally::{Judged, Tally};
 use super::whole;
 use crate::error::Error;
-use crate::server::{ACTORS, Server};
+use crate::server::Server;
 
-/// The channel by which replayed turns come in.
-const CHANNEL: &str = "replay";
-/// Whose turns they are.
-const PRINCIPAL: &str = "user:replay@countersign.invalid";
 /// Most bytes of the arguments of a call that is looked into here.
 const ARGS_BYTES: usize = 8 * 1024 * 1024;
 
@@ -62,9 +59,12 @@ impl<'a> Driver<'a> {
         progress: &ProgressBar,
     ) {
         let session = format!("replay-{n}");
-        let actor = actor(&run.pipeline);
+        let actor = requests::actor(&run.pipeline);
         tally.run();
-        let turn = match self.ingress.register_turn(&turn(run, &session, &actor)) {
+        let turn = match self
+            .ingress
+            .register_turn(&requests::turn(run, &session, &actor))
+        {
             Ok(turn) => turn,
             Err(error) => {
                 tally.error("POST /v1/turns", &error);
@@ -147,16 +147,7 @@ impl<'a> Driver<'a> {
 
     /// Reports what the recorded call returned.
     fn report(&self, step: &Step, answer: &DecisionAnswer, tally: &mut Tally) {
-        let mut execution = ExecutionRequest {
-            decision: answer.entry_id.clone(),
-            phase: "unknown".to_owned(),
-            ..ExecutionRequest::default()
-        };
-        if step.executed {
-            execution.phase = "finished".to_owned();
-            execution.result = Some(Value::from(step.output.as_str()));
-            execution.is_error = Some(step.error.is_some());
-        }
+        let execution = requests::execution(step, answer.entry_id.clone());
         let reported: Result<_, ClientError> = self.tool.report_execution(&execution);
         match reported {
             Ok(_) => tally.reported(step.executed),
@@ -167,54 +158,5 @@ impl<'a> Driver<'a> {
     /// Why the arguments do not fit the manifest.
     fn why(&self, tool: &str, args: Option<Value>) -> Option<String> {
         self.bundle.tool(tool)?.schema_error(&args?)
-    }
-}
-
-fn turn(run: &Run, session: &str, actor: &str) -> TurnRequest {
-    TurnRequest {
-        principal: PRINCIPAL.to_owned(),
-        author: None,
-        channel: CHANNEL.to_owned(),
-        session: session.to_owned(),
-        actors: vec![actor.to_owned()],
-        parts: vec![TurnPartRequest {
-            by: "principal".to_owned(),
-            media_type: None,
-            text: run.user_turn.clone(),
-            raw_sha256: None,
-        }],
-        expires_in_s: None,
-        mandate: None,
-    }
-}
-
-/// The actor that stands for a model: its name, as far as an actor's name admits its characters.
-fn actor(pipeline: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let name: String = pipeline
-        .chars()
-        .take(80)
-        .map(|c| if fits(c) { c } else { '-' })
-        .collect();
-    format!("{ACTORS}{name}")
-}
-
-#[cfg(test)]
-mod tests {
-    use countersign_core::names::ActorName;
-
-    use super::*;
-
-    #[test]
-    fn every_model_has_an_actor() {
-        for name in [
-            "gpt-4o-mini-2024-07-18",
-            "meta/llama 3:70b",
-            "ü",
-            &"x".repeat(500),
-        ] {
-            let actor: ActorName = actor(name).parse().unwrap();
-            assert!(actor.matches(ACTORS), "{actor}");
-        }
     }
 }

@@ -7,6 +7,7 @@
 mod drive;
 pub(crate) mod recording;
 mod report;
+pub(crate) mod requests;
 mod tally;
 pub(crate) mod whole;
 

@@ -12,10 +12,9 @@ use countersign_core::verdict::Outcome;
 use countersign_host::{Beginning, DataDir, Host};
 use countersign_judge::CompiledBundle;
 use countersign_service::Caller;
-use countersign_wire::{ExecutionRequest, NewCredential, TurnPartRequest, TurnRequest};
+use countersign_wire::NewCredential;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::truth;
@@ -23,6 +22,7 @@ use crate::bundle_dir;
 use crate::error::Error;
 use crate::log::seeded::{SeededRandom, SteppedClock};
 use crate::replay::recording::{Run, Step};
+use crate::replay::requests;
 use crate::server::{ACTORS, TENANT};
 
 /// Between a turn or a result and the next call, from a call to its result, and between runs, in
@@ -134,7 +134,7 @@ impl Player {
         let actor = actor(run);
         let session = format!("{recording}-{n}");
         let mut read = self.size();
-        let turn = turn(run, &session, &actor);
+        let turn = requests::turn(run, &session, &actor);
         let turn = serde_json::to_vec(&turn).map_err(Error::server("the turn"))?;
         let turn = self.host.service().register_turn(&self.ingress, &turn);
         let turn = turn.map_err(Error::server("the turn"))?;
@@ -199,16 +199,7 @@ impl Player {
     }
 
     fn report(&self, step: &Step, decision: EntryId) -> Result<(), Error> {
-        let mut execution = ExecutionRequest {
-            decision: decision.to_string(),
-            phase: "unknown".to_owned(),
-            ..ExecutionRequest::default()
-        };
-        if step.executed {
-            execution.phase = "finished".to_owned();
-            execution.result = Some(Value::from(step.output.as_str()));
-            execution.is_error = Some(step.error.is_some());
-        }
+        let execution = requests::execution(step, decision.to_string());
         let failed = "the execution";
         let body = serde_json::to_vec(&execution).map_err(Error::server(failed))?;
         let reported = self.host.service().report_execution(&self.tool, &body);
@@ -267,32 +258,7 @@ fn credential(role: &str) -> NewCredential {
     }
 }
 
-fn turn(run: &Run, session: &str, actor: &str) -> TurnRequest {
-    TurnRequest {
-        principal: "user:replay@countersign.invalid".to_owned(),
-        author: None,
-        channel: "replay".to_owned(),
-        session: session.to_owned(),
-        actors: vec![actor.to_owned()],
-        parts: vec![TurnPartRequest {
-            by: "principal".to_owned(),
-            media_type: None,
-            text: run.user_turn.clone(),
-            raw_sha256: None,
-        }],
-        expires_in_s: None,
-        mandate: None,
-    }
-}
-
 /// One agent per model and suite.
 fn actor(run: &Run) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let name = format!("{}-{}", run.suite, run.pipeline);
-    let name: String = name
-        .chars()
-        .take(80)
-        .map(|c| if fits(c) { c } else { '-' })
-        .collect();
-    format!("{ACTORS}{name}")
+    requests::actor(&format!("{}-{}", run.suite, run.pipeline))
 }
