@@ -3,6 +3,7 @@
 //! Raising, following and ending them by itself is the watcher's.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use countersign_core::entry::{
     AnyEntry, Body, Flag, FlagChange, FlagClose, FlagUpdate, Kind as _, Links, Role,
@@ -26,6 +27,9 @@ pub const FLAGS_LISTED: usize = 1_000;
 const NEWS_READ: usize = 4_000;
 /// Entries that are looked through at once.
 const PAGE: usize = 500;
+/// How often it is tried to write of a flag while others do, and how long is waited in between.
+const TRIES: u32 = 1_000;
+const BETWEEN: Duration = Duration::from_millis(2);
 /// Who reads flags.
 const READERS: [Role; 3] = [Role::Auditor, Role::Reviewer, Role::Admin];
 
@@ -135,10 +139,14 @@ impl Service {
         body: impl Fn(&FlagView) -> Body,
     ) -> Result<FlagChanged, ServiceError> {
         caller.require_any(&[Role::Reviewer, Role::Admin])?;
+        let mut tries = 0_u32;
         loop {
+            tries = tries.saturating_add(1);
             match self.try_report(caller, flag, &body) {
-                // The watcher wrote of a flag meanwhile, perhaps of this one.
-                Err(error) if error.code == ErrorCode::Contended => {}
+                // Somebody wrote of a flag meanwhile, perhaps of this one.
+                Err(error) if error.code == ErrorCode::Contended && tries < TRIES => {
+                    std::thread::sleep(BETWEEN);
+                }
                 other => return other,
             }
         }
@@ -152,6 +160,12 @@ impl Service {
     ) -> Result<FlagChanged, ServiceError> {
         let mut reads = caller.reads();
         let watched: Option<WatchRow> = state::read_into(&self.ledger, key::watch(), &mut reads)?;
+        // What was committed and is not released yet can be about this flag, and is not seen below.
+        let newest = reads.versions.iter().filter_map(|(_, version)| *version).max();
+        if newest.is_some_and(|newest| newest.get() >= self.ledger.size().get()) {
+            let detail = "something was written of a flag meanwhile";
+            return Err(ServiceError::new(ErrorCode::Contended, detail));
+        }
         let (view, ..) = self.followed(flag)?;
         if view.state == "closed" {
             let detail = "the flag is closed";

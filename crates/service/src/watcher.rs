@@ -194,6 +194,8 @@ impl Service {
     ) -> Result<(), ServiceError> {
         self.follow_policy(entry, &mut folded.watch)?;
         drafts.extend(folded.watch.observe(folded.read, entry));
+        // A person closed a flag of which something was to be said: what is left is asked for anew.
+        folded.unsure |= matches!(entry.body(), Some(Body::FlagClose(_)));
         folded.read = folded.read.saturating_add(1);
         Ok(())
     }

@@ -1,10 +1,13 @@
 //! Reading flags, and taking note of them.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use countersign_core::entry::{Body, Role};
-use countersign_service::ErrorCode;
+use countersign_service::{Caller, ErrorCode};
 use serde_json::Value;
 
-use crate::kit::Kit;
+use crate::kit::{Kit, mail_request};
 
 /// A kit whose log holds a flag over the rejections that are given with it.
 fn flagged() -> (Kit, String, Vec<String>) {
@@ -110,4 +113,53 @@ fn a_flag_that_a_person_closed_stays_closed_and_what_follows_is_another_one() {
     let view = |at: &str| flags.flags.iter().find(|view| view.flag == at).unwrap();
     assert_eq!(view(&flag).state, "closed");
     assert!(flags.flags.len() > 1, "{flags:?}");
+}
+
+#[test]
+fn nothing_is_said_of_a_flag_after_its_end_however_many_speak_at_once() {
+    let kit = Kit::new();
+    let asking = AtomicBool::new(true);
+    let auditor = kit.caller(Role::Auditor);
+    let keep = |keeper: Caller, mut n: usize| {
+        while asking.load(Ordering::SeqCst) {
+            let flags = kit.service().flags(&auditor).unwrap().flags;
+            for flag in flags.iter().filter(|flag| flag.state != "closed") {
+                n += 1;
+                let id = flag.flag.parse().unwrap();
+                let said = match n % 4 {
+                    0 => kit.service().close_flag(&keeper, id),
+                    _ => kit.service().acknowledge_flag(&keeper, id),
+                };
+                let is_late = said.is_err_and(|error| error.code != ErrorCode::Conflict);
+                assert!(
+                    !is_late,
+                    "only that it was closed meanwhile keeps one from it"
+                );
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| keep(kit.caller(Role::Admin), 0));
+        scope.spawn(|| keep(kit.caller(Role::Reviewer), 2));
+        scope.spawn(|| {
+            while asking.load(Ordering::SeqCst) {
+                kit.service().settle_watch().unwrap();
+            }
+        });
+        for n in 0..120 {
+            let mut request = mail_request("", &format!("a{n}@x.example"));
+            request.as_object_mut().unwrap().remove("intent_ref");
+            kit.decide(&request).unwrap();
+        }
+        asking.store(false, Ordering::SeqCst);
+    });
+    let mut closed = BTreeSet::new();
+    for entry in kit.log() {
+        match entry.body() {
+            Some(Body::FlagUpdate(update)) => assert!(!closed.contains(&update.links.flag)),
+            Some(Body::FlagClose(close)) => assert!(closed.insert(close.links.flag)),
+            _ => {}
+        }
+    }
+    assert!(closed.len() > 2, "{}", closed.len());
 }
