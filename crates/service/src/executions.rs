@@ -7,7 +7,7 @@ use countersign_core::entry::{Decision, Execution, ExecutionPhase, Links, Role};
 use countersign_core::ids::EntryId;
 use countersign_core::json::{self, CanonicalJson};
 use countersign_core::pseudonym::Pseudonym;
-use countersign_core::refs::ResultRef;
+use countersign_core::refs::{ResultRef, Sha256};
 use countersign_core::verdict::Outcome;
 use countersign_judge::limits::RESULTS_SEEN;
 use countersign_judge::{CompiledBundle, SeenResult, SessionResults};
@@ -24,6 +24,7 @@ use crate::render::as_hashed;
 use crate::sessions::{self, Counted};
 use crate::state::{self, ExecutionRow, ResultRow, key};
 use crate::turns::{name, word};
+use crate::vault::access::check_kept;
 use crate::vault::subjects::{SUBJECTS_PER_RECORD, Spoken};
 
 /// Most bytes of a request that reports an execution.
@@ -91,6 +92,9 @@ impl Service {
             };
             let (reference, record) = self.vault.seal(&document, &*self.random)?;
             spoken.value(&document.result);
+            if let Some(args) = &document.args {
+                spoken.value(args);
+            }
             let in_force = self.in_force()?.compiled;
             let seen = SeenResult::new(reference, Arc::new(document), &in_force).indexed();
             let read_as = (reference, in_force.policy_ref());
@@ -113,7 +117,10 @@ impl Service {
             credential: caller.id(),
             permit: None,
         };
+        let calls: Vec<Sha256> = decision.call_ref.map(Sha256::from).into_iter().collect();
         let committed = self.ledger.commit(caller.reads(), move |step| {
+            // A report that was under way when the call was erased is refused like a later one.
+            check_kept(step, &calls)?;
             take_phase(step, decision_id, phase, by_agent)?;
             let index = step.push(entry_id, entry.clone())?;
             if let Some(session) = &entry.session {

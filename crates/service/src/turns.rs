@@ -461,9 +461,11 @@ fn intent_entry(
 fn spoken_of(intent: &Intent) -> Spoken {
     let mut spoken = Spoken::default();
     let principal = intent.principal.as_str();
-    if principal.chars().any(char::is_uppercase) || !principal.starts_with("user:") {
+    let is_plain = principal.starts_with("user:") && !principal.contains('+');
+    if !is_plain || principal.chars().any(char::is_uppercase) {
         spoken.text(principal);
     }
+    spoken.text(intent.session.as_str());
     intent.parts.iter().for_each(|part| spoken.text(&part.text));
     spoken
 }

@@ -16,6 +16,8 @@ use crate::value::text::lenient;
 const REACH: usize = 256;
 /// Fewest digits that a phone number or an account has.
 const DIGITS: usize = 6;
+/// Longest tag of a page that is taken out, in characters.
+const TAG: usize = 1_024;
 
 /// Whom a text speaks of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +46,11 @@ pub fn people(text: &str) -> People {
         people.forms.insert(format!("{kind}:{}", entity.lookup));
     }
     addresses(text, &mut people.forms);
+    if let Some(plain) = unwrapped(text) {
+        addresses(&plain, &mut people.forms);
+    }
+    let tagged: Vec<String> = people.forms.iter().filter_map(|it| untagged(it)).collect();
+    people.forms.extend(tagged);
     people
 }
 
@@ -52,8 +59,64 @@ pub fn whole_form(text: &str) -> String {
     format!("id:{}", lenient(text.trim()))
 }
 
+/// The mailbox of an address with a tag: `jo@acme.example` of `jo+news@acme.example`.
+fn untagged(form: &str) -> Option<String> {
+    let address = form.strip_prefix("email:")?;
+    let (local, domain) = address.rsplit_once('@')?;
+    let (mailbox, _) = local.split_once('+')?;
+    (!mailbox.is_empty()).then(|| format!("email:{mailbox}@{domain}"))
+}
+
+/// A text without the tags of a page and the quoting of a mail (RFC 2045, section 6.7), which may
+/// stand within an address.
+fn unwrapped(text: &str) -> Option<String> {
+    if !text.contains(['<', '=']) {
+        return None;
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['<', '=']) {
+        let (before, from) = rest.split_at(at);
+        plain.push_str(before);
+        let taken = match from.starts_with('<') {
+            true => tag(from).map(|end| (None, end)),
+            false => quoted(from),
+        };
+        let (stands_for, end) = taken.unwrap_or_else(|| (from.chars().next(), 1));
+        plain.extend(stands_for);
+        rest = from.get(end..).unwrap_or_default();
+    }
+    plain.push_str(rest);
+    Some(plain)
+}
+
+/// Where a tag ends that a text begins with.
+fn tag(text: &str) -> Option<usize> {
+    let mut chars = text.char_indices().skip(1).take(TAG).peekable();
+    let (_, first) = chars.peek()?;
+    if !first.is_ascii_alphabetic() && !matches!(first, '/' | '!') {
+        return None;
+    }
+    chars.find(|(_, c)| *c == '>').map(|(end, _)| end + 1)
+}
+
+/// What a quoted character that a text begins with stands for, and where it ends; a line that goes
+/// on stands for nothing.
+fn quoted(text: &str) -> Option<(Option<char>, usize)> {
+    for line in ["=\r\n", "=\n"] {
+        if text.starts_with(line) {
+            return Some((None, line.len()));
+        }
+    }
+    let byte = u8::from_str_radix(text.get(1..3)?, 16).ok()?;
+    byte.is_ascii_graphic().then(|| (Some(char::from(byte)), 3))
+}
+
 fn may_speak_of_anybody(text: &str) -> bool {
     let mut digits = 0usize;
+    if text.contains("=40") {
+        return true;
+    }
     text.bytes().any(|byte| {
         digits = digits.saturating_add(usize::from(byte.is_ascii_digit()));
         digits >= DIGITS
@@ -106,6 +169,11 @@ mod tests {
             "mailto:jo@acme.example",
             "jo%40acme.example",
             "user:jo@acme.example",
+            "jo+news@acme.example",
+            "to=3Djo=40acme.example",
+            "jo@acme.exam=\r\nple",
+            "jo@acme.exam=\nple",
+            "<p class='x'><b>jo</b>@acme.example</p>",
         ] {
             assert!(
                 forms(text).iter().any(|form| form == jo[0]),

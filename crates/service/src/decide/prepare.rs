@@ -27,7 +27,7 @@ use crate::policy::InForce;
 use crate::pseudonyms::PlannedPseudonym;
 use crate::reviews::ReviewUnit;
 use crate::state::{self, StopRow, key};
-use crate::vault::subjects::{Spoken, Tags};
+use crate::vault::subjects::{CallTags, SpokenInCall};
 
 /// A decision but for its place in the log.
 pub(crate) struct Prepared {
@@ -62,9 +62,9 @@ pub(crate) struct Prepared {
     pub(super) review: Option<Box<ReviewUnit>>,
     pub(super) once: Option<(StateKey, Sha256)>,
     pub(super) shadow: Option<Box<ShadowVerdict>>,
-    /// Whom arguments and reasoning speak of, beside the targets.
-    pub(super) spoken: Spoken,
-    pub(super) tags: Tags,
+    /// Whom the call's records speak of, beside the targets.
+    pub(super) spoken: SpokenInCall,
+    pub(super) tags: CallTags,
     pub(super) reads: ReadSet,
 }
 
@@ -162,10 +162,7 @@ impl Service {
         prepared.action = facts.action.clone();
         prepared.actions.clone_from(&facts.actions);
         prepared.targets = self.plan_targets(&facts)?;
-        let targets = facts.targets.iter();
-        prepared
-            .spoken
-            .without(targets.map(|target| target.entity.id.as_str()));
+        prepared.spoken.judged(&call, &facts);
         prepared.intent_ref = mandate.intent_ref();
         prepared.claimed_intent_ref = claimed.filter(|_| mandate.intent_ref().is_none());
         prepared.principal = mandate.chain.first().map(|turn| turn.row.principal);
@@ -241,10 +238,8 @@ impl Service {
         let (call_ref, record) = self.vault.seal(&call, random)?;
         let mut sealed = vec![record];
         let mut reasoning_ref = None;
-        let mut spoken = Spoken::default();
-        spoken.value(&call.args);
+        let spoken = SpokenInCall::of(&call, request.reasoning.as_deref());
         if let Some(text) = &request.reasoning {
-            spoken.text(text);
             let reasoning = Reasoning {
                 tenant: self.tenant.clone(),
                 text: text.clone(),
@@ -305,8 +300,8 @@ impl Service {
             review: None,
             once: None,
             shadow: None,
-            spoken: Spoken::default(),
-            tags: Tags::default(),
+            spoken: SpokenInCall::default(),
+            tags: CallTags::default(),
             reads: ReadSet::none(),
         }
     }

@@ -20,7 +20,6 @@ use crate::history::{self, Judged};
 use crate::promise::{promise, wait};
 use crate::sessions::{self, Counted};
 use crate::state::{self, EscalationRow, IdempotencyRow, InForceRow, PermitRow, key};
-use crate::vault::subjects::SUBJECTS_PER_RECORD;
 
 /// What became of a prepared decision in the plan.
 pub(crate) enum Settled {
@@ -56,7 +55,7 @@ impl Service {
             versions: std::mem::take(&mut prepared.reads.versions),
             valid_until: prepared.reads.valid_until,
         };
-        prepared.tags = self.tags(&prepared.spoken, SUBJECTS_PER_RECORD);
+        prepared.tags = self.call_tags(&prepared.spoken);
         let entry_id = prepared.entry_id;
         let review_id = prepared.review.as_ref().map(|review| review.entry_id);
         let (fulfil, committed) = promise();
@@ -230,8 +229,16 @@ impl Prepared {
         for record in self.sealed.iter().chain(facts) {
             step.seal(record.clone())?;
         }
-        if let Some(call_ref) = &self.call_ref {
-            self.tags.put(step, call_ref.digest(), self.entry_id)?;
+        let facts_ref = decision.facts_ref;
+        let listed = [
+            (self.call_ref.map(Sha256::from), &self.tags.call),
+            (self.reasoning_ref.map(Sha256::from), &self.tags.reasoning),
+            (facts_ref.map(Sha256::from), &self.tags.facts),
+        ];
+        for (reference, tags) in listed {
+            if let Some(reference) = reference {
+                tags.put(step, &reference, self.entry_id)?;
+            }
         }
         let counters = self.reckoning.as_ref().map(|it| it.counters());
         history::remember(step, &self.rebuilt, &decision, counters.unwrap_or_default())?;
@@ -240,7 +247,7 @@ impl Prepared {
             review.close(step, self.entry_id, decision.outcome)?;
         }
         if let Some(shadow) = &self.shadow {
-            shadow.settle(step, self.entry_id, &decision)?;
+            shadow.settle(step, self.entry_id, &decision, &self.tags.facts)?;
         }
         Ok(Settled::Fresh(Box::new(Fresh { decision, permit })))
     }

@@ -18,6 +18,7 @@ use crate::error::ServiceError;
 use crate::history::Who;
 use crate::pseudonyms::PlannedPseudonym;
 use crate::shadow::InShadow;
+use crate::vault::subjects::Tags;
 
 /// A verdict in shadow but for its place in the log.
 pub(super) struct ShadowVerdict {
@@ -92,6 +93,7 @@ impl ShadowVerdict {
         step: &mut Step<'_>,
         beside: EntryId,
         enforced: &Decision,
+        tags: &Tags,
     ) -> Result<(), StepError> {
         let mut decision = Decision {
             policy_ref: self.policy_ref,
@@ -117,6 +119,8 @@ impl ShadowVerdict {
                 decision.targets.push(target.settle(step)?);
             }
             step.seal(rest.record.clone())?;
+            // They are drawn from the same call, turn and directory.
+            tags.put(step, rest.facts_ref.digest(), self.entry_id)?;
         }
         step.push(self.entry_id, decision)?;
         Ok(())

@@ -302,7 +302,7 @@ impl Terms {
 }
 
 /// Refuses what was erased since it was read.
-fn check_kept(step: &Step<'_>, refs: &[Sha256]) -> Result<(), StepError> {
+pub(crate) fn check_kept(step: &Step<'_>, refs: &[Sha256]) -> Result<(), StepError> {
     for reference in refs {
         if let Some(row) = state::read_in::<ErasedRow>(step, &key::erased(reference))? {
             let detail = format!("`{reference}` was erased");

@@ -14,8 +14,8 @@ pub(crate) use outcome::ErasedRefs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_core::document::{Document as _, PseudonymMeaning, SealedRecord};
-use countersign_core::entry::Role;
+use countersign_core::document::{Call, Document as _, PseudonymMeaning, SealedRecord};
+use countersign_core::entry::{AnyEntry, Body, Role};
 use countersign_core::ids::{CredentialId, EntryId};
 use countersign_core::limits::LEAF_LIST;
 use countersign_core::pseudonym::Pseudonym;
@@ -79,7 +79,7 @@ impl Service {
             // Only once: who goes on acting on the person does not keep this going.
             let selected = match done.entries.is_empty() {
                 true => self.selected(&request.selection)?,
-                false => self.stragglers(&request.selection)?,
+                false => self.stragglers(&request.selection, &done.retired)?,
             };
             left = self.erase_pass(selected, as_of, &by, &mut done)?;
             if left.is_some() {
@@ -120,6 +120,7 @@ impl Service {
         if !records.is_empty() {
             // From here on nothing new has the old pseudonyms.
             done.add(self.erase_some(now, by, &selected.links, None)?);
+            done.retired.extend(selected.links);
             let is_full = now.is_empty() || !later.is_empty();
             return Ok(is_full.then(|| count(later.len())));
         }
@@ -252,8 +253,17 @@ impl Service {
         let mut records = records.to_vec();
         let mut calls: BTreeMap<EntryId, usize> = BTreeMap::new();
         for (n, record) in records.iter().enumerate() {
-            if let (Some(entry), "call") = (record.entry, record.kind) {
+            let mut judged = record.entry.filter(|_| record.kind == Call::KIND);
+            // A call that a person was asked about is judged again under another entry.
+            while let Some(entry) = judged.filter(|entry| !calls.contains_key(entry)) {
                 calls.insert(entry, n);
+                judged = match self.known_entry(entry)? {
+                    Some((_, AnyEntry::Known(entry))) => match &entry.body {
+                        Body::Decision(body) => body.links.resolves.or(body.links.shadows),
+                        _ => None,
+                    },
+                    _ => None,
+                };
             }
         }
         if calls.is_empty() {

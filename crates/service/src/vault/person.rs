@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_core::document::{Changeset, Document as _, EntityUid};
-use countersign_core::entry::{AnyEntry, Body};
+use countersign_core::document::{Changeset, Document as _, EntityUid, Facts};
+use countersign_core::entry::{AnyEntry, Body, Decision};
 use countersign_core::ids::EntryId;
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
-use countersign_core::refs::{IntentRef, PolicyRef, Sha256};
+use countersign_core::refs::{FactsRef, IntentRef, PolicyRef, Sha256};
 use countersign_judge::{people, whole_form};
 use countersign_ledger::Filter;
 use serde_json::Value;
@@ -16,6 +16,11 @@ use super::select::Gathering;
 use super::subjects::Spoken;
 use crate::error::ServiceError;
 use crate::state::{self, DirectoryRow, IntentRow, StoredBundleRow, key};
+
+/// Bytes of a piece of a long text.
+const PIECE: usize = 1_024;
+/// Bytes that two pieces have in common, at least where there are no words.
+const OVERLAP: usize = 512;
 
 /// How a person may be named.
 struct Person {
@@ -29,6 +34,10 @@ impl Person {
     fn of(text: &str) -> Self {
         let bare = text.strip_prefix("user:").unwrap_or(text);
         let mut forms = people(bare).forms;
+        // Who is asked for by an address with a tag is known by that one.
+        if bare.contains('+') && bare.contains('@') {
+            forms.retain(|form| form.contains('+'));
+        }
         let mut names = BTreeSet::from([text.to_owned(), bare.to_owned()]);
         names.insert(bare.to_lowercase());
         for form in &forms {
@@ -61,7 +70,8 @@ impl Gathering<'_> {
         if !self.late {
             self.mentions(&person, &mut principals)?;
         }
-        self.turns_of(&principals)
+        self.turns_of(&principals)?;
+        self.rows_of_changes()
     }
 
     /// The person as a target of calls, and as an entity of the directory, of whatever type.
@@ -111,7 +121,7 @@ impl Gathering<'_> {
     }
 
     /// Every call that acts on the person.
-    fn target(&mut self, target: Pseudonym) -> Result<(), ServiceError> {
+    pub(super) fn target(&mut self, target: Pseudonym) -> Result<(), ServiceError> {
         let filter = Filter {
             target: Some(target),
             ..Filter::default()
@@ -184,6 +194,10 @@ impl Gathering<'_> {
                 // Named in another spelling than pseudonyms are looked up by.
                 let intent_ref = IntentRef::from(reference);
                 if let Ok(open) = self.service.open_intent(intent_ref) {
+                    let session = open.document.session.as_str();
+                    if speaks(&Value::from(session), person) {
+                        self.meanings_of(PseudonymKind::Session, session)?;
+                    }
                     let principal = open.document.principal.as_str();
                     if speaks(&Value::from(principal), person) {
                         self.meanings_of(PseudonymKind::Principal, principal)?;
@@ -197,13 +211,46 @@ impl Gathering<'_> {
                 let id = Some(entry.entry_id);
                 self.add(Condemned::new(reference, Changeset::KIND, id))
             }
+            Body::Decision(decision) => {
+                self.spellings(decision, person)?;
+                self.decision(index, &entry, decision)
+            }
             _ => self.whole_entry(index, &entry),
         }
     }
 
+    /// What pseudonyms of targets and values stand for, where they spell the person in a way of their
+    /// own.
+    fn spellings(&mut self, decision: &Decision, person: &Person) -> Result<(), ServiceError> {
+        let open = |reference: FactsRef| self.service.open_internally::<Facts>(*reference.digest());
+        let Some(Ok(facts)) = decision.facts_ref.map(open) else {
+            return Ok(());
+        };
+        for target in &facts.targets {
+            if speaks(&Value::from(target.entity.id.as_str()), person) {
+                let value = format!("{}::{}", target.entity.kind, target.entity.id);
+                self.meanings_of(PseudonymKind::Target, &value)?;
+            }
+        }
+        let mut values = Vec::new();
+        facts.context.get("args").into_iter().for_each(|args| {
+            texts(args, &mut values);
+        });
+        for value in values {
+            if speaks(&Value::from(value), person) {
+                let value = Value::from(value).to_string();
+                self.meanings_of(PseudonymKind::Value, &value)?;
+            }
+        }
+        Ok(())
+    }
+
     /// All turns of these principals, with all that rests on them, and the sessions that are theirs
     /// alone.
-    fn turns_of(&mut self, principals: &BTreeSet<Pseudonym>) -> Result<(), ServiceError> {
+    pub(super) fn turns_of(
+        &mut self,
+        principals: &BTreeSet<Pseudonym>,
+    ) -> Result<(), ServiceError> {
         if principals.is_empty() {
             return Ok(());
         }
@@ -232,15 +279,21 @@ impl Gathering<'_> {
     }
 }
 
-/// Whether any text of a document speaks of the person, a piece at a time.
+/// Every text of a value.
+fn texts<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(members) => members.values().for_each(|value| texts(value, found)),
+        Value::Number(_) | Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Whether any text of a document speaks of the person.
 fn speaks(document: &Value, person: &Person) -> bool {
     match document {
         Value::String(text) => {
-            let mut spoken = Spoken::default();
-            spoken.text(text);
-            spoken.speaks_of(&person.forms)
-                || person.forms.contains(&whole_form(text))
-                || spoken.is_cut() && contains(text, person)
+            person.forms.contains(&whole_form(text)) || text_speaks(text, person)
         }
         Value::Array(items) => items.iter().any(|item| speaks(item, person)),
         Value::Object(members) => members.iter().any(|(name, value)| {
@@ -251,11 +304,33 @@ fn speaks(document: &Value, person: &Person) -> bool {
     }
 }
 
-/// For a text that is too long to be taken apart.
-fn contains(text: &str, person: &Person) -> bool {
-    let text = text.to_lowercase();
-    person
-        .names
-        .iter()
-        .any(|name| text.contains(&name.to_lowercase()))
+/// Looks through a text, a piece at a time where it is long or says too much.
+fn text_speaks(text: &str, person: &Person) -> bool {
+    let mut spoken = Spoken::default();
+    spoken.text(text);
+    if spoken.speaks_of(&person.forms) {
+        return true;
+    }
+    spoken.is_cut() && pieces(text).any(|piece| !people(piece).forms.is_disjoint(&person.forms))
+}
+
+/// The pieces of a long text, each of whole words where there are any, and with what was at the end
+/// of the one before: no piece has room for more people than are looked for.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut start = Some(0_usize);
+    std::iter::from_fn(move || {
+        let from = start?;
+        let end = text.ceil_char_boundary(from.saturating_add(PIECE));
+        let rest = text.get(end..).unwrap_or_default();
+        let word = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let end = text.ceil_char_boundary(end.saturating_add(word.min(OVERLAP)));
+        let piece = text.get(from..end)?;
+        let next = text.floor_char_boundary(end.saturating_sub(OVERLAP));
+        let before = text.get(from..next).unwrap_or_default();
+        let space = before.rfind(char::is_whitespace);
+        let next = space.map_or(next, |at| from.saturating_add(at));
+        start = (end < text.len()).then_some(next.max(from.saturating_add(OVERLAP)));
+        start = start.map(|at| text.ceil_char_boundary(at));
+        Some(piece)
+    })
 }

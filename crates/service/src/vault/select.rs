@@ -66,26 +66,36 @@ pub(super) struct Gathering<'s> {
 impl Service {
     /// The records that a selection means.
     pub(crate) fn selected(&self, selection: &Selection) -> Result<Selected, ServiceError> {
-        self.select(selection, false)
+        self.select(selection, None)
     }
 
-    /// Those of them that have pseudonyms which were retired: what came in while it was selected.
-    pub(super) fn stragglers(&self, selection: &Selection) -> Result<Selected, ServiceError> {
-        self.select(selection, true)
+    /// What came in while it was selected: of a person or a named session, what has pseudonyms that
+    /// were retired, those of these rows among them.
+    pub(super) fn stragglers(
+        &self,
+        selection: &Selection,
+        retired: &BTreeSet<StateKey>,
+    ) -> Result<Selected, ServiceError> {
+        self.select(selection, Some(retired))
     }
 
-    fn select(&self, selection: &Selection, late: bool) -> Result<Selected, ServiceError> {
+    fn select(
+        &self,
+        selection: &Selection,
+        retired: Option<&BTreeSet<StateKey>>,
+    ) -> Result<Selected, ServiceError> {
         let mut found = Gathering {
             service: self,
-            late,
+            late: retired.is_some(),
             records: BTreeMap::new(),
             intents: BTreeSet::new(),
             decisions: BTreeSet::new(),
             links: BTreeSet::new(),
         };
-        if late && selection.subject.is_none() && selection.session.is_none() {
-            return found.finish();
+        if found.late && selection.refs.is_some() {
+            return found.finish(); // They are what they are.
         }
+        found.retired(retired.into_iter().flatten())?;
         match selection {
             Selection {
                 refs: Some(refs),
@@ -253,7 +263,6 @@ impl Gathering<'_> {
 
     fn named_session(&mut self, session: &str) -> Result<(), ServiceError> {
         let known = match session.parse::<Pseudonym>() {
-            Ok(_) if self.late => return Ok(()),
             Ok(pseudonym) => vec![pseudonym],
             Err(_) => {
                 let session: SessionId = name(session)?;
@@ -317,7 +326,9 @@ impl Gathering<'_> {
         let Some(intent_ref) = decision.intent_ref else {
             return self.unmandated_result(id);
         };
-        for kind in ["execution", "review"] {
+        // Of one call may be judged more than once: in shadow, and again after an answer.
+        let call = decision.call_ref;
+        for kind in ["execution", "review", "decision"] {
             let filter = Filter {
                 intent: Some(intent_ref),
                 kind: Some(kind.to_owned()),
@@ -327,6 +338,9 @@ impl Gathering<'_> {
                 let links = match &entry.body {
                     Body::Execution(body) => body.links.decision,
                     Body::Review(body) => body.links.resolves,
+                    Body::Decision(body) if call.is_some() && body.call_ref == call => {
+                        return found.decision(index, entry, body);
+                    }
                     _ => None,
                 };
                 match links == Some(id) {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_core::document::DirectoryChange;
+use countersign_core::document::{Call, DirectoryChange, Facts};
 use countersign_core::ids::EntryId;
 use countersign_core::refs::Sha256;
 use countersign_judge::{People, people, whole_form};
@@ -30,6 +30,53 @@ pub(crate) const SUBJECT_TEXT_BYTES: usize = 256 * 1024;
 pub(crate) struct Tags {
     tags: Vec<String>,
     many: bool,
+}
+
+/// Of whom the records of a call speak, each by itself: one of them may outlive the others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SpokenInCall {
+    call: Spoken,
+    reasoning: Spoken,
+    facts: Spoken,
+}
+
+/// The tags of a call's records.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallTags {
+    pub(crate) call: Tags,
+    pub(crate) reasoning: Tags,
+    pub(crate) facts: Tags,
+}
+
+impl SpokenInCall {
+    /// A call that is sealed, with what the agent said of it.
+    pub(crate) fn of(call: &Call, reasoning: Option<&str>) -> Self {
+        let mut spoken = Self {
+            call: Spoken::in_call(call),
+            ..Self::default()
+        };
+        if let Some(text) = reasoning {
+            spoken.reasoning.text(text);
+        }
+        spoken
+    }
+
+    /// What the judge looked at: the call, what the turn mentions, and what the directory says.
+    /// Targets are found in another way.
+    pub(crate) fn judged(&mut self, call: &Call, facts: &Facts) {
+        self.facts = Spoken::in_call(call);
+        if let Some(mentioned) = facts.context.get("mentioned") {
+            self.facts.value(mentioned);
+        }
+        for (name, value) in facts.entities.iter().flat_map(|it| &it.attributes) {
+            self.facts.text(name);
+            self.facts.value(value);
+        }
+        for spoken in [&mut self.call, &mut self.reasoning, &mut self.facts] {
+            let targets = facts.targets.iter();
+            spoken.without(targets.map(|target| target.entity.id.as_str()));
+        }
+    }
 }
 
 /// Whom some texts speak of, while they are gone through.
@@ -70,6 +117,27 @@ impl Spoken {
         }
     }
 
+    /// All of a call that somebody could have written.
+    fn in_call(call: &Call) -> Self {
+        let mut spoken = Self::default();
+        spoken.text(&call.tool);
+        spoken.value(&call.args);
+        if let Some(id) = &call.external_call_id {
+            spoken.text(id);
+        }
+        if let Some(wire) = &call.wire {
+            spoken.text(&wire.profile);
+            spoken.text(&wire.destination);
+        }
+        if let Some(workspace) = &call.workspace {
+            let links = workspace.links.iter().flat_map(|(link, path)| [link, path]);
+            for path in [&workspace.root, &workspace.cwd].into_iter().chain(links) {
+                spoken.text(path);
+            }
+        }
+        spoken
+    }
+
     /// What one change of the directory is about.
     pub(crate) fn change(&mut self, change: &DirectoryChange) {
         self.people.forms.insert(whole_form(&change.entity.id));
@@ -108,6 +176,16 @@ impl Service {
         Tags {
             tags: tags.collect(),
             many: *too_many || forms.len() > most,
+        }
+    }
+
+    /// The tags of the records of a call.
+    pub(crate) fn call_tags(&self, spoken: &SpokenInCall) -> CallTags {
+        let tags = |spoken| self.tags(spoken, SUBJECTS_PER_RECORD);
+        CallTags {
+            call: tags(&spoken.call),
+            reasoning: tags(&spoken.reasoning),
+            facts: tags(&spoken.facts),
         }
     }
 

@@ -57,6 +57,17 @@ fn present(kit: &Kit) -> Vec<SealedRecord> {
     records(&kit.dir.path().join("ledger.db"))
 }
 
+/// The documents of all records that are there and open.
+pub(crate) fn all_that_opens(kit: &Kit) -> Vec<String> {
+    let vault = vault(&keys(kit));
+    let opened = present(kit)
+        .into_iter()
+        .filter_map(|record| vault.open_bytes(&record).ok());
+    opened
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .collect()
+}
+
 /// All that is there opens, and is under the newest epoch.
 fn check_present(kit: &Kit) {
     let vault = vault(&keys(kit));

@@ -22,6 +22,7 @@ mod permits;
 mod policy;
 mod publishing;
 mod reading;
+mod remains;
 mod reports;
 mod reviews;
 mod sessions;

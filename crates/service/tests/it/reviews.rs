@@ -15,7 +15,7 @@ use countersign_keys::{ReviewerKey, SystemRandom};
 use countersign_service::{Caller, ErrorCode, ServiceError};
 use countersign_wire::{
     CloseSession, DecisionAnswer, NewCredential, ReviewAnswered, ReviewRequest, ReviewShown,
-    StopRequest,
+    Selection, StopRequest,
 };
 use serde_json::{Value, json};
 
@@ -1036,4 +1036,40 @@ fn what_was_erased_is_shown_to_nobody_and_cannot_be_approved() {
     kit.clock.turn(TTL_MS + 1);
     kit.service().expire_escalations().unwrap();
     assert!(matches!(kit.last(), Body::Expired(_)));
+}
+
+/// A call that a person was asked about is judged twice: both times go, and what was asked under its
+/// key.
+#[test]
+fn a_call_that_was_judged_again_is_erased_as_a_whole() {
+    for by_ref in [false, true] {
+        let kit = kit();
+        let reviewer = kit.reviewer("user:rae@acme.example");
+        let turn = kit.turn("s1", WORDS).intent_ref;
+        let mut request = mail_request(&turn, "a@ask.example");
+        request["args"]["body"] = json!("as pat@acme.example said");
+        let asked = kit.decide_once(&request, Some("once")).unwrap();
+        assert_eq!(asked.outcome, "escalated");
+        kit.answer(&reviewer, &asked, "approve");
+        let Body::Decision(body) = kit.last() else {
+            panic!("no decision");
+        };
+        assert_eq!(body.outcome, Outcome::Approved);
+        let subject = crate::remains::subject("pat@acme.example");
+        if by_ref {
+            kit.erases(Selection {
+                refs: Some(vec![body.call_ref.unwrap().to_string()]),
+                ..Selection::default()
+            });
+        } else {
+            kit.erases(subject);
+            assert_eq!(kit.left_of_pat(), Vec::<String>::new());
+        }
+        let rows = kit.service().ledger().scan("idempotency/", None, 10);
+        let rows = rows.unwrap();
+        let row: Value = serde_json::from_slice(rows[0].1.value.as_ref().unwrap()).unwrap();
+        assert_eq!(row.get("body"), None, "{row}");
+        let again = kit.decide_once(&request, Some("once")).unwrap_err();
+        assert_eq!(again.code, ErrorCode::Erased);
+    }
 }

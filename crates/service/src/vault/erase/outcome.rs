@@ -1,8 +1,9 @@
 //! What came of erasing, and what would come of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::ids::EntryId;
+use countersign_ledger::StateKey;
 use countersign_wire::{Erased, KindCount, RawJson};
 
 use super::Authority;
@@ -20,6 +21,8 @@ pub(crate) struct ErasedRefs {
     pub(crate) entries: Vec<EntryId>,
     /// The last entry, with its proof.
     pub(crate) last: Option<RawJson>,
+    /// The rows of pseudonyms that were retired.
+    pub(super) retired: BTreeSet<StateKey>,
 }
 
 impl ErasedRefs {

@@ -1,5 +1,7 @@
 //! What pseudonyms stand for: the records that are erased with what has them.
 
+use std::collections::BTreeSet;
+
 use countersign_core::document::{Document as _, PseudonymMeaning};
 use countersign_core::pseudonym::{Pseudonym, PseudonymKind};
 use countersign_core::refs::IntentRef;
@@ -32,6 +34,28 @@ impl Gathering<'_> {
             self.link(row, &state_key)?;
         }
         Ok(rows.into_iter().map(|row| row.pseudonym).collect())
+    }
+
+    /// What has pseudonyms of rows that were retired.
+    pub(in crate::vault) fn retired<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k StateKey>,
+    ) -> Result<(), ServiceError> {
+        for state_key in keys {
+            let row = state::read::<RetiredRow>(&self.service.ledger, &key::retired(state_key))?;
+            let kind = state_key.as_str().strip_prefix(key::PSEUDONYMS);
+            let kind = kind.and_then(|it| it.split('/').next());
+            for row in row.unwrap_or_default().rows {
+                self.link(&row, state_key)?;
+                let principals = BTreeSet::from([row.pseudonym]);
+                match kind {
+                    Some("target") => self.target(row.pseudonym)?,
+                    Some("principal") => self.turns_of(&principals)?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
     }
 
     fn link(&mut self, row: &PseudonymRow, state_key: &StateKey) -> Result<(), ServiceError> {

@@ -76,11 +76,7 @@ impl Gathering<'_> {
 
     /// The rows that lead to records which no entry names: pseudonyms and entities of the directory.
     fn rows_of_bare(&mut self) -> Result<(), ServiceError> {
-        let of_kind = |kind: &str| -> BTreeSet<Sha256> {
-            let records = self.records.values().filter(|record| record.kind == kind);
-            records.map(|record| record.reference).collect()
-        };
-        let (meanings, changes) = (of_kind(PseudonymMeaning::KIND), of_kind(Changeset::KIND));
+        let meanings = self.of_kind(PseudonymMeaning::KIND);
         let mut rows = Vec::new();
         if !meanings.is_empty() {
             self.service
@@ -91,6 +87,19 @@ impl Gathering<'_> {
                     }
                 })?;
         }
+        self.with_rows(rows);
+        self.rows_of_changes()
+    }
+
+    fn of_kind(&self, kind: &str) -> BTreeSet<Sha256> {
+        let records = self.records.values().filter(|record| record.kind == kind);
+        records.map(|record| record.reference).collect()
+    }
+
+    /// The entities of the directory that selected changes are about.
+    pub(in crate::vault) fn rows_of_changes(&mut self) -> Result<(), ServiceError> {
+        let changes = self.of_kind(Changeset::KIND);
+        let mut rows = Vec::new();
         if !changes.is_empty() {
             self.service
                 .each_row::<DirectoryRow>(key::DIRECTORY_ENTITIES, |state_key, row| {
@@ -99,11 +108,15 @@ impl Gathering<'_> {
                     }
                 })?;
         }
+        self.with_rows(rows);
+        Ok(())
+    }
+
+    fn with_rows(&mut self, rows: Vec<(Sha256, Gone)>) {
         for (reference, row) in rows {
             if let Some(record) = self.records.remove(&reference) {
                 self.records.insert(reference, record.with(row));
             }
         }
-        Ok(())
     }
 }
