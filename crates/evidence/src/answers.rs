@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use countersign_core::document::{Intent as IntentDocument, PartBy};
 use countersign_core::entry::Body;
+use countersign_core::names::{BuiltinReason, ReasonId};
 use countersign_core::refs::{IntentRef, Sha256};
 use countersign_verify::Word;
 
@@ -102,8 +103,9 @@ fn who(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
     }
     if !turns.is_empty() {
         said.push(Line::of(format!(
-            "{} stands behind {} of {}; each is committed to by the entry that registered it.",
+            "{} {} behind {} of {}; each is committed to by the entry that registered it.",
             counted(turns.len(), "turn"),
+            if turns.len() == 1 { "stands" } else { "stand" },
             calls.len().saturating_sub(without),
             counted(calls.len(), "call"),
         )));
@@ -191,10 +193,14 @@ fn rules(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
         .iter()
         .map(|call| Sha256::from(call.decision.policy_ref))
         .collect();
-    let reasons: BTreeSet<String> = calls
+    let reasons: BTreeSet<&ReasonId> = calls
         .iter()
-        .flat_map(|call| call.decision.reasons.iter().map(ToString::to_string))
+        .flat_map(|call| &call.decision.reasons)
         .collect();
+    let builtin = reasons
+        .iter()
+        .filter(|reason| BuiltinReason::of(reason).is_some())
+        .count();
     let mut named = Line::of("The rules that decided: ");
     for (n, reason) in reasons.iter().enumerate() {
         if n > 0 {
@@ -204,7 +210,11 @@ fn rules(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
     }
     let mut said = match reasons.is_empty() {
         true => vec![Line::of("No call is among the entries that this is about.")],
-        false => vec![named.text(". Their text stands below, as the log holds it.")],
+        false => vec![named.text(match builtin {
+            0 => ". Their text stands below, as the log holds it.",
+            all if all == reasons.len() => ". They are built in, and no bundle has a text of them.",
+            _ => ". Their text stands below, as the log holds it, but for what is built in.",
+        })],
     };
     let again = case.again;
     let otherwise = case.standing.mismatches.len();
@@ -233,7 +243,7 @@ fn rules(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
             .map(|(why, count)| format!("{count} {}", not_again(*why)));
         let why: Vec<String> = why.collect();
         said.push(Line::of(format!(
-            "Not judged again: {}. For these the log shows only that it was committed to before the call could leave.",
+            "Not judged again: {}. For these the log shows only that the decision was there before the call could leave.",
             why.join(", ")
         )));
     }
@@ -273,10 +283,10 @@ fn runs(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
     if !stopped.is_empty() {
         said.push(Line::of(match ran_anyway {
             0 => format!(
-                "None of the {} that were stopped ran: no execution names them.",
+                "Of {} stopped, none ran: no execution names one.",
                 counted(stopped.len(), "call")
             ),
-            count => format!("{count} of the calls that were stopped are reported to have run."),
+            count => format!("Of the calls that were stopped, {count} reportedly ran."),
         }));
     }
     if !passed.is_empty() {
@@ -288,7 +298,11 @@ fn runs(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
     }
     if refused > 0 {
         said.push(Line::of(format!(
-            "Permits were refused {refused} times at the tool's side."
+            "At the tool's side, {} refused.",
+            match refused {
+                1 => "1 permit was".to_owned(),
+                count => format!("{count} permits were"),
+            }
         )));
     }
     if calls.is_empty() {
@@ -310,6 +324,7 @@ fn runs(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
             counted(calls.len(), "call"),
             match erased {
                 0 => String::new(),
+                1 => ", 1 was erased".to_owned(),
                 count => format!(", {count} were erased"),
             }
         )));

@@ -4,6 +4,7 @@ use countersign_core::entry::{
     AccessPhase, Body, ErasurePhase, ExecutionPhase, FlagChange, GrantChange, HoldChange, Mode,
     PolicyPhase,
 };
+use countersign_core::ids::EntryId;
 
 use super::words::{file_line, outcome_tone, time};
 use crate::case::Case;
@@ -174,14 +175,15 @@ fn row(case: &Case<'_>, body: &Body) -> Option<Row> {
         Body::FlagUpdate(it) => {
             let who = it.credential.map_or_else(|| "the detectors".to_owned(), by);
             let what = match it.change {
-                FlagChange::Grown => format!("the flag grew to {}", it.count),
-                FlagChange::Acknowledged => "somebody took note of the flag".to_owned(),
+                FlagChange::Grown => format!("grew to {}", it.count),
+                FlagChange::Acknowledged => "was taken note of".to_owned(),
             };
-            Row::new(what, who)
+            of_flag(case, it.links.flag, &what, who)
         }
         Body::FlagClose(it) => {
             let who = it.credential.map_or_else(|| "the detectors".to_owned(), by);
-            Row::new(format!("the flag was closed at {}", it.count), who)
+            let what = format!("was closed at {}", it.count);
+            of_flag(case, it.links.flag, &what, who)
         }
         Body::SessionOpen(it) => Row::new("the session was opened", by(it.credential)),
         Body::SessionClose(it) => {
@@ -229,4 +231,14 @@ fn row(case: &Case<'_>, body: &Body) -> Option<Row> {
         ),
         Body::Genesis(_) | Body::Key(_) | Body::Part(_) => return None,
     })
+}
+
+/// What became of a flag: a folder may hold several.
+fn of_flag(case: &Case<'_>, flag: Option<EntryId>, what: &str, who: String) -> Row {
+    let mut row = Row::new("the flag ", who);
+    if let Some(flag) = flag {
+        row.what = row.what.text("of ").and(file_line(case, flag)).text(" ");
+    }
+    row.what = row.what.text(what);
+    row
 }

@@ -222,8 +222,8 @@ pub(super) fn erasures(case: &Case<'_>) -> Vec<Line> {
 pub(super) fn kinds_counted(kind: &str, count: usize) -> String {
     match kind {
         "intent" => counted(count, "turn"),
-        // The plural is the same.
-        "facts" | "reasoning" => format!("{count} {kind}"),
+        "facts" => counted(count, "set") + " of facts",
+        "reasoning" => counted(count, "reasoning"),
         kind => counted(count, kind),
     }
 }
