@@ -10,8 +10,9 @@
 //!
 //! `notify.toml` is not in it: it holds secrets, as the keys are.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -301,7 +302,10 @@ pub(crate) fn head_of(log: &LogReader) -> Result<(Checkpoint, String), HostError
 
 pub(crate) fn create_head(path: &Path, checkpoint: &Checkpoint) -> Result<HeadFile, HostError> {
     let created = HeadFile::create(path, checkpoint.clone()).map_err(OpenError::from);
-    Ok(created.map_err(SetupError::Open)?)
+    let created = created.map_err(SetupError::Open)?;
+    let private = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(path, private).map_err(io_error(path))?;
+    Ok(created)
 }
 
 pub(crate) fn record(

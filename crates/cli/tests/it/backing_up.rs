@@ -206,6 +206,17 @@ fn what_is_known_of_the_log_decides_what_a_restored_one_is() {
 }
 
 #[test]
+fn a_backup_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lost = Lost::new();
+    for file in std::fs::read_dir(lost.home.path("backup")).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.path().display());
+    }
+}
+
+#[test]
 fn a_restore_says_which_key_it_needs_and_does_not_need_the_secret_ones() {
     let lost = Lost::new();
     let home = &lost.home;
