@@ -44,7 +44,7 @@ fn a_person_is_erased_and_the_log_still_verifies() {
 
     let erased = home.run(&erase(&["--yes"]));
     assert_eq!(erased.code, 0, "{}", erased.err);
-    for told in ["records were erased", "calls", "turns", "withdrawn"] {
+    for told in ["records were erased", " call\n", " turn\n", "withdrawn"] {
         assert!(erased.out.contains(told), "{}", erased.out);
     }
     for told in ["commitments", "backups", "countersign vault complete"] {
@@ -80,6 +80,29 @@ fn a_person_is_erased_and_the_log_still_verifies() {
         let person = PERSON.as_bytes();
         let is_there = bytes.windows(person.len()).any(|it| it == person);
         assert!(!is_there, "{}", file.display());
+    }
+}
+
+#[test]
+fn what_is_under_hold_is_said() {
+    let home = Home::new();
+    let _server = home.serve(&[]);
+    let intent = home.ok(&["turn", "Send billing@customer.example the refund"]);
+    home.expect(0, &["decide", "email.send", MAIL, "--intent", &intent]);
+    let mut hold = erase(&[]);
+    hold[1] = "hold";
+    home.json(0, &hold);
+    for (options, code) in [(["--yes"], 1), (["--dry-run"], 0)] {
+        let refused = home.run(&erase(&options));
+        assert_eq!(refused.code, code, "{}", refused.err);
+        assert!(
+            refused.out.contains("nothing can be erased"),
+            "{}",
+            refused.out
+        );
+        for told in ["--except-held", "countersign vault holds"] {
+            assert!(refused.err.contains(told), "{}", refused.err);
+        }
     }
 }
 

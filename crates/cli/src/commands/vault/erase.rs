@@ -22,8 +22,8 @@ const ADMINS: &[&str] = &["admin"];
 /// the erasure is complete (`countersign vault complete`).
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 erased, or with --dry-run shown · 1 not erased: nothing is selected, or you said no
-            2 usage, I/O, or refused: under legal hold")]
+Exit codes: 0 erased, or with --dry-run shown · 1 not erased: nothing is selected, it is under legal hold,
+            you said no, or the server refused · 2 usage or I/O")]
 pub(crate) struct EraseArgs {
     #[command(flatten)]
     select: SelectArgs,
@@ -60,6 +60,9 @@ pub(super) fn run(
     let planned = client.erase(&request)?;
     if args.dry_run || planned.records == 0 {
         terminal.answer(&planned, || text(&planned))?;
+        if planned.held > 0 {
+            say_what_is_held(args, terminal);
+        }
         return Ok(match planned.records {
             0 if !args.dry_run => Exit::No,
             _ => Exit::Yes,
@@ -136,27 +139,52 @@ fn text(erased: &Erased) -> String {
     let mut lines = Vec::new();
     lines.push(match (erased.dry_run, erased.records) {
         (_, 0) if erased.already > 0 => "nothing is left to erase".to_owned(),
+        (_, 0) if erased.held > 0 => "nothing can be erased".to_owned(),
         (_, 0) => "nothing is selected".to_owned(),
+        (true, 1) => "1 record would be erased".to_owned(),
         (true, records) => format!("{records} records would be erased"),
+        (false, 1) => "1 record was erased".to_owned(),
         (false, records) => format!("{records} records were erased"),
     });
     for KindCount { kind, records } in &erased.kinds {
-        let what = match kind.as_str() {
-            "intent" => "turns",
-            "call" => "calls",
-            "facts" => "facts that calls were judged by",
-            "reasoning" => "reasons that agents gave",
-            "result" => "results of tools",
-            "statement" => "statements",
-            "changeset" => "changes of the directory",
-            "pseudonym" => "links from pseudonyms to whom they stand for",
-            other => other,
+        let what = match (kind.as_str(), *records) {
+            ("intent", 1) => "turn",
+            ("intent", _) => "turns",
+            ("call", 1) => "call",
+            ("call", _) => "calls",
+            ("facts", 1) => "set of facts that a call was judged by",
+            ("facts", _) => "sets of facts that calls were judged by",
+            ("reasoning", 1) => "reasoning that an agent gave",
+            ("reasoning", _) => "reasonings that agents gave",
+            ("result", 1) => "result of a tool",
+            ("result", _) => "results of tools",
+            ("statement", 1) => "statement",
+            ("statement", _) => "statements",
+            ("changeset", 1) => "change of the directory",
+            ("changeset", _) => "changes of the directory",
+            ("pseudonym", 1) => "link from a pseudonym to whom it stands for",
+            ("pseudonym", _) => "links from pseudonyms to whom they stand for",
+            (other, _) => other,
         };
         lines.push(format!("  {records:>8} {}", render::plain(what)));
     }
     let others = [
-        (erased.rows, "rows that lead to them"),
-        (erased.turns_revoked, "turns in force, withdrawn"),
+        (
+            erased.rows,
+            if erased.rows == 1 {
+                "row that leads to them"
+            } else {
+                "rows that lead to them"
+            },
+        ),
+        (
+            erased.turns_revoked,
+            if erased.turns_revoked == 1 {
+                "turn in force, withdrawn"
+            } else {
+                "turns in force, withdrawn"
+            },
+        ),
         (erased.held, "left: under legal hold"),
         (erased.already, "erased before"),
         (erased.left, "left"),
@@ -174,6 +202,16 @@ fn text(erased: &Erased) -> String {
         });
     }
     lines.join("\n")
+}
+
+fn say_what_is_held(args: &EraseArgs, terminal: &Terminal) {
+    if terminal.is_json() {
+        return;
+    }
+    if !args.except_held {
+        terminal.note("what is under legal hold keeps the whole request from being erased; --except-held leaves it out");
+    }
+    terminal.hint("countersign vault holds");
 }
 
 fn say_what_remains(erased: &Erased, terminal: &Terminal) {

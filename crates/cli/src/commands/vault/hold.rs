@@ -32,7 +32,7 @@ pub(crate) struct ReleaseArgs {
     /// All that one request placed: the commitment to its authority
     #[arg(long, value_name = "AUTHORITY_REF", conflicts_with = "hold")]
     all_of: Option<String>,
-    /// Only these of its records; may be repeated
+    /// Only these of its records; can be given more than once
     #[arg(long = "ref", value_name = "REF")]
     refs: Vec<String>,
     /// On whose authority it is lifted

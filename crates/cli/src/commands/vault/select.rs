@@ -7,20 +7,20 @@ use countersign_wire::Selection;
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct SelectArgs {
-    /// These records, by their commitments: sha256: and 64 hex digits; may be repeated
+    /// These records, by their commitments: sha256: and 64 hex digits; can be given more than once
     #[arg(long = "ref", value_name = "REF")]
     refs: Vec<String>,
     /// A turn, and all of the calls that rest on it
-    #[arg(long, value_name = "INTENT")]
+    #[arg(long, value_name = "REF")]
     intent: Option<String>,
     /// A session, by its id or pseudonym: all of its turns
-    #[arg(long, value_name = "SESSION")]
+    #[arg(long, value_name = "ID")]
     session: Option<String>,
     /// A person, by an address, a phone number, an account or a name
     #[arg(long, value_name = "TEXT")]
     subject: Option<String>,
     /// What one entry commits to
-    #[arg(long, value_name = "ENTRY")]
+    #[arg(long, value_name = "ID")]
     entry: Option<String>,
 }
 

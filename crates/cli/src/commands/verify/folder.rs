@@ -137,15 +137,16 @@ fn text(checked: &Checked, terminal: &Terminal) -> String {
     }
     let _ = write!(
         out,
-        "\n{} records and {} bundles are what the entries name",
-        checked.documents, checked.bundles
+        "\n{} and {} are what the entries name",
+        counted(checked.documents, "opened record"),
+        counted(checked.bundles, "bundle")
     );
     if let Some(again) = &checked.rejudged {
         let not: u64 = again.not_rejudged.values().sum();
         let _ = write!(
             out,
-            "\n{} decisions judged again came out the same, {not} were not judged again",
-            again.agreed
+            "\njudged again: {} came out the same, {not} not judged again",
+            counted(again.agreed, "decision")
         );
     }
     for mismatch in standing.mismatches.iter().take(SHOWN) {
@@ -167,4 +168,11 @@ fn text(checked: &Checked, terminal: &Terminal) -> String {
         let _ = write!(out, "\n  {text}");
     }
     out
+}
+
+fn counted(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
 }
