@@ -44,6 +44,10 @@ pub const DEAD: usize = 1_000;
 pub const ENTRIES_SHOWN: usize = 64;
 /// Most messages that are read from the log at once.
 pub const READ: usize = 100;
+/// So many messages that wait at once are a flood: what of it is not critical is told in digests. No
+/// more than [`READ`], and no digest of one shows less than all of it.
+pub const FLOOD: usize = 50;
+const _: () = assert!(FLOOD <= READ && READ <= DIGEST_SHOWN);
 /// Longest text of an opened turn or call that a message shows, in characters.
 pub const OPENED_CHARS: usize = 2_000;
 /// For how long after its first attempt a message may show what was opened for it. Later attempts

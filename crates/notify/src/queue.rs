@@ -1,9 +1,10 @@
 //! What a sink is told next: a pure step over its state.
 
+use countersign_core::entry::Severity;
 use countersign_core::time::Timestamp;
 
 use crate::config::Sink;
-use crate::limits::{DEAD, ERROR_CHARS, GATHERED, READ};
+use crate::limits::{DEAD, ERROR_CHARS, FLOOD, GATHERED, READ};
 use crate::message::{Source, SourceError};
 use crate::retry::millis;
 use crate::send::Outcome;
@@ -48,7 +49,8 @@ impl SinkState {
     }
 
     /// Makes what is due now the head; whether anything changed. What comes is tried in the order of
-    /// the log, except that what is critical does not wait for the end of quiet hours.
+    /// the log, except that what is critical does not wait for the end of quiet hours, nor for what
+    /// came in a flood: that is told in digests, so that nobody can bury one flag under thousands.
     pub(crate) fn advance(
         &mut self,
         sink: &Sink,
@@ -74,6 +76,7 @@ impl SinkState {
             return Ok(has_changed);
         }
         let page = source.from(self.cursor, READ)?;
+        let is_flood = page.messages.len() >= FLOOD;
         for message in &page.messages {
             self.cursor = message.place.index.saturating_add(1);
             has_changed = true;
@@ -81,7 +84,8 @@ impl SinkState {
                 continue;
             }
             let urgency = message.urgency();
-            if sink.quiet.is_some_and(|quiet| quiet.holds(urgency, now)) {
+            let waits = is_flood && urgency < Severity::Critical;
+            if waits || sink.quiet.is_some_and(|quiet| quiet.holds(urgency, now)) {
                 self.gather(message.place);
                 continue;
             }

@@ -64,6 +64,44 @@ fn in_quiet_hours_only_what_is_critical_passes() {
     });
 }
 
+/// Who can raise thousands of flags must not bury the one that counts.
+#[test]
+fn a_flood_is_told_in_digests_and_what_is_critical_before_it() {
+    let receiver = Receiver::start();
+    let mut world = World::new();
+    world.add(&RawSink {
+        from_start: true,
+        ..webhook("a", &receiver.url)
+    });
+    let mut raised = Vec::new();
+    let mut critical = String::new();
+    for n in 0..121 {
+        match n {
+            60 => critical = world.log.raise(Severity::Critical).to_string(),
+            _ => raised.push(world.log.raise(Severity::Warning).to_string()),
+        }
+    }
+    world.start();
+    let got = receiver.wait(3);
+    assert_eq!(got[0].id(), critical);
+    let told = |n: usize| {
+        let said = got[n].json();
+        assert_eq!(said["type"], "countersign.digest");
+        assert_eq!(said["data"]["more"], 0);
+        let messages = said["data"]["messages"].as_array().unwrap().clone();
+        let entry = |it: &serde_json::Value| it["data"]["entry"].as_str().unwrap().to_owned();
+        messages.iter().map(entry).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        [told(1), told(2)].concat(),
+        raised,
+        "each of them, in order"
+    );
+    // Few at once are told one by one.
+    let after = world.log.raise(Severity::Notice).to_string();
+    assert_eq!(receiver.wait(4)[3].id(), after);
+}
+
 #[test]
 fn what_could_not_be_told_before_they_began_waits_too() {
     let receiver = Receiver::start();
