@@ -161,7 +161,11 @@ impl Service {
         let mut reads = caller.reads();
         let watched: Option<WatchRow> = state::read_into(&self.ledger, key::watch(), &mut reads)?;
         // What was committed and is not released yet can be about this flag, and is not seen below.
-        let newest = reads.versions.iter().filter_map(|(_, version)| *version).max();
+        let newest = reads
+            .versions
+            .iter()
+            .filter_map(|(_, version)| *version)
+            .max();
         if newest.is_some_and(|newest| newest.get() >= self.ledger.size().get()) {
             let detail = "something was written of a flag meanwhile";
             return Err(ServiceError::new(ErrorCode::Contended, detail));
