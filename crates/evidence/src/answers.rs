@@ -193,29 +193,7 @@ fn rules(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
         .iter()
         .map(|call| Sha256::from(call.decision.policy_ref))
         .collect();
-    let reasons: BTreeSet<&ReasonId> = calls
-        .iter()
-        .flat_map(|call| &call.decision.reasons)
-        .collect();
-    let builtin = reasons
-        .iter()
-        .filter(|reason| BuiltinReason::of(reason).is_some())
-        .count();
-    let mut named = Line::of("The rules that decided: ");
-    for (n, reason) in reasons.iter().enumerate() {
-        if n > 0 {
-            named = named.text(", ");
-        }
-        named = named.code(reason);
-    }
-    let mut said = match reasons.is_empty() {
-        true => vec![Line::of("No call is among the entries that this is about.")],
-        false => vec![named.text(match builtin {
-            0 => ". Their text stands below, as the log holds it.",
-            all if all == reasons.len() => ". They are built in, and no bundle has a text of them.",
-            _ => ". Their text stands below, as the log holds it, but for what is built in.",
-        })],
-    };
+    let mut said = vec![deciding(calls)];
     let again = case.again;
     let otherwise = case.standing.mismatches.len();
     if otherwise > 0 {
@@ -261,6 +239,33 @@ fn rules(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
     }
 }
 
+/// The rules that decided, by name, and where their text stands.
+fn deciding(calls: &[CallMade<'_>]) -> Line {
+    let reasons: BTreeSet<&ReasonId> = calls
+        .iter()
+        .flat_map(|call| &call.decision.reasons)
+        .collect();
+    let builtin = reasons
+        .iter()
+        .filter(|reason| BuiltinReason::of(reason).is_some())
+        .count();
+    let mut named = Line::of("The rules that decided: ");
+    for (n, reason) in reasons.iter().enumerate() {
+        if n > 0 {
+            named = named.text(", ");
+        }
+        named = named.code(reason);
+    }
+    match reasons.len() {
+        0 => Line::of("No call is among the entries that this is about."),
+        all => named.text(match builtin {
+            0 => ". Their text stands below, as the log holds it.",
+            _ if builtin == all => ". They are built in, and no bundle has a text of them.",
+            _ => ". Their text stands below, as the log holds it, but for what is built in.",
+        }),
+    }
+}
+
 fn not_again(why: NotAgain) -> &'static str {
     match why {
         NotAgain::Sealed => "sealed",
@@ -298,11 +303,8 @@ fn runs(case: &Case<'_>, calls: &[CallMade<'_>]) -> Answer {
     }
     if refused > 0 {
         said.push(Line::of(format!(
-            "At the tool's side, {} refused.",
-            match refused {
-                1 => "1 permit was".to_owned(),
-                count => format!("{count} permits were"),
-            }
+            "Refused at the tool's side: {}.",
+            counted(refused, "permit")
         )));
     }
     if calls.is_empty() {

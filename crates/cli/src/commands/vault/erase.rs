@@ -147,25 +147,7 @@ fn text(erased: &Erased) -> String {
         (false, records) => format!("{records} records were erased"),
     });
     for KindCount { kind, records } in &erased.kinds {
-        let what = match (kind.as_str(), *records) {
-            ("intent", 1) => "turn",
-            ("intent", _) => "turns",
-            ("call", 1) => "call",
-            ("call", _) => "calls",
-            ("facts", 1) => "set of facts that a call was judged by",
-            ("facts", _) => "sets of facts that calls were judged by",
-            ("reasoning", 1) => "reasoning that an agent gave",
-            ("reasoning", _) => "reasonings that agents gave",
-            ("result", 1) => "result of a tool",
-            ("result", _) => "results of tools",
-            ("statement", 1) => "statement",
-            ("statement", _) => "statements",
-            ("changeset", 1) => "change of the directory",
-            ("changeset", _) => "changes of the directory",
-            ("pseudonym", 1) => "link from a pseudonym to whom it stands for",
-            ("pseudonym", _) => "links from pseudonyms to whom they stand for",
-            (other, _) => other,
-        };
+        let what = what(kind, *records);
         lines.push(format!("  {records:>8} {}", render::plain(what)));
     }
     let others = [
@@ -202,6 +184,29 @@ fn text(erased: &Erased) -> String {
         });
     }
     lines.join("\n")
+}
+
+/// What records of a kind are called, one or more.
+fn what(kind: &str, records: u64) -> &str {
+    match (kind, records) {
+        ("intent", 1) => "turn",
+        ("intent", _) => "turns",
+        ("call", 1) => "call",
+        ("call", _) => "calls",
+        ("facts", 1) => "set of facts that a call was judged by",
+        ("facts", _) => "sets of facts that calls were judged by",
+        ("reasoning", 1) => "reasoning that an agent gave",
+        ("reasoning", _) => "reasonings that agents gave",
+        ("result", 1) => "result of a tool",
+        ("result", _) => "results of tools",
+        ("statement", 1) => "statement",
+        ("statement", _) => "statements",
+        ("changeset", 1) => "change of the directory",
+        ("changeset", _) => "changes of the directory",
+        ("pseudonym", 1) => "link from a pseudonym to whom it stands for",
+        ("pseudonym", _) => "links from pseudonyms to whom they stand for",
+        (other, _) => other,
+    }
 }
 
 fn say_what_is_held(args: &EraseArgs, terminal: &Terminal) {
