@@ -148,7 +148,7 @@ impl ClientError {
 fn problem_hint(problem: &Problem, retry_after: Option<Duration>) -> Option<String> {
     match problem.code.as_str() {
         "unauthenticated" => {
-            Some("the token is missing, unknown or revoked; `--token` and `COUNTERSIGN_TOKEN` override the profile".to_owned())
+            Some("the token is missing, unknown or revoked, or of another server than the one that answers; `--token` and `COUNTERSIGN_TOKEN` override the profile".to_owned())
         }
         "wrong-role" => Some("use a credential with that role: roles are never added to one".to_owned()),
         "out-of-bounds" => {

@@ -223,7 +223,10 @@ fn places(report: &Report) -> Vec<String> {
             .iter_mut()
             .find(|(index, ..)| *index == finding.index)
         {
-            checks.push(finding.check.code());
+            let check = finding.check.code();
+            if !checks.contains(&check) {
+                checks.push(check);
+            }
             continue;
         }
         let place = match (finding.index, finding.entry_id) {
