@@ -25,6 +25,8 @@ pub(crate) struct Documents<'a> {
     checked: BTreeSet<Sha256>,
     /// Those that were not, with their kind and the first entry that names them.
     missing: BTreeMap<Sha256, (u64, &'static str)>,
+    /// Refs of what was erased, and that no entry had named before.
+    early: BTreeSet<Sha256>,
 }
 
 impl<'a> Documents<'a> {
@@ -35,6 +37,7 @@ impl<'a> Documents<'a> {
             named: BTreeSet::new(),
             checked: BTreeSet::new(),
             missing: BTreeMap::new(),
+            early: BTreeSet::new(),
         }
     }
 
@@ -52,7 +55,11 @@ impl<'a> Documents<'a> {
 
     /// The document that an entry names, if it was given and is what its ref says.
     pub(crate) fn open<D: Document>(&mut self, at: &mut At<'_>, reference: Sha256) -> Option<D> {
-        self.named.insert(reference);
+        if self.named.insert(reference) && self.early.contains(&reference) {
+            // Else a record could be kept from everybody by an erasure that is written beforehand.
+            let found = format_args!("{reference}, which was erased before it was there");
+            at.fail(Check::Erasure, found, "a record that was not erased before");
+        }
         let Some(bytes) = self.given.get(&reference) else {
             let first = (at.index, D::KIND);
             self.missing.entry(reference).or_insert(first);
@@ -123,6 +130,12 @@ impl<'a> Documents<'a> {
             facts_agree(at, body, facts);
         }
         (facts, call)
+    }
+
+    /// What an entry says was erased.
+    pub(crate) fn erased(&mut self, refs: &[Sha256]) {
+        let unnamed = refs.iter().filter(|it| !self.named.contains(it));
+        self.early.extend(unnamed);
     }
 
     /// A document that was given under this ref and is of this kind; whether it hashes to its ref

@@ -334,7 +334,12 @@ impl<'a> Rules<'a> {
                     .erased(at, body, kept.map(|vault| &vault.retention));
                 self.erasures.erasure(at, body);
                 if body.phase == ErasurePhase::Requested {
-                    self.erased.extend(&body.refs);
+                    for reference in &body.refs {
+                        let is_new = self.erased.insert(*reference);
+                        let expected = "a record that was not erased before";
+                        at.require(is_new, Check::Erasure, reference, expected);
+                    }
+                    self.documents.erased(&body.refs);
                     self.executions.erase(&body.refs);
                 }
                 (body.credential, &body.refs, body.authority_ref)
@@ -355,6 +360,14 @@ impl<'a> Rules<'a> {
     fn access(&mut self, at: &mut At<'_>, body: &VaultAccess) {
         let mut is_shown = false;
         if body.phase.is_none() {
+            for reference in body.refs.iter().filter(|it| self.erased.contains(it)) {
+                let found = format_args!("{reference}, which was erased before");
+                at.fail(
+                    Check::Erasure,
+                    found,
+                    "an opening of records that are there",
+                );
+            }
             let opener = self.credentials.opener_of_records(at, body.credential);
             is_shown = self.reviews.opened(at, body, opener, &self.decisions);
         } else {

@@ -3,6 +3,7 @@
 
 use countersign_core::entry::*;
 use countersign_core::names::ReasonId;
+use countersign_core::refs::Sha256;
 use countersign_core::time::Timestamp;
 use countersign_core::verdict::Outcome;
 use countersign_verify::{Check, Word};
@@ -846,6 +847,26 @@ const VAULT: &[(&str, Check, Lie)] = &[
             body!(s, "destroyed for good", Erasure).epoch = None;
         },
     ),
+    ("a record that is erased twice", Check::Erasure, |s| {
+        body!(s, "erasure", Erasure).refs = vec![Sha256::of(b"a record")];
+    }),
+    ("an opening of what was erased", Check::Erasure, |s| {
+        body!(s, "vault-access", VaultAccess).refs = vec![Sha256::of(b"gone")];
+        body!(s, "erasure", Erasure).refs = vec![Sha256::of(b"gone")];
+        let erasure = s.position("erasure");
+        let access = s.position("vault-access");
+        let (first, later) = (
+            s.entries[access].1.timestamp,
+            s.entries[erasure].1.timestamp,
+        );
+        s.entries[access].1.timestamp = later;
+        s.entries[erasure].1.timestamp = first;
+        s.entries.swap(access, erasure);
+    }),
+    ("an erasure of what is named later", Check::Erasure, |s| {
+        let reference = Sha256::from(body!(s, "expired record", Erasure).authority_ref);
+        body!(s, "erasure", Erasure).refs = vec![reference];
+    }),
     ("a request that says that keys ended", Check::Erasure, |s| {
         body!(s, "expired record", Erasure).epoch = Some(1);
     }),
