@@ -9,7 +9,7 @@ use countersign_wire::{EntryAnswer, EntryPage, Head, RawJson};
 
 use crate::Service;
 use crate::caller::Caller;
-use crate::error::ServiceError;
+use crate::error::{ErrorCode, ServiceError};
 use crate::render;
 use crate::turns::name;
 
@@ -161,7 +161,7 @@ impl Service {
         }))
     }
 
-    /// A pseudonym is taken from anybody; a value only from whoever may open records, since its
+    /// A pseudonym is taken from anybody; a value only from whoever may open records alone, since its
     /// being in the log is itself sealed.
     fn pseudonym_filter(
         &self,
@@ -174,6 +174,13 @@ impl Service {
             return Ok(Some(Some(pseudonym)));
         }
         caller.require(Role::VaultReader)?;
+        if self.in_force()?.compiled.settings().vault.four_eyes {
+            return Err(ServiceError::new(
+                ErrorCode::SecondReader,
+                "two people are needed to learn whom a pseudonym stands for, and this filter knows \
+                 only one: filter by the pseudonym",
+            ));
+        }
         Ok(Some(self.known_pseudonym(kind, text)?))
     }
 }

@@ -31,6 +31,7 @@ use crate::error::ServiceError;
 use crate::policy::CheckedBundle;
 use crate::state::{self, InForceRow, ReplayedRow, key};
 use crate::turns::name;
+use crate::vault::access::check_kept;
 use crate::vault::rate;
 use past::Directories;
 use records::{Again, LeftOut};
@@ -121,6 +122,8 @@ impl Service {
         let committed = self.ledger.commit(terms.reads, move |step| {
             rate::note_opening(step, by, opened, allowed)?;
             for (entry_id, refs) in &accesses {
+                // Verdicts tell of what was read before.
+                check_kept(step, refs)?;
                 let access = entry::VaultAccess {
                     refs: refs.clone(),
                     purpose_ref: purpose.0,

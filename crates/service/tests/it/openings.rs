@@ -4,7 +4,9 @@
 use countersign_core::document::BundleContent;
 use countersign_core::entry::{AccessPhase, Body, Role, VaultAccess};
 use countersign_core::refs::Sha256;
-use countersign_service::{Caller, ErrorCode, ExportProgress, OpenAnswer, ServiceError};
+use countersign_service::{
+    Caller, EntryQuery, ErrorCode, ExportProgress, OpenAnswer, ServiceError,
+};
 use countersign_verify::Check;
 use countersign_wire::{
     NewCredential, OpenRequest, Opened, OpeningConfirmed, OpeningRequested, ReplayRequest,
@@ -288,6 +290,20 @@ fn no_other_way_of_opening_goes_round_the_second_person() {
     };
     let replayed = kit.service().replay_decisions(&reader, &replay);
     assert_eq!(replayed.unwrap_err().code, ErrorCode::SecondReader);
+    // Nor is a guess at a name confirmed.
+    for query in [
+        EntryQuery {
+            target: Some("Contact::pat@acme.example".to_owned()),
+            ..EntryQuery::default()
+        },
+        EntryQuery {
+            session: Some("s1".to_owned()),
+            ..EntryQuery::default()
+        },
+    ] {
+        let guessed = kit.service().entries(&reader, &query);
+        assert_eq!(guessed.unwrap_err().code, ErrorCode::SecondReader);
+    }
     assert_eq!(kit.size(), size);
     // What is sealed stays sealed, and the rest is told.
     kit.service().explain(&reader, decision, None).unwrap();
