@@ -1,5 +1,6 @@
 //! `countersign vault export`
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,8 +14,8 @@ use countersign_service::SystemClock;
 use countersign_wire::{OpenRequest, Opened, RawJson};
 use serde::Serialize;
 
-use super::chosen::{ChosenArgs, ChosenRecord};
-use super::proving::{LONGEST_WAIT, Log, leaf_of};
+use super::chosen::{ChosenArgs, ChosenEntry, ChosenRecord};
+use super::proving::{Anchor, LONGEST_WAIT, Log, leaf_of};
 use crate::connection::ConnectionArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -83,17 +84,9 @@ pub(super) fn run(
             CliError::usage("no record was chosen: the entries name none").exiting(Exit::No),
         );
     }
-    // Before anything is opened: what is proven against an older checkpoint must be below it.
     let log = Log::open(&connection, &reader)?;
     let held = held.map(|bytes| log.held(&bytes)).transpose()?;
-    match &held {
-        Some(held) => held.check_covers("--checkpoint", &chosen.entries)?,
-        None => {
-            let last = chosen.entries.iter().map(|entry| entry.index).max();
-            let newest = log.newest(last)?;
-            newest.check_covers("the server's newest checkpoint", &chosen.entries)?;
-        }
-    }
+    check_provable(&log, held.as_ref(), &chosen.entries)?;
     let opened = open_all(&opener, &chosen.records, &args.purpose, terminal)?;
     if opened.documents.is_empty() {
         let left_out = opened.left_out.len();
@@ -107,30 +100,7 @@ pub(super) fn run(
         Some(held) => held,
         None => log.newest(last)?,
     };
-    let mut draft = Draft {
-        origin: log.origin().to_owned(),
-        made_at: SystemClock.now().to_string(),
-        purpose: args.purpose.trim().to_owned(),
-        documents: opened.documents,
-        left_out: opened.left_out,
-        ..Draft::default()
-    };
-    let names = |reference: &Sha256| {
-        draft
-            .documents
-            .iter()
-            .any(|(it, _)| it.reference == *reference)
-    };
-    for entry in &chosen.entries {
-        if entry.names.iter().any(names) {
-            draft
-                .entries
-                .push(log.prove(entry.index, &entry.leaf, &anchor)?);
-        }
-    }
-    for (index, answered) in &opened.entries {
-        draft.openings.push(log.opening(*index, answered, &anchor)?);
-    }
+    let draft = draft(&log, &anchor, &chosen.entries, opened, &args.purpose)?;
     let (entries, openings) = (draft.entries.len(), draft.openings.len());
     let file = draft.seal(&recipient, &SystemRandom);
     let file = file.map_err(|error| CliError::usage(error.to_string()))?;
@@ -147,6 +117,50 @@ pub(super) fn run(
     };
     say(&exported, terminal)?;
     Ok(Exit::Yes)
+}
+
+/// Before anything is opened: what is proven against an older checkpoint must be below it.
+fn check_provable(
+    log: &Log,
+    held: Option<&Anchor>,
+    entries: &[ChosenEntry],
+) -> Result<(), CliError> {
+    if let Some(held) = held {
+        return held.check_covers("--checkpoint", entries);
+    }
+    let last = entries.iter().map(|entry| entry.index).max();
+    let newest = log.newest(last)?;
+    newest.check_covers("the server's newest checkpoint", entries)
+}
+
+/// What was opened, with the entries that name it and those of the openings, each proven.
+fn draft(
+    log: &Log,
+    anchor: &Anchor,
+    entries: &[ChosenEntry],
+    opened: AllOpened,
+    purpose: &str,
+) -> Result<Draft, CliError> {
+    let mut draft = Draft {
+        origin: log.origin().to_owned(),
+        made_at: SystemClock.now().to_string(),
+        purpose: purpose.trim().to_owned(),
+        documents: opened.documents,
+        left_out: opened.left_out,
+        ..Draft::default()
+    };
+    let documents = draft.documents.iter();
+    let names: BTreeSet<Sha256> = documents.map(|(name, _)| name.reference).collect();
+    for entry in entries {
+        if entry.names.iter().any(|name| names.contains(name)) {
+            let proven = log.prove(entry.index, &entry.leaf, anchor)?;
+            draft.entries.push(proven);
+        }
+    }
+    for (index, answered) in &opened.entries {
+        draft.openings.push(log.opening(*index, answered, anchor)?);
+    }
+    Ok(draft)
 }
 
 fn say(exported: &Exported<'_>, terminal: &Terminal) -> Result<(), CliError> {
