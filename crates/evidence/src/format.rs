@@ -76,7 +76,7 @@ pub struct Listed {
 }
 
 /// Reads `manifest.json`; `None` if it is none of such a folder.
-pub fn manifest_of(bytes: &[u8]) -> Option<Manifest> {
+pub(crate) fn manifest_of(bytes: &[u8]) -> Option<Manifest> {
     let manifest: Manifest = serde_json::from_slice(bytes).ok()?;
     (manifest.format == FORMAT).then_some(manifest)
 }

@@ -2,7 +2,7 @@
 //!
 //! [`wants`] says which entries of a log still have to be looked up for a [`Question`], and
 //! [`choose`] which of those in a [`Pool`] belong; [`build`] makes the folder of them: a report for
-//! people, the entries with their proofs, the bundles, and the records that were opened; [`zip`]
+//! people, the entries with their proofs, the bundles, and the records that were opened; [`zip()`]
 //! makes it one file. [`check`] holds such a folder against the reader's own keys, without a server.
 //!
 //! This crate is pure: bytes come in and bytes go out. Asking a server and writing files is the
@@ -37,7 +37,7 @@ pub use archive::zip;
 pub use build::{EvidenceError, Material, build};
 pub use check::{Checked, check, is_folder};
 pub use choose::{Chosen, Part, choose};
-pub use format::{DIRECTORIES, FORMAT, Files, Manifest, TOP, manifest_of};
+pub use format::{DIRECTORIES, FORMAT, Files, Manifest, TOP};
 pub use members::{Opening, openings};
 pub use pool::{Pool, PoolError};
 pub use question::Question;
