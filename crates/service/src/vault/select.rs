@@ -52,6 +52,41 @@ impl Selected {
     }
 }
 
+/// The one thing that a selection names.
+enum Named<'s> {
+    Refs(&'s [String]),
+    Intent(&'s str),
+    Session(&'s str),
+    Subject(&'s str),
+    Entry(&'s str),
+}
+
+impl<'s> Named<'s> {
+    fn of(selection: &'s Selection) -> Result<Self, ServiceError> {
+        let Selection {
+            refs,
+            intent,
+            session,
+            subject,
+            entry,
+        } = selection;
+        let members = [
+            refs.as_deref().map(Self::Refs),
+            intent.as_deref().map(Self::Intent),
+            session.as_deref().map(Self::Session),
+            subject.as_deref().map(Self::Subject),
+            entry.as_deref().map(Self::Entry),
+        ];
+        let mut named = members.into_iter().flatten();
+        match (named.next(), named.next()) {
+            (Some(one), None) => Ok(one),
+            _ => Err(ServiceError::malformed(
+                "a selection is exactly one of `refs`, `intent`, `session`, `subject` and `entry`",
+            )),
+        }
+    }
+}
+
 /// What was found so far.
 pub(super) struct Gathering<'s> {
     pub(super) service: &'s Service,
@@ -84,6 +119,7 @@ impl Service {
         selection: &Selection,
         retired: Option<&BTreeSet<StateKey>>,
     ) -> Result<Selected, ServiceError> {
+        let named = Named::of(selection)?;
         let mut found = Gathering {
             service: self,
             late: retired.is_some(),
@@ -92,61 +128,16 @@ impl Service {
             decisions: BTreeSet::new(),
             links: BTreeSet::new(),
         };
-        if found.late && selection.refs.is_some() {
+        if found.late && matches!(named, Named::Refs(_)) {
             return found.finish(); // They are what they are.
         }
         found.retired(retired.into_iter().flatten())?;
-        match selection {
-            Selection {
-                refs: Some(refs),
-                intent: None,
-                session: None,
-                subject: None,
-                entry: None,
-            } => {
-                found.refs(refs)?;
-            }
-            Selection {
-                refs: None,
-                intent: Some(intent),
-                session: None,
-                subject: None,
-                entry: None,
-            } => {
-                found.named_intent(name(intent)?)?;
-            }
-            Selection {
-                refs: None,
-                intent: None,
-                session: Some(session),
-                subject: None,
-                entry: None,
-            } => {
-                found.named_session(session)?;
-            }
-            Selection {
-                refs: None,
-                intent: None,
-                session: None,
-                subject: Some(subject),
-                entry: None,
-            } => {
-                found.subject(limited("subject", subject)?)?;
-            }
-            Selection {
-                refs: None,
-                intent: None,
-                session: None,
-                subject: None,
-                entry: Some(entry),
-            } => {
-                found.named_entry(name(entry)?)?;
-            }
-            _ => {
-                return Err(ServiceError::malformed(
-                    "a selection is exactly one of `refs`, `intent`, `session`, `subject` and `entry`",
-                ));
-            }
+        match named {
+            Named::Refs(refs) => found.refs(refs)?,
+            Named::Intent(intent) => found.named_intent(name(intent)?)?,
+            Named::Session(session) => found.named_session(session)?,
+            Named::Subject(subject) => found.subject(limited("subject", subject)?)?,
+            Named::Entry(entry) => found.named_entry(name(entry)?)?,
         }
         found.shown()?;
         found.finish()
