@@ -438,3 +438,30 @@ fn limited<'t>(member: &str, text: &'t str) -> Result<&'t str, ServiceError> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selection_names_one_thing() {
+        let of = |text: &str| Named::of(&serde_json::from_str(text).unwrap()).is_ok();
+        for one in [
+            r#"{"refs": ["r"]}"#,
+            r#"{"intent": "i"}"#,
+            r#"{"session": "s"}"#,
+            r#"{"subject": "p"}"#,
+            r#"{"entry": "e"}"#,
+        ] {
+            assert!(of(one), "{one}");
+        }
+        for other in [
+            "{}",
+            r#"{"refs": ["r"], "intent": "i"}"#,
+            r#"{"session": "s", "subject": "p"}"#,
+            r#"{"refs": [], "entry": "e"}"#,
+        ] {
+            assert!(!of(other), "{other}");
+        }
+    }
+}
