@@ -64,7 +64,11 @@ impl SpokenInCall {
     /// What the judge looked at: the call, what the turn mentions, and what the directory says.
     /// Targets are found in another way.
     pub(crate) fn judged(&mut self, call: &Call, facts: &Facts) {
-        self.facts = Spoken::in_call(call);
+        self.facts = match self.call.bytes {
+            // A call that is judged again was listed when it was sealed.
+            0 => Spoken::in_call(call),
+            _ => self.call.clone(),
+        };
         if let Some(mentioned) = facts.context.get("mentioned") {
             self.facts.value(mentioned);
         }
