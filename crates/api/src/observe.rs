@@ -122,11 +122,18 @@ fn log(line: &Line<'_>) {
             )
         };
     }
-    match status.is_server_error() {
-        true => line!(error),
-        false => line!(info),
+    let is_asked_again_and_again = status.is_success()
+        && line.method == Method::GET
+        && POLLED.contains(&line.route);
+    match (status.is_server_error(), is_asked_again_and_again) {
+        (true, _) => line!(error),
+        (false, true) => line!(debug),
+        (false, false) => line!(info),
     }
 }
+
+/// What somebody who waits asks for every second: one line for each would hide the others.
+const POLLED: [&str; 2] = ["/v1/flags", "/v1/reviews"];
 
 #[cfg(test)]
 mod tests {

@@ -87,6 +87,20 @@ impl Told<'_> {
         }
     }
 
+    /// The names of actors in it, the longest first, so that one within another is met last.
+    pub(crate) fn actors(&self) -> Vec<&str> {
+        let messages = match *self {
+            Self::One { message, .. } => std::slice::from_ref(message),
+            Self::Digest { messages, .. } => messages,
+            Self::Test { .. } => &[],
+        };
+        let named = messages.iter().filter_map(|of| of.actor.as_ref());
+        let mut actors: Vec<&str> = named.map(|actor| actor.as_str()).collect();
+        actors.sort_by_key(|actor| (std::cmp::Reverse(actor.len()), *actor));
+        actors.dedup();
+        actors
+    }
+
     /// The lines below it.
     pub(crate) fn lines(&self, now: Timestamp, link: Option<&str>) -> Vec<Line> {
         match self {

@@ -25,7 +25,7 @@ pub(crate) enum NotifyCommand {
     List(show::ListArgs),
     /// Remove a sink, with what it was not told yet and its dead letters
     Remove(act::RemoveArgs),
-    /// Tell a sink nothing, to see whether it arrives; no server is needed
+    /// Send a sink a test message, to see whether it arrives; no server is needed
     Test(act::TestArgs),
     /// List what was given up
     Dead(show::DeadArgs),
