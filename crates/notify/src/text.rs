@@ -87,15 +87,17 @@ impl Told<'_> {
         }
     }
 
-    /// The names of actors in it, the longest first, so that one within another is met last.
-    pub(crate) fn actors(&self) -> Vec<&str> {
+    /// The names of actors in it that nobody need have declared, as a credential can be for all that
+    /// begin alike up to a `/`; the longest first, so that one within another is met last.
+    pub(crate) fn chosen_names(&self) -> Vec<&str> {
         let messages = match *self {
             Self::One { message, .. } => std::slice::from_ref(message),
             Self::Digest { messages, .. } => messages,
             Self::Test { .. } => &[],
         };
         let named = messages.iter().filter_map(|of| of.actor.as_ref());
-        let mut actors: Vec<&str> = named.map(|actor| actor.as_str()).collect();
+        let named = named.map(|actor| actor.as_str());
+        let mut actors: Vec<&str> = named.filter(|actor| actor.contains('/')).collect();
         actors.sort_by_key(|actor| (std::cmp::Reverse(actor.len()), *actor));
         actors.dedup();
         actors

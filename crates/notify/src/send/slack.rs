@@ -7,12 +7,12 @@ use crate::text::{Line, Told, defanged, escaped};
 
 /// `text` alone: what understands no blocks shows the same. Nothing is unfurled.
 pub(super) fn body(told: &Told<'_>, now: Timestamp, link: Option<&str>) -> Value {
-    let actors = told.actors();
-    let mut text = own(&told.subject(), &actors);
+    let names = told.chosen_names();
+    let mut text = own(&told.subject(), &names);
     for line in told.lines(now, link) {
         text.push('\n');
         match line {
-            Line::Own(line) => text.push_str(&own(&line, &actors)),
+            Line::Own(line) => text.push_str(&own(&line, &names)),
             Line::Foreign(line) => {
                 text.push_str("> ");
                 text.push_str(&defanged(&line));
@@ -24,10 +24,10 @@ pub(super) fn body(told: &Told<'_>, now: Timestamp, link: Option<&str>) -> Value
 
 /// Our own words. Where a credential is for a prefix of names, the rest of a name is the agent's own
 /// choice, and can look like a mention or a link.
-fn own(line: &str, actors: &[&str]) -> String {
+fn own(line: &str, names: &[&str]) -> String {
     let mut text = escaped(line);
-    for actor in actors {
-        text = text.replace(actor, &defanged(actor));
+    for name in names {
+        text = text.replace(name, &defanged(name));
     }
     text
 }
