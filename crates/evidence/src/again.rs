@@ -107,6 +107,11 @@ fn one(
         let found = "facts of another call".to_owned();
         return Ok(Some((found, "the call that the decision names".to_owned())));
     }
+    if bundle.misses_history(&facts) {
+        let found = "facts without history".to_owned();
+        let expected = "what came before, since a policy of the action asks for it";
+        return Ok(Some((found, expected.to_owned())));
+    }
     let judged = countersign_judge::rejudge(&RejudgeInputs {
         bundle,
         facts: &facts,

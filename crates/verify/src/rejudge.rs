@@ -80,16 +80,6 @@ impl Directory for Known {
     }
 }
 
-/// Whether the facts do not say what came before, and a policy asks for it: drawn again, they would
-/// say that nothing did. Extractor 1 knew of no history.
-fn leaves_history_out(bundle: &CompiledBundle, facts: &Facts) -> bool {
-    let mut done = facts.done();
-    facts.extractor > 1
-        && facts.obstacle.is_none()
-        && facts.inputs.history.is_none()
-        && done.any(|action| bundle.reads_history(action))
-}
-
 impl Court<'_, '_> {
     /// Whether it came out the same; a finding says what did not.
     fn again(&mut self, index: u64, id: EntryId, decision: &Decision) -> Result<bool, NotRejudged> {
@@ -117,7 +107,7 @@ impl Court<'_, '_> {
         let Some(bundle) = bundle else {
             return Ok(false); // Said of the first decision under it.
         };
-        if leaves_history_out(bundle, &facts) {
+        if bundle.misses_history(&facts) {
             let expected = "what came before, since a policy of the action asks for it";
             let found = "facts without history";
             self.fail(index, id, Check::RejudgeFacts, found, expected);

@@ -30,7 +30,8 @@ use std::sync::OnceLock;
 
 use cedar_policy::{Entities, Entity, EntityTypeName, EntityUid, PolicySet, Schema};
 use countersign_core::document::{
-    Bundle, BundleContent, CounterDeclaration, CounterKey, Settings, TargetType, UnknownTools,
+    Bundle, BundleContent, CounterDeclaration, CounterKey, Facts, Settings, TargetType,
+    UnknownTools,
 };
 use countersign_core::names::{ActionName, BuiltinReason, ReasonId, TenantId};
 use countersign_core::refs::PolicyRef;
@@ -207,6 +208,16 @@ impl CompiledBundle {
     pub fn reads_history(&self, action: &ActionName) -> bool {
         self.action(action)
             .is_some_and(|action| action.reads_history)
+    }
+
+    /// Whether facts do not say what came before, and a policy asks for it: drawn again, they would
+    /// say that nothing did. Extractor 1 knew of no history.
+    pub fn misses_history(&self, facts: &Facts) -> bool {
+        let mut done = facts.done();
+        facts.extractor > 1
+            && facts.obstacle.is_none()
+            && facts.inputs.history.is_none()
+            && done.any(|action| self.reads_history(action))
     }
 
     /// The bundle's commitment.
