@@ -122,9 +122,8 @@ fn log(line: &Line<'_>) {
             )
         };
     }
-    let is_asked_again_and_again = status.is_success()
-        && line.method == Method::GET
-        && POLLED.contains(&line.route);
+    let is_asked_again_and_again =
+        status.is_success() && line.method == Method::GET && POLLED.contains(&line.route);
     match (status.is_server_error(), is_asked_again_and_again) {
         (true, _) => line!(error),
         (false, true) => line!(debug),
